@@ -1,0 +1,1 @@
+"""Floor 3: data files to nouns, with their faults named."""

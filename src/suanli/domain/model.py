@@ -1,0 +1,133 @@
+"""What a model is: its layers as lists of matrices and one mixing core each. No formula lives here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a matrix is for; decides how it is sharded, tuned and quantised."""
+
+    EMBEDDING = "embedding"
+    HEAD = "head"
+    ATTENTION_IN = "attention_in"
+    ATTENTION_OUT = "attention_out"
+    MIXER = "mixer"
+    MLP_IN = "mlp_in"
+    MLP_OUT = "mlp_out"
+    ROUTER = "router"
+    EXPERT_IN = "expert_in"
+    EXPERT_OUT = "expert_out"
+    SHARED_IN = "shared_in"
+    SHARED_OUT = "shared_out"
+    INDEXER = "indexer"
+    CONVOLUTION = "convolution"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Matrix:
+    """One weight matrix of a layer: y[outputs] = W[outputs, inputs] x[inputs].
+
+    `copies` is how many of it are stored (experts), `active` how many of the copies one token passes through.
+    `bias` is how many bias parameters one copy has (0 where none).
+    """
+
+    name: str
+    role: Role
+    inputs: int
+    outputs: int
+    copies: int = 1
+    active: float = 1.0
+    bias: int = 0
+
+
+class CoreKind(StrEnum):
+    """How a layer mixes tokens."""
+
+    SOFTMAX = "softmax"
+    LATENT = "latent"
+    LINEAR = "linear"
+    STATE_SPACE = "state_space"
+    CONVOLUTION = "convolution"
+    NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Core:
+    """The token-mixing core of a layer, between its input and output matrices.
+
+    `cached_elements` is what one token leaves in the cache (keys and values, or the latent), `state_elements` what one
+    sequence keeps whatever its length. `window` bounds how far back a token looks (None: all), `selected` how many
+    tokens a sparse index lets through (None: all); `index_heads` and `index_head_dim` are the index's own.
+    """
+
+    kind: CoreKind
+    heads: int = 0
+    kv_heads: int = 0
+    qk_head_dim: int = 0
+    v_head_dim: int = 0
+    window: int | None = None
+    selected: int | None = None
+    index_heads: int = 0
+    index_head_dim: int = 0
+    cached_elements: int = 0
+    state_elements: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layer:
+    """One layer: matrices, a core, and `vector_parameters` (norm scales and other vectors that no matmul reads)."""
+
+    name: str
+    core: Core
+    matrices: tuple[Matrix, ...]
+    vector_parameters: int
+    experts: int = 0
+    experts_per_token: int = 0
+    gated: bool = True
+    norms: int = 2
+    parallel: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerRun:
+    """How many layers of one kind a model has."""
+
+    layer: Layer
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quantisation:
+    """What a checkpoint's own quantisation says: bits of the quantised matrices and of what stays whole."""
+
+    method: str
+    weight_bits: float
+    block_size: int | None = None
+    unquantised_roles: tuple[Role, ...] = (Role.EMBEDDING, Role.HEAD, Role.ROUTER)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Model:
+    """A language model as its config.json describes it.
+
+    `embedding_parameters` holds token and position tables, `head` the matrix to the vocabulary (None where tied:
+    `tied_head` is then True and the head's matmul reads the embedding). `draft_runs` are layers for multi-token
+    prediction: stored and trained, left out of a plain forward pass.
+    """
+
+    name: str
+    family: str
+    hidden: int
+    vocabulary: int
+    runs: tuple[LayerRun, ...]
+    embedding_parameters: int
+    tied_head: bool
+    head_bias: int
+    final_vector_parameters: int
+    max_positions: int | None
+    dtype: str
+    draft_runs: tuple[LayerRun, ...] = ()
+    quantisation: Quantisation | None = None
+    notes: tuple[str, ...] = ()

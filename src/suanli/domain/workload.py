@@ -1,0 +1,79 @@
+"""What is to be computed: pretraining, fine-tuning, serving."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from suanli.domain.hardware import Precision
+from suanli.domain.model import Model
+
+
+class TuningMethod(StrEnum):
+    """How a model is tuned."""
+
+    FULL = "full"
+    LORA = "lora"
+    QLORA = "qlora"
+
+
+class Attention(StrEnum):
+    """Which attention kernel runs."""
+
+    UNFUSED = "unfused"
+    FLASH = "flash"
+
+
+class Launching(StrEnum):
+    """How kernels reach the device, which sets the floor under small ones."""
+
+    EAGER = "eager"
+    COMPILED = "compiled"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingSetup:
+    """What is trained and with which software settings; the layout is chosen apart.
+
+    `precision` is that of the matmuls (`number_format` says which scheme where several share a peak: mxfp8, nvfp4).
+    `framework` is a key of the framework table, which says how far passes are fused and traffic is hidden.
+    """
+
+    model: Model
+    sequence_tokens: int
+    global_batch: int
+    precision: Precision = Precision.BF16
+    number_format: str = "bf16"
+    attention: Attention = Attention.FLASH
+    framework: str = "megatron"
+    tuning: TuningMethod | None = None
+    lora_rank: int = 0
+    optimizer: str = "adamw"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServingSetup:
+    """A model under a serving engine: formats, engine, request shape. Lengths are means in tokens."""
+
+    model: Model
+    input_tokens: float
+    output_tokens: float
+    weight_format: str = "bf16"
+    kv_format: str = "bf16"
+    engine: str = "vllm"
+    engine_date: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServingLayout:
+    """How one replica is split: tensor x pipeline x attention-data accelerators; experts over `expert` of them."""
+
+    tensor: int = 1
+    pipeline: int = 1
+    expert: int = 1
+    attention_data: int = 1
+
+    @property
+    def accelerators(self) -> int:
+        """How many accelerators one replica occupies."""
+        return self.tensor * self.pipeline * self.attention_data

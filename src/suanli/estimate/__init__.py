@@ -1,0 +1,1 @@
+"""Floor 4: seconds and bytes of a workload on a device, for one layout or a table of them."""

@@ -1,0 +1,1 @@
+"""Floor 3: telling the answer: terminal, HTML, Excel, JSON."""

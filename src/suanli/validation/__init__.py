@@ -1,0 +1,1 @@
+"""Floor 5: predictions held against measured runs."""
