@@ -1,4 +1,4 @@
-"""The buying problem: periods, what may be had, what must be done, what may not be exceeded. Money is in one currency."""
+"""The buying problem: periods, what may be had, what must be done, what may not be exceeded; money in one currency."""
 
 from __future__ import annotations
 
