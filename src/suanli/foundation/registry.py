@@ -24,6 +24,10 @@ class Registry(Mapping[str, Member]):
         self._members[name] = member
         return member
 
+    def remove(self, name: str) -> None:
+        """Take a member out, so that what a test registered does not outlive it."""
+        del self._members[name]
+
     def find(self, name: str, place: str) -> Member:
         """Return the member of a name that a user gave. Raises InputError naming the nearest known one."""
         if name not in self._members:

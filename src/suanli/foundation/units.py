@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 from suanli.foundation.errors import InputError, did_you_mean
@@ -47,6 +48,10 @@ COMMON_UNITS = (
 """What a fault suggests from; any unit that pint can read is allowed."""
 
 
+UNIT_TEXT = re.compile(r"[A-Za-z0-9%()*/ ^-]{1,40}")
+"""What a unit may be written with; anything else is refused before a parser sees it."""
+
+
 @functools.cache
 def registry() -> Any:
     """Return pint's register of units with the field's own added."""
@@ -61,11 +66,11 @@ def registry() -> Any:
 @functools.cache
 def si_factor(unit: str, into: str) -> float | None:
     """Return what one of `unit` is in `into`, or None where the unit is unknown or of another dimension."""
-    import pint
-
+    if not UNIT_TEXT.fullmatch(unit):
+        return None
     try:
         return float(registry().Quantity(1.0, unit).to(into or "dimensionless").magnitude)
-    except (pint.PintError, AttributeError, TypeError, ValueError):
+    except Exception:  # whatever the parser of another project raises on a text it cannot read: the unit is not known
         return None
 
 
