@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -21,10 +22,16 @@ class Tenure(StrEnum):
 class Choice:
     """One way to hold one kind of system, with its terms in every period (tuples run over the periods).
 
-    `price` is paid at order for one system (purchases) or for one system and period (rents); `lead_periods` pass
-    between order and use; `commit_periods` is the shortest term of a rent; `supply` caps the systems that can be had
-    in a period (None: no cap known); `lot` is the least number in one order. `held` systems are there from the start.
-    `resale` is what one system fetches at the end of the horizon per period of order. Watts are at the wall before PUE.
+    A choice is one pool: what is held and what is bought of the same choice works together, two choices never do.
+    `price` is paid at order for one system (purchases) or for one system and period of use (rents); `extra_cost` is
+    paid beside the price of a purchase, by category (network, storage, installation). `lead_periods` pass between
+    order and use, by period of order. `commit_periods` is the shortest term of a rent; what of it lies behind the
+    horizon is paid in the last period at that period's price. `supply` caps the systems that can be ordered in a
+    period (purchases) or on rent in a period (rents); None: no cap known, 0: none to be had. `lot` is the least number
+    in one order. `held` systems are there from the start, whatever the tenure; OWNED means no more can be had.
+    `resale` is what one system fetches at the end of the horizon, by period of order (held ones fetch nothing here).
+    `running_cost` is money for one system in each period from its arrival on, used or not, by category (power,
+    colocation, staff). Watts are at the wall before PUE and count, as rack units do, from arrival on where `on_site`.
     """
 
     id: str
@@ -40,11 +47,12 @@ class Choice:
     watts: float
     rack_units: float
     on_site: bool
-    running_cost: tuple[float, ...]
+    running_cost: Mapping[str, tuple[float, ...]]
     price_source: str
     price_figure: Figure | None = None
     commit_periods: int = 1
     domestic: bool = False
+    extra_cost: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 class DemandKind(StrEnum):
@@ -60,23 +68,29 @@ class Demand:
 
     `work_per_system` is, by choice id, what one system does in one full period (work units for FINISH; the rate it
     sustains for RATE); a choice that cannot run the workload is absent. FINISH: `amount` units between the periods
-    `first` and `last` (inclusive). RATE: `rate[p]` must be held in period p. `least_systems` is how many systems of the
-    choice must work together at once for the job to run at all.
+    `first` and `last` (inclusive), all on one choice. RATE: `rate[p]` must be held in period p, on any mix of choices.
+    `least_systems` is how many systems of the choice must work together at once for the job to run at all (1 where
+    absent); `most_systems` is how many of them the job can put to use at once (no bound where absent).
     """
 
     id: str
     kind: DemandKind
-    work_per_system: dict[str, float]
+    work_per_system: Mapping[str, float]
     amount: float = 0.0
     rate: tuple[float, ...] = ()
     first: int = 0
     last: int = 0
-    least_systems: dict[str, int] = field(default_factory=dict)
+    least_systems: Mapping[str, int] = field(default_factory=dict)
+    most_systems: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """What may not be exceeded: cash spent so far by each period, site power and racks (None: no limit)."""
+    """What may not be exceeded (None: no limit).
+
+    `cash[p]` bounds all money spent up to and with period p, undiscounted; resale at the end does not count into it.
+    `site_watts` bounds watts x PUE of all systems on site, `rack_units` their room.
+    """
 
     cash: tuple[float | None, ...]
     site_watts: float | None
@@ -86,7 +100,10 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
-    """A whole buying problem; `discount` is the present value of one unit of money in each period."""
+    """A whole buying problem; `discount` is the present value of one unit of money in each period.
+
+    `fixed_cost` is money by category and period that is paid whatever is decided.
+    """
 
     periods: tuple[str, ...]
     choices: tuple[Choice, ...]
@@ -94,16 +111,40 @@ class Problem:
     limits: Limits
     discount: tuple[float, ...]
     currency: str
-    fixed_cost: tuple[float, ...] = ()
+    fixed_cost: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conflict:
+    """A limit that stands in the way, and the least relief that frees it.
+
+    `limit` is one of deadline, amount, rate, cash, power, racks, supply, choices; `subject` the id of its demand or
+    choice ("" for the site and the purse); `period` the first period where it is broken (None: all). `relief` is in
+    `unit` (periods, share, the currency, W, U, systems; None where easing this limit alone frees nothing).
+    """
+
+    limit: str
+    subject: str
+    period: int | None
+    relief: float | None
+    unit: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Solution:
     """What the solver found: the incumbent, its bound and gap, and every decision by choice, demand and period.
 
-    Mappings' keys are (choice id, period) and (demand id, choice id, period). `cost_lines` are undiscounted money by
-    (category, period) and sum, discounted, to `objective`. `status` is optimal_within_gap, time_limit or infeasible;
-    when infeasible, `binding` names the limits in conflict and `relief` what would free them.
+    `orders` are systems bought, by (choice id, period of order); `rents` systems on rent, by (choice id, period of
+    use); `rent_starts` systems whose rent begins, by (choice id, period of first use); `use` is systems at work on
+    average over a period, by (demand id, choice id, period). Zeros are left out. `cost_lines` are undiscounted money
+    by (category, period), resale negative, and sum, discounted, to `objective`. `power_watts` is at the meter, PUE
+    included. `finish` is the period in which each FINISH demand is done. `violation` is the worst breach of any limit
+    that the feasibility checker found, relative to that limit.
+
+    `status` is optimal_within_gap; time_limit (an incumbent, its gap wider than asked); no_incumbent (time ran out
+    with nothing in hand); or infeasible. In the last two there are no decisions and `objective` is infinite. When
+    infeasible, `conflicts` names the limits in the way, those that must all give way together first, then each limit
+    that would free the plan if it alone gave way; `binding` and `relief` say the same in words.
     """
 
     status: str
@@ -111,10 +152,14 @@ class Solution:
     bound: float
     gap: float
     seconds: float
-    orders: dict[tuple[str, int], int]
-    rents: dict[tuple[str, int], int]
-    use: dict[tuple[str, str, int], float]
-    cost_lines: dict[tuple[str, int], float]
+    orders: Mapping[tuple[str, int], int]
+    rents: Mapping[tuple[str, int], int]
+    use: Mapping[tuple[str, str, int], float]
+    cost_lines: Mapping[tuple[str, int], float]
     power_watts: tuple[float, ...]
     binding: tuple[str, ...] = ()
     relief: tuple[str, ...] = ()
+    rent_starts: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    finish: Mapping[str, int] = field(default_factory=dict)
+    conflicts: tuple[Conflict, ...] = ()
+    violation: float = 0.0
