@@ -72,8 +72,8 @@ class Budget:
 class Site:
     """Where own systems stand. `power_watts` is what the site gives at the meter, PUE included.
 
-    `power_price_per_joule` is money for a joule at the meter; `colocation_per_watt_month` is rent of the room for a watt
-    of IT load and a month. `pue` is the watts at the meter for a watt of IT load.
+    `power_price_per_joule` is money for a joule at the meter; `colocation_per_watt_month` is rent of the room for a
+    watt of IT load and a month. `pue` is the watts at the meter for a watt of IT load.
     """
 
     pue: float
@@ -120,9 +120,9 @@ class FleetItem:
 class Quote:
     """A price of one's own, laid over the market.
 
-    `price` is money for one system (or, where `per_accelerator`, for one accelerator): once for `terms` buy, per month
-    for rents. `price_low` and `price_high` hold the range where one is given. `trend_per_month` is the price's growth in
-    a month (0.03: 3 %). `supply_per_month` caps the systems to be had in a month; `commit_months` is the shortest term.
+    `price` is money for one system (or, where `per_accelerator`, for one accelerator): once for `terms` buy, per
+    month for rents. `price_low` and `price_high` hold the range where one is given. `trend_per_month` is the growth of
+    the price in a month (0.03: 3 %). `supply_per_month` caps the systems to be had in a month; `commit_months` is the shortest term.
     """
 
     system_id: str
