@@ -1,0 +1,125 @@
+"""How kernels and collectives run on a device: few fitted parameters for each family, as shares of the peaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from suanli.domain.hardware import Precision
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NumberFormat:
+    """How a matmul's numbers are kept: bytes for each element (scales included) and the peaks it may run at.
+
+    `precisions` are tried in turn until the accelerator has a peak for one; `families` likewise for the calibration.
+    """
+
+    name: str
+    weight_bytes: float
+    activation_bytes: float
+    output_bytes: float
+    precisions: tuple[Precision, ...]
+    families: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MatmulKernel:
+    """A family of matrix kernels: what long ones reach of the peaks, tiles, waves, ramp of the inner loop, floor."""
+
+    ceiling_share: float
+    memory_share: float
+    tile_rows: float
+    tile_columns: float
+    wave_softness: float
+    inner_ramp: float
+    overlap_sharpness: float
+    floor_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttentionKernel:
+    """A family of attention kernels of one phase: shares of the peaks, tile of queries, ramps, floor."""
+
+    ceiling_share: float
+    memory_share: float
+    tile_rows: float
+    wave_softness: float
+    key_ramp: float
+    overlap_sharpness: float
+    floor_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PassKernel:
+    """Element-wise passes: what long ones reach of the memory bandwidth, and their floor."""
+
+    memory_share: float
+    floor_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExpertSkew:
+    """How much slower the busiest expert rank is: at many ranks and tokens, and at how many tokens half of it shows."""
+
+    skew: float
+    half_tokens: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CollectiveKernel:
+    """One collective in one tier: latency, bandwidth share by number of ranks, and how it rises with the message."""
+
+    base_seconds: float
+    hop_seconds: float
+    share_ranks: tuple[float, ...]
+    link_shares: tuple[float, ...]
+    half_bytes: float
+    ramp_power: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KernelCalibration:
+    """All kernel families of a device (or a class of devices), and the accelerators they stand for.
+
+    `accelerators` are ids or patterns of ids; `compute_units` by id or pattern says how many units run tiles, with
+    `default_units` for the rest. `spread_log` is the 1-sigma of the log of predicted over measured kernel times.
+    """
+
+    id: str
+    name: str
+    accelerators: tuple[str, ...]
+    device_classes: tuple[str, ...]
+    calibrated: bool
+    default_units: float
+    compute_units: Mapping[str, float]
+    matmul: Mapping[str, MatmulKernel]
+    prefill: Mapping[str, AttentionKernel]
+    decode: Mapping[str, AttentionKernel]
+    backward: Mapping[str, AttentionKernel]
+    element_pass: PassKernel
+    expert_skew: ExpertSkew
+    collectives: Mapping[str, CollectiveKernel]
+    one_shot: CollectiveKernel | None
+    spread_log: float
+    source: str
+    date: str
+    kind: str
+    notes: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KernelTable:
+    """Everything known of kernels: number formats, calibrated devices, defaults of classes, the network's own.
+
+    `scale_out` is keyed by collective, for the tier between nodes; `wiring` says what share of the link one pair gets (0: 1 / (domain - 1)); the two bandwidths
+    stand in where neither product nor system says one.
+    """
+
+    formats: Mapping[str, NumberFormat]
+    calibrations: tuple[KernelCalibration, ...]
+    classes: tuple[KernelCalibration, ...]
+    scale_out: Mapping[str, CollectiveKernel]
+    wiring: Mapping[str, float]
+    host_bytes_per_s: float
+    network_bytes_per_s: float
