@@ -1,0 +1,56 @@
+"""Training software as the time and memory models see it: a few classes of frameworks, not single products."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Software:
+    """A class of training frameworks: how far it fuses passes, hides traffic and launches, and what it keeps.
+
+    Shares run from 0 (nothing hidden, nothing kept) to 1. `*_bytes` of states are for one parameter; launches are for
+    one layer and micro-batch. `sharded_master` says that fully sharded weights are kept in 32 bits (as FSDP does).
+    """
+
+    id: str
+    name: str
+    pass_factor: float
+    quantise_factor: float
+    launches_forward: float
+    launches_backward: float
+    launches_expert: float
+    launch_seconds: float
+    gradient_hidden: float
+    gather_hidden: float
+    tensor_hidden: float
+    context_hidden: float
+    expert_hidden: float
+    pipeline_hidden: float
+    gradient_bytes: float
+    reduce_bytes: float
+    optimizer_bytes: float
+    optimizer_moved_bytes: float
+    accumulate_moved_bytes: float
+    logit_bytes: float
+    selective_kept: float
+    sharded_master: float
+    gathered_layers: float
+    fragmentation: float
+    reserved_bytes: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingCalibration:
+    """Everything that training estimates are calibrated by: classes of software, aliases, cluster-wide terms, bands.
+
+    `aliases` maps words of a framework's name to the id of its class; `bands` gives the half-width of the 80 % band as
+    the log of predicted over measured, by class of evidence.
+    """
+
+    software: Mapping[str, Software]
+    aliases: Mapping[str, str]
+    straggler_per_doubling: float
+    adapter_rank: int
+    bands: Mapping[str, tuple[float, float]]

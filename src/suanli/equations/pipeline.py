@@ -1,0 +1,128 @@
+"""Time of a training step from its parts: stages and their idle time, hidden traffic, launch-bound layers, stragglers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from suanli.foundation.equation import Real, equation
+
+
+@equation(unit="1", source="narayanan2021")
+def micro_batches(global_batch: Real, data: Real, micro_batch: Real) -> Real:
+    """Micro-batches that one replica works through in a step.
+
+    m = B / (d b); a last micro-batch that is smaller counts for its share. Source: narayanan2021.
+
+    >>> float(micro_batches(512.0, 8.0, 4.0))
+    16.0
+    """
+    return global_batch / (data * micro_batch)
+
+
+@equation(unit="1", source="narayanan2021")
+def fullest_stage_layers(layers: Real, pipeline: Real, interleave: Real) -> Real:
+    """Layers on the fullest pipeline stage.
+
+    n = v ceil(L / (p v)). Source: narayanan2021.
+
+    >>> float(fullest_stage_layers(70.0, 12.0, 1.0))
+    6.0
+    """
+    return interleave * np.ceil(layers / (pipeline * interleave))
+
+
+@equation(unit="1", source="narayanan2021")
+def last_stage_layers(layers: Real, pipeline: Real, interleave: Real) -> Real:
+    """Layers on the last stage, which also carries the head: the stage that uneven splits relieve first.
+
+    n' = max(n - ceil((p n - L) / 2), 0) with n the fullest stage's layers; the other half of the spare places
+    relieves the first stage. Source: narayanan2021.
+
+    >>> float(last_stage_layers(70.0, 12.0, 1.0))
+    5.0
+    """
+    fullest = interleave * np.ceil(layers / (pipeline * interleave))
+    return np.maximum(fullest - np.ceil((pipeline * fullest - layers) / 2), 0)
+
+
+@equation(unit="s", source="narayanan2021")
+def slowest_stage_seconds(
+    layer_seconds: Real, fullest_layers: Real, last_layers: Real, first_extra_seconds: Real, last_extra_seconds: Real
+) -> Real:
+    """Time of one micro-batch on the slowest stage: a full stage, or the last one with head and loss.
+
+    t = max(n t_layer + t_first, n' t_layer + t_last); with one stage both extras fall on it through `last_extra_seconds`.
+    Source: narayanan2021.
+
+    >>> float(slowest_stage_seconds(1.0, 6.0, 5.0, 0.0, 2.0))
+    7.0
+    """
+    return np.maximum(
+        fullest_layers * layer_seconds + first_extra_seconds, last_layers * layer_seconds + last_extra_seconds
+    )
+
+
+@equation(unit="s", source="narayanan2021")
+def bubble_seconds(mean_stage_seconds: Real, pipeline: Real, interleave: Real) -> Real:
+    """Idle time of the fill and drain of a 1F1B pipeline.
+
+    t = (p - 1) t_stage / v.
+
+    `mean_stage_seconds` is forward and backward of one micro-batch on the mean stage; interleaving v chunks a stage
+    divides the idle time. Source: narayanan2021.
+
+    >>> float(bubble_seconds(2.0, 4.0, 2.0))
+    3.0
+    """
+    return (pipeline - 1) * mean_stage_seconds / interleave
+
+
+@equation(unit="s", source="rajbhandari2020")
+def exposed_seconds(transfer_seconds: Real, cover_seconds: Real, hidden_share: Real) -> Real:
+    """Time that a transfer adds when part of it hides under other work.
+
+    t = max(T - eta C, (1 - eta) T): a share eta of the covering work can hide traffic, and never more than a share
+    eta of the traffic hides. Source: rajbhandari2020.
+
+    >>> float(exposed_seconds(1.0, 0.5, 1.0)), float(exposed_seconds(1.0, 10.0, 0.75)), float(exposed_seconds(1.0, 9.0, 0.0))
+    (0.5, 0.25, 1.0)
+    """
+    return np.maximum(transfer_seconds - hidden_share * cover_seconds, (1 - hidden_share) * transfer_seconds)
+
+
+@equation(unit="s", source="vtrain2024")
+def launch_bound_seconds(launches: Real, launch_seconds: Real, device_seconds: Real) -> Real:
+    """Time that waiting for the host adds to a layer: launches run beside the device, so the longer of the two counts.
+
+    t = max(k t_launch - T, 0). Source: vtrain2024.
+
+    >>> float(launch_bound_seconds(100.0, 1.0, 60.0)), float(launch_bound_seconds(100.0, 1.0, 160.0))
+    (40.0, 0.0)
+    """
+    return np.maximum(launches * launch_seconds - device_seconds, 0 * device_seconds)
+
+
+@equation(unit="1", source="jiang2024")
+def straggler_slowdown(nodes: Real, slowdown_per_doubling: Real) -> Real:
+    """Factor by which the slowest of many nodes holds up a step.
+
+    f = 1 + x log2(n): the expected worst of n draws grows about with the logarithm. Source: jiang2024.
+
+    >>> round(float(straggler_slowdown(8.0, 0.01)), 6)
+    1.03
+    """
+    return 1 + slowdown_per_doubling * np.log2(nodes)
+
+
+@equation(unit="1", source="narayanan2021")
+def model_flop_utilisation(
+    model_flop: Real, accelerators: Real, peak_flop_per_s: Real, step_seconds: Real
+) -> Real:
+    """Share of the cluster's peak that the model's own arithmetic takes, recomputation left out.
+
+    u = F / (n P t). Source: narayanan2021.
+
+    >>> float(model_flop_utilisation(1e15, 10.0, 1e14, 2.0))
+    0.5
+    """
+    return model_flop / (accelerators * peak_flop_per_s * step_seconds)

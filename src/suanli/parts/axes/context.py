@@ -1,0 +1,51 @@
+"""Context parallelism: each rank holds a part of every sequence, keys and values go round in a ring."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from suanli.domain.layout import LayoutTable
+from suanli.domain.model import CoreKind, Layer
+from suanli.parts.axes.axis import AXES, Axis, Job, Rows, Transfer, divides, placed_together
+
+PASSES_FORWARD = 1.0
+PASSES_BACKWARD = 2.0
+"""Keys and values go round once forward, and once more with their gradients backward."""
+
+
+class ContextAxis:
+    """Splits sequences; two balanced halves a rank keep causal work even."""
+
+    name = "context"
+    rule = "context must split the sequence into two equal parts for each rank"
+
+    def degrees(self, job: Job) -> tuple[int, ...]:
+        """Powers of two that leave each rank two parts of at least a node's tile of the sequence."""
+        found = [1]
+        while job.sequence % (4 * found[-1]) == 0 and job.accelerators % (2 * found[-1]) == 0:
+            found.append(2 * found[-1])
+        return tuple(degree for degree in found if degree == 1 or job.sequence // degree >= SHORTEST_PART)
+
+    def legal(self, job: Job, table: LayoutTable) -> Rows:
+        """Two parts for each rank."""
+        return (table.context == 1) | divides(2 * table.context, job.sequence)
+
+    def transfers(self, job: Job, layer: Layer, table: LayoutTable, backward: bool) -> tuple[Transfer, ...]:
+        """Keys and values of the whole sequence reach every rank of the ring."""
+        core = layer.core
+        if core.kind not in (CoreKind.SOFTMAX, CoreKind.LATENT):
+            return ()
+        kept = core.kv_heads * (core.qk_head_dim + core.v_head_dim) / np.minimum(table.tensor, max(core.kv_heads, 1))
+        message = table.micro_batch * job.sequence * kept * job.activation_bytes
+        count = np.where(table.context > 1, PASSES_BACKWARD if backward else PASSES_FORWARD, 0.0)
+        local = placed_together(table.context, table.tensor, job.node_accelerators)
+        return (
+            Transfer(cause="context", op="all_gather", message_bytes=message, ranks=table.context,
+                     ranks_per_node=local, count=count),
+        )  # fmt: skip
+
+
+SHORTEST_PART = 2 * 1024
+"""Below this part of a sequence a ring no longer hides its traffic; shorter parts are not searched."""
+
+CONTEXT: Axis = AXES.add("context", ContextAxis())

@@ -1,0 +1,65 @@
+"""Pipeline parallelism: layers in stages, activations handed on; interleaving gives each stage several chunks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from suanli.domain.layout import LayoutTable
+from suanli.domain.model import Layer
+from suanli.foundation.equation import Real
+from suanli.parts.axes.axis import AXES, Axis, Job, Rows, Transfer, divides, divisors, tokens_at_once
+
+
+def model_layers(job: Job) -> int:
+    """Layers that stages share out, layers for multi-token prediction included."""
+    return sum(run.count for run in (*job.model.runs, *job.model.draft_runs))
+
+
+def hop(job: Job, table: LayoutTable) -> Transfer:
+    """What a stage hands on for one micro-batch and chunk, one way."""
+    split = np.where(table.sequence_parallel > 0, table.tensor, 1.0)
+    inside = table.data * table.tensor * table.context * table.pipeline <= job.node_accelerators
+    return Transfer(
+        cause="pipeline",
+        op="send",
+        message_bytes=tokens_at_once(job, table) * job.model.hidden * job.activation_bytes / split,
+        ranks=np.minimum(table.pipeline, 2),
+        ranks_per_node=np.where(inside, 2.0, 1.0),
+        count=hops(table),
+    )
+
+
+def hops(table: LayoutTable) -> Real:
+    """How often a stage hands something on for one micro-batch: forward and backward, for each chunk."""
+    return np.where(table.pipeline > 1, 2 * table.interleave, 0.0)
+
+
+class PipelineAxis:
+    """Puts layers in stages, whole chunks of them, and micro-batches in rounds where chunks interleave."""
+
+    name = "pipeline"
+    rule = "every stage needs a layer for each chunk; interleaving needs pipeline > 1 and rounds of whole micro-batches"
+
+    def degrees(self, job: Job) -> tuple[int, ...]:
+        """Divisors of the accelerators up to the layers."""
+        return tuple(degree for degree in divisors(job.accelerators) if degree <= model_layers(job))
+
+    def chunks(self, job: Job, pipeline: int) -> tuple[int, ...]:
+        """Chunks a stage that split the layers evenly, 1 first."""
+        if pipeline == 1 or model_layers(job) % pipeline:
+            return (1,)
+        return divisors(model_layers(job) // pipeline)
+
+    def legal(self, job: Job, table: LayoutTable) -> Rows:
+        """Stages are not empty, and interleaved micro-batches come in rounds of the pipeline's length."""
+        rounds = divides(table.pipeline, job.global_batch / (table.data * table.micro_batch))
+        chunked = (table.interleave == 1) | ((table.pipeline > 1) & rounds)
+        return np.asarray(chunked & (table.pipeline * table.interleave <= model_layers(job)))
+
+    def transfers(self, job: Job, layer: Layer, table: LayoutTable, backward: bool) -> tuple[Transfer, ...]:
+        """Nothing inside a layer: stages hand on whole micro-batches, see `hop`."""
+        return ()
+
+
+PIPELINE_AXIS = PipelineAxis()
+PIPELINE: Axis = AXES.add("pipeline", PIPELINE_AXIS)
