@@ -28,7 +28,7 @@ class Choice:
     order and use, by period of order. `commit_periods` is the shortest term of a rent; what of it lies behind the
     horizon is paid in the last period at that period's price. `supply` caps the systems that can be ordered in a
     period (purchases) or on rent in a period (rents); None: no cap known, 0: none to be had. `lot` is the least number
-    in one order. `held` systems are there from the start, whatever the tenure; OWNED means no more can be had.
+    in one order. `held` systems are there from the start (none where rented); OWNED means no more can be had.
     `resale` is what one system fetches at the end of the horizon, by period of order (held ones fetch nothing here).
     `running_cost` is money for one system in each period from its arrival on, used or not, by category (power,
     colocation, staff). Watts are at the wall before PUE and count, as rack units do, from arrival on where `on_site`.

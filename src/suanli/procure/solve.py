@@ -1,0 +1,148 @@
+"""From a buying problem to its solution: build the program, run the solver apart, read, finish early, check, price."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from suanli.domain.procurement import DemandKind, Problem, Solution
+from suanli.foundation.equation import FloatArray
+from suanli.procure import check
+from suanli.procure.check import Decisions
+from suanli.procure.costs import lay_costs
+from suanli.procure.draft import RENTS, Draft, draft
+from suanli.procure.rules import RULES
+from suanli.procure.worker import SHARED, Answer, Outcome, Worker
+
+OPTIMAL = "optimal_within_gap"
+TIME_LIMIT = "time_limit"
+NO_INCUMBENT = "no_incumbent"
+INFEASIBLE = "infeasible"
+
+DUST_SYSTEMS = 1e-7
+"""A share of a system smaller than this is the solver's dust."""
+
+
+def build(problem: Problem, *, elastic: bool = False) -> Draft:
+    """Make a problem's whole program: unknowns, costs, rules."""
+    made = draft(problem, elastic=elastic)
+    lay_costs(made)
+    for rule in RULES.values():
+        rule(made)
+    return made
+
+
+def solve(
+    problem: Problem,
+    gap: float = 0.005,
+    seconds: float = 10.0,
+    *,
+    threads: int = 1,
+    early: bool = True,
+    explain: bool = True,
+    worker: Worker = SHARED,
+) -> Solution:
+    """Find what to buy and rent, when, and what runs where, at least present cost within the gap.
+
+    `early` runs a second, small program over the same holdings that finishes jobs as early as they allow; `explain`
+    looks for the limits in conflict where there is no answer. Every answer has passed the feasibility checker.
+    """
+    begun = time.monotonic()
+    made = build(problem)
+    answer = worker.run(made.program.arrays(), gap=gap, seconds=seconds, threads=threads)
+    if answer.outcome is Outcome.INFEASIBLE:
+        return _without(INFEASIBLE, time.monotonic() - begun)
+    if answer.values is None:
+        return _without(NO_INCUMBENT, time.monotonic() - begun)
+    values = answer.values
+    if early:
+        values = _finished_early(made, values, seconds, worker)
+    return _solution(made, answer, values, gap, time.monotonic() - begun)
+
+
+def _finished_early(made: Draft, values: FloatArray, seconds: float, worker: Worker) -> FloatArray:
+    """Keep all that costs money as it is, and work as early as that allows."""
+    arrays = made.program.arrays()
+    fixed = [*made.order.values(), *made.pool.values(), *made.start.values(), *made.ordering.values()]
+    kept = np.round(values[fixed])
+    low, high = arrays.low.copy(), arrays.high.copy()
+    low[fixed] = high[fixed] = kept
+    cost = np.zeros_like(arrays.cost)
+    for demand in made.problem.demands:
+        if demand.kind is DemandKind.FINISH and demand.amount > 0.0:
+            for (demand_id, choice_id, period), column in made.use.items():
+                if demand_id == demand.id:
+                    cost[column] = (period + 1) * demand.work_per_system[choice_id] / demand.amount
+    if not cost.any():
+        return values
+    start = values.copy()
+    start[fixed] = kept
+    earlier = worker.run(replace(arrays, low=low, high=high, cost=cost), gap=0.0, seconds=seconds, start=start)
+    return values if earlier.values is None else earlier.values
+
+
+def read(made: Draft, values: FloatArray) -> Decisions:
+    """Read decisions out of a program's values, in whole systems and without dust."""
+    orders = {key: round(float(values[column])) for key, column in made.order.items()}
+    rented = {choice.id for choice in made.problem.choices if choice.tenure in RENTS}
+    rents = {key: round(float(values[column])) for key, column in made.pool.items() if key[0] in rented}
+    starts: dict[tuple[str, int], int] = {}
+    for (choice_id, period), rented_now in rents.items():
+        if (choice_id, period) in made.start:
+            starts[choice_id, period] = math.floor(float(values[made.start[choice_id, period]]) + DUST_SYSTEMS)
+        else:
+            starts[choice_id, period] = max(0, rented_now - rents.get((choice_id, period - 1), 0))
+    use = {key: float(values[column]) for key, column in made.use.items()}
+    return Decisions(
+        orders={key: count for key, count in orders.items() if count},
+        rents={key: count for key, count in rents.items() if count},
+        rent_starts={key: count for key, count in starts.items() if count},
+        use={key: share for key, share in use.items() if share > DUST_SYSTEMS},
+    )
+
+
+def _solution(made: Draft, answer: Answer, values: FloatArray, gap: float, seconds: float) -> Solution:
+    problem = made.problem
+    decided = read(made, values)
+    broken = check.breaches(problem, decided)
+    if broken:
+        raise ArithmeticError(f"the solver's answer breaks its own limits: {broken[0]}")
+    lines = check.cost_lines(problem, decided)
+    objective = check.present_cost(problem, lines)
+    fixed = math.fsum(
+        amount * problem.discount[period] for line in problem.fixed_cost.values() for period, amount in enumerate(line)
+    )
+    bound = min(objective, answer.bound * made.money_unit + fixed)
+    reached = (objective - bound) / abs(objective) if objective else 0.0
+    return Solution(
+        status=OPTIMAL if answer.outcome is Outcome.OPTIMAL or reached <= gap else TIME_LIMIT,
+        objective=objective,
+        bound=bound,
+        gap=reached,
+        seconds=seconds,
+        orders=decided.orders,
+        rents=decided.rents,
+        rent_starts=decided.rent_starts,
+        use=decided.use,
+        cost_lines=lines,
+        power_watts=check.power_watts(problem, decided),
+        finish=check.finish_periods(problem, decided),
+    )
+
+
+def _without(status: str, seconds: float) -> Solution:
+    return Solution(
+        status=status,
+        objective=math.inf,
+        bound=-math.inf if status == NO_INCUMBENT else math.inf,
+        gap=math.inf,
+        seconds=seconds,
+        orders={},
+        rents={},
+        use={},
+        cost_lines={},
+        power_watts=(),
+    )
