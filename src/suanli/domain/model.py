@@ -59,7 +59,9 @@ class Core:
 
     `cached_elements` is what one token leaves in the cache (keys and values, or the latent), `state_elements` what one
     sequence keeps whatever its length. `window` bounds how far back a token looks (None: all), `selected` how many
-    tokens a sparse index lets through (None: all); `index_heads` and `index_head_dim` are the index's own.
+    cached entries a sparse index lets through (None: all); `index_heads` and `index_head_dim` are the index's own.
+    `stride` is how many tokens share one cached entry beyond the window (1: each has its own; 0: none is kept beyond
+    it). `state_passes` is how often a recurrent state is read or written for each token.
     """
 
     kind: CoreKind
@@ -71,8 +73,10 @@ class Core:
     selected: int | None = None
     index_heads: int = 0
     index_head_dim: int = 0
-    cached_elements: int = 0
+    cached_elements: float = 0.0
     state_elements: int = 0
+    stride: int = 1
+    state_passes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,12 +104,18 @@ class LayerRun:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Quantisation:
-    """What a checkpoint's own quantisation says: bits of the quantised matrices and of what stays whole."""
+    """What a checkpoint's own quantisation says: bits of the quantised matrices and of what stays whole.
+
+    `weight_bits` includes the scales that are stored with the numbers. `role_bits` says the mean bits of a role where
+    it differs from `weight_bits`; `kv_format` is the cache's format where the checkpoint names one.
+    """
 
     method: str
     weight_bits: float
     block_size: int | None = None
     unquantised_roles: tuple[Role, ...] = (Role.EMBEDDING, Role.HEAD, Role.ROUTER)
+    role_bits: tuple[tuple[Role, float], ...] = ()
+    kv_format: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,7 +124,8 @@ class Model:
 
     `embedding_parameters` holds token and position tables, `head` the matrix to the vocabulary (None where tied:
     `tied_head` is then True and the head's matmul reads the embedding). `draft_runs` are layers for multi-token
-    prediction: stored and trained, left out of a plain forward pass.
+    prediction: stored and trained, left out of a plain forward pass. `outer_matrices` stand outside the layers (a
+    projection of the embedding, say); `embedding_width` is the token table's width where it is not `hidden` (0: it is).
     """
 
     name: str
@@ -129,5 +140,7 @@ class Model:
     max_positions: int | None
     dtype: str
     draft_runs: tuple[LayerRun, ...] = ()
+    outer_matrices: tuple[Matrix, ...] = ()
+    embedding_width: int = 0
     quantisation: Quantisation | None = None
     notes: tuple[str, ...] = ()

@@ -1,0 +1,132 @@
+"""Put a model together from a config: layers from pieces, equal layers counted, tables, head and draft layers."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from suanli.domain.model import Core, CoreKind, Layer, LayerRun, Matrix, Model, Quantisation, Role
+from suanli.parts.architectures.families import Family
+from suanli.parts.architectures.fields import Fields
+from suanli.parts.architectures.pieces import EXTRAS, FEEDS, MIXERS, PATTERNS, Spot, vector
+
+
+def norm_vectors(fields: Fields, family: Family, width: int) -> int:
+    """Parameters of one norm of the family over `width` channels."""
+    return vector(width, family, fields.rule(family.norm_bias))
+
+
+def build_layer(fields: Fields, family: Family, spot: Spot) -> Layer:
+    """Make the layer at a spot from its mixer, its feed-forward and what the family adds."""
+    mixer = MIXERS[spot.mixer](fields, family, spot)
+    feed = FEEDS[spot.feed](fields, family, spot)
+    pieces = [mixer, feed] + ([EXTRAS[family.extra](fields, family, spot)] if family.extra else [])
+    alone = spot.mixer == "none" or spot.feed == "none"
+    norms = 1 if alone else fields.rule(family.norms)
+    matrices = tuple(matrix for piece in pieces for matrix in piece.matrices)
+    vectors = sum(piece.vectors for piece in pieces) + family.layer_vectors
+    kind = f"windowed {spot.mixer}" if spot.windowed else spot.mixer
+    return Layer(
+        name=" + ".join(part for part in (kind, spot.feed) if part != "none"),
+        core=mixer.core or Core(kind=CoreKind.NONE),
+        matrices=matrices,
+        vector_parameters=vectors + norms * norm_vectors(fields, family, fields.count("hidden_size")),
+        experts=feed.experts,
+        experts_per_token=feed.experts_per_token,
+        gated=feed.gated,
+        norms=norms,
+        parallel=bool(fields.rule(family.parallel)),
+    )
+
+
+def build_runs(fields: Fields, family: Family, spots: list[Spot]) -> tuple[LayerRun, ...]:
+    """Make every layer and count the equal ones."""
+    found = Counter(build_layer(fields, family, spot) for spot in spots)
+    return tuple(LayerRun(layer=layer, count=count) for layer, count in found.items())
+
+
+def build_drafts(fields: Fields, family: Family, spots: list[Spot]) -> tuple[LayerRun, ...]:
+    """Make the layers for multi-token prediction: the last layer again, with a joint of two hidden states and norms."""
+    number = fields.count("num_nextn_predict_layers", 0, least=0)
+    if not number or not spots:
+        return ()
+    hidden = fields.count("hidden_size")
+    last = build_layer(fields, family, spots[-1])
+    joint = Matrix(name="joint", role=Role.MLP_IN, inputs=2 * hidden, outputs=hidden)
+    layer = Layer(
+        name=f"draft: {last.name}",
+        core=last.core,
+        matrices=(joint, *last.matrices),
+        vector_parameters=last.vector_parameters + (1 + 2) * norm_vectors(fields, family, hidden),
+        experts=last.experts,
+        experts_per_token=last.experts_per_token,
+        gated=last.gated,
+        norms=last.norms + 1 + 2,
+        parallel=last.parallel,
+    )
+    return (LayerRun(layer=layer, count=number),)
+
+
+def embedding_of(fields: Fields, family: Family, width: int) -> int:
+    """Count the parameters of the token table and of learned positions."""
+    vocabulary = fields.count("vocab_size")
+    learned = family.positions
+    rows = fields.count(learned) + family.positions_offset if learned else 0
+    return vocabulary * width + rows * fields.count("hidden_size")
+
+
+def outer(fields: Fields, family: Family, width: int) -> tuple[Matrix, ...]:
+    """Make the matrices outside the layers: between a narrow token table and the hidden width."""
+    hidden = fields.count("hidden_size")
+    if width == hidden:
+        return ()
+    return (
+        Matrix(name="project_in", role=Role.EMBEDDING, inputs=width, outputs=hidden),
+        Matrix(name="project_out", role=Role.EMBEDDING, inputs=hidden, outputs=width),
+    )
+
+
+def outer_vectors(fields: Fields, family: Family, hidden: int) -> int:
+    """Count the norms outside the layers: after the last one, and after the token table."""
+    count = fields.rule(family.final_norm) + int(family.embedding_norm)
+    return count * norm_vectors(fields, family, hidden)
+
+
+def build_model(fields: Fields, family: Family, name: str, quantisation: Quantisation | None) -> Model:
+    """Make the model that a config describes. Raises InputError with every fault found."""
+    hidden, layers = fields.count("hidden_size"), fields.count("num_hidden_layers")
+    width = fields.count("word_embed_proj_dim", hidden)
+    fields.raise_faults()
+    spots = PATTERNS[family.pattern](fields, family, layers)
+    tied = fields.flag("tie_word_embeddings", family.tied)
+    vocabulary = fields.count("vocab_size")
+    model = Model(
+        name=name,
+        family=family.name,
+        hidden=hidden,
+        vocabulary=vocabulary,
+        runs=build_runs(fields, family, spots),
+        embedding_parameters=embedding_of(fields, family, width),
+        tied_head=tied,
+        head_bias=fields.rule(family.head_bias) * vocabulary,
+        final_vector_parameters=outer_vectors(fields, family, hidden),
+        max_positions=fields.count("max_position_embeddings") if fields.says("max_position_embeddings") else None,
+        dtype=dtype_of(fields),
+        draft_runs=build_drafts(fields, family, spots),
+        outer_matrices=outer(fields, family, width),
+        embedding_width=0 if width == hidden else width,
+        quantisation=quantisation,
+        notes=tuple(note for note in (*fields.notes, family.note) if note),
+    )
+    fields.raise_faults()
+    return model
+
+
+def dtype_of(fields: Fields) -> str:
+    """Return the number format that the config names, bfloat16 where it names none."""
+    named = fields.value("dtype")
+    if named is None:
+        return "bfloat16"
+    if not isinstance(named, str):
+        fields.fault("dtype", named, "a word, such as bfloat16")
+        return "bfloat16"
+    return named.removeprefix("torch.")
