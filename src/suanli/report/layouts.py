@@ -1,0 +1,63 @@
+"""A layout as people of the field write it."""
+
+from __future__ import annotations
+
+from suanli.domain.layout import Layout, Recompute, Sharding
+from suanli.domain.plan import WorkloadPlan
+from suanli.domain.workload import ServingLayout
+from suanli.foundation.language import tr
+
+
+def layout_words(work: WorkloadPlan) -> str:
+    """Say the parallel layout of a workload."""
+    if work.training is not None:
+        return training_words(work.training.layout)
+    return serving_words(work.serving.layout) if work.serving is not None else ""
+
+
+def training_words(layout: Layout) -> str:
+    """Say a training layout: the degrees above one, then the settings."""
+    degrees = _degrees(
+        (tr("tensor"), layout.tensor),
+        (tr("pipeline"), layout.pipeline),
+        (tr("context"), layout.context),
+        (tr("expert"), layout.expert),
+        (tr("data"), layout.data),
+    )
+    settings = [tr("micro-batch {count}", count=layout.micro_batch)]
+    if layout.interleave > 1:
+        settings.append(tr("{count} stages interleaved", count=layout.interleave))
+    settings += [words for words in (_sharding(layout.sharding), _recompute(layout.recompute)) if words]
+    return ", ".join([*degrees, *settings])
+
+
+def serving_words(layout: ServingLayout) -> str:
+    """Say a serving layout: the degrees above one of one replica."""
+    degrees = _degrees(
+        (tr("tensor"), layout.tensor),
+        (tr("pipeline"), layout.pipeline),
+        (tr("expert"), layout.expert),
+        (tr("attention data"), layout.attention_data),
+    )
+    return ", ".join(degrees) or tr("one accelerator a replica")
+
+
+def _degrees(*named: tuple[str, int]) -> list[str]:
+    return [f"{name} {degree}" for name, degree in named if degree > 1]
+
+
+def _sharding(sharding: Sharding) -> str:
+    return {
+        Sharding.NONE: "",
+        Sharding.OPTIMIZER: tr("optimizer sharded"),
+        Sharding.GRADIENTS: tr("optimizer and gradients sharded"),
+        Sharding.FULL: tr("everything sharded"),
+    }[sharding]
+
+
+def _recompute(recompute: Recompute) -> str:
+    return {
+        Recompute.NONE: "",
+        Recompute.SELECTIVE: tr("selective recompute"),
+        Recompute.FULL: tr("full recompute"),
+    }[recompute]

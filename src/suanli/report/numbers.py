@@ -1,0 +1,118 @@
+"""Numbers as people read them: money, dates, seconds, bytes, watts, in the language in force."""
+
+from __future__ import annotations
+
+import math
+
+from suanli.foundation.language import language, tr
+
+MINUTE_SECONDS, HOUR_SECONDS, DAY_SECONDS = 60.0, 3600.0, 86400.0
+"""Definitions of the calendar's units in seconds."""
+KWH_JOULES = 3.6e6
+"""A kilowatt-hour: 1000 W for 3600 s."""
+GIB_BYTES = 2.0**30
+"""A gibibyte."""
+PREFIXES = (("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3))
+"""SI prefixes with their factors, greatest first."""
+SHORT_SCALE = (("T", 1e12), ("B", 1e9), ("M", 1e6))
+"""English short names of great counts."""
+MYRIAD_SCALE = (("亿", 1e8), ("万", 1e4))
+"""Chinese names of great counts, in steps of ten thousand."""
+CURRENCY_WORDS = {"CNY": "元", "USD": "美元", "EUR": "欧元", "JPY": "日元"}
+DIGITS = 4
+"""Significant digits of a shown number; the whole number stands in its tip and in the workbook."""
+ABSENT = "–"
+
+
+def digits(value: float, places: int = DIGITS) -> str:
+    """Write a number with so many significant digits, thousands grouped and no exponent."""
+    if not math.isfinite(value):
+        return ABSENT
+    if value == 0:
+        return "0"
+    decimals = max(0, places - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def scaled(value: float, scale: tuple[tuple[str, float], ...]) -> tuple[str, str]:
+    """Divide by the greatest factor that leaves 1 or more; return the number and the factor's name."""
+    for name, factor in scale:
+        if abs(value) >= factor:
+            return digits(value / factor), name
+    return digits(value), ""
+
+
+def count(value: float) -> str:
+    """Write a pure count: 65.2 B, or 652 亿 in Chinese."""
+    number, name = scaled(value, MYRIAD_SCALE if language() == "zh" else SHORT_SCALE)
+    return f"{number} {name}".strip()
+
+
+def money(amount: float, currency: str) -> str:
+    """Write money briefly: CNY 30.74 M, or 3,074 万元 in Chinese."""
+    if language() == "zh":
+        number, name = scaled(amount, MYRIAD_SCALE)
+        return f"{number} {name}{CURRENCY_WORDS.get(currency, currency)}"
+    number, name = scaled(amount, SHORT_SCALE)
+    return f"{currency} {number} {name}".strip()
+
+
+def exact_money(amount: float, currency: str) -> str:
+    """Write money to the cent."""
+    return f"{currency} {amount:,.2f}" if math.isfinite(amount) else ABSENT
+
+
+def seconds(value: float) -> str:
+    """Write a duration in the unit that fits it."""
+    size = abs(value)
+    if size >= 2 * DAY_SECONDS:
+        return tr("{number} days", number=digits(value / DAY_SECONDS))
+    if size >= 2 * HOUR_SECONDS:
+        return tr("{number} h", number=digits(value / HOUR_SECONDS))
+    if size >= 2 * MINUTE_SECONDS:
+        return tr("{number} min", number=digits(value / MINUTE_SECONDS))
+    if size >= 1 or size == 0:
+        return f"{digits(value)} s"
+    return f"{digits(value * 1e3)} ms" if size >= 1e-3 else f"{digits(value * 1e6)} µs"
+
+
+def gibibytes(value: float) -> str:
+    """Write memory in GiB."""
+    return f"{digits(value / GIB_BYTES)} GiB"
+
+
+def watts(value: float) -> str:
+    """Write power in the unit that fits it."""
+    return quantity(value, "W")
+
+
+def percent(value: float) -> str:
+    """Write a share as a percentage."""
+    return f"{digits(100 * value, 3)} %" if math.isfinite(value) else ABSENT
+
+
+def systems(value: float) -> str:
+    """Write how many systems, whole or in part."""
+    return digits(value, 3) if math.isfinite(value) else ABSENT
+
+
+def quantity(value: float, unit: str) -> str:
+    """Write an SI quantity in the unit that people of the field use for it."""
+    if unit in ("s", "second"):
+        return seconds(value)
+    if unit.endswith("/J"):
+        return f"{digits(value * KWH_JOULES)} {unit.removesuffix('/J')}/kWh"
+    if unit in CURRENCY_WORDS:
+        return money(value, unit)
+    if unit in ("B", "B/s", "FLOP", "FLOP/s", "W", "J"):
+        number, prefix = scaled(value, PREFIXES)
+        return f"{number} {prefix}{unit}"
+    if unit in ("month", "months"):
+        return tr("{number} months", number=digits(value))
+    return f"{digits(value)} {unit}".strip()
+
+
+def band(low: str, high: str) -> str:
+    """Write an 80 % band."""
+    return tr("{low} to {high}", low=low, high=high)
