@@ -37,6 +37,7 @@ class TrainingSetup:
 
     `precision` is that of the matmuls (`number_format` says which scheme where several share a peak: mxfp8, nvfp4).
     `framework` is a key of the framework table, which says how far passes are fused and traffic is hidden.
+    `balanced_experts` says that tokens are spread evenly over experts by force, as benchmarks do.
     """
 
     model: Model
@@ -49,11 +50,17 @@ class TrainingSetup:
     tuning: TuningMethod | None = None
     lora_rank: int = 0
     optimizer: str = "adamw"
+    balanced_experts: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServingSetup:
-    """A model under a serving engine: formats, engine, request shape. Lengths are means in tokens."""
+    """A model under a serving engine: formats, engine, request shape. Lengths are means in tokens.
+
+    `prefix_hit_share` is the share of prompt tokens that a prefix cache holds already, `draft_tokens` how many tokens a
+    speculative step drafts (0: none). `token_budget`, `sequence_limit` and `usable_share` stand in for the engine's own
+    settings where they are given (None: the engine's default).
+    """
 
     model: Model
     input_tokens: float
@@ -62,6 +69,17 @@ class ServingSetup:
     kv_format: str = "bf16"
     engine: str = "vllm"
     engine_date: str = ""
+    engine_version: str = ""
+    prefix_hit_share: float = 0.0
+    draft_tokens: float = 0.0
+    token_budget: float | None = None
+    sequence_limit: float | None = None
+    usable_share: float | None = None
+
+    @property
+    def outputs_after_first(self) -> float:
+        """Answer tokens that decode steps make; prefill makes the first."""
+        return max(self.output_tokens - 1.0, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

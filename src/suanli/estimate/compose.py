@@ -1,0 +1,117 @@
+"""Software composes raw columns into a step: what it hides, what it adds, and what waits; seconds by cause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from suanli.domain.software import Software
+from suanli.equations.pipeline import (
+    bubble_seconds,
+    exposed_seconds,
+    launch_bound_seconds,
+    slowest_stage_seconds,
+    straggler_slowdown,
+)
+from suanli.estimate.step import RawStep
+from suanli.foundation.equation import FloatArray, Real
+
+CAUSES = (
+    "matmul", "attention", "memory_passes", "quantise", "recompute", "launch", "tensor_exposed", "context_exposed",
+    "expert_exposed", "expert_imbalance", "sharding_exposed", "head", "pipeline_exposed", "bubble", "data_exposed",
+    "optimizer", "stragglers",
+)  # fmt: skip
+"""Stable names of what a step's seconds are spent on; they sum to the step."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepColumns:
+    """Seconds by cause, and the whole step."""
+
+    causes: dict[str, FloatArray]
+    step_seconds: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Layer:
+    """One layer forward and backward, by cause, and the two halves that transfers hide under."""
+
+    causes: dict[str, Real]
+    seconds: Real
+    forward: Real
+    backward: Real
+
+
+def _layer(raw: RawStep, software: Software) -> _Layer:
+    one, again = raw.layers, raw.full
+    forward_pass = software.pass_factor * one.pass_forward
+    accumulate = software.accumulate_moved_bytes * raw.accumulate_parameters / raw.pass_bytes_per_s
+    backward_pass = software.pass_factor * one.pass_backward + accumulate
+    quantise = software.quantise_factor * one.quantise
+    shown = 1 - software.tensor_hidden
+    context = [
+        exposed_seconds(sent, cover, software.context_hidden)
+        for sent, cover in ((one.context_forward, one.core_forward), (one.context_backward, one.core_backward))
+    ]
+    seen = 1 - software.expert_hidden
+    uneven = (raw.imbalance - 1) * raw.routed
+    computed = one.matmul_forward + one.core_forward + forward_pass
+    repeated = again * (computed + quantise / 2 + shown * one.tensor_forward + seen * one.expert_forward)
+    causes: dict[str, Real] = {
+        "matmul": one.matmul_forward + one.matmul_backward,
+        "attention": one.core_forward + one.core_backward,
+        "memory_passes": forward_pass + backward_pass,
+        "quantise": quantise,
+        "recompute": repeated + raw.scores * one.core_forward,
+        "tensor_exposed": shown * (one.tensor_forward + one.tensor_backward),
+        "context_exposed": context[0] + context[1],
+        "expert_exposed": seen * (one.expert_forward + one.expert_backward),
+        "expert_imbalance": uneven * (one.matmul_forward * (1 + again) + one.matmul_backward),
+    }
+    busy = sum(causes.values(), start=0.0 * one.matmul_forward)
+    launches = (software.launches_forward + raw.routed * software.launches_expert) * (1 + again)
+    launches = launches + software.launches_backward + raw.routed * software.launches_expert
+    causes["launch"] = launch_bound_seconds(launches, software.launch_seconds, busy)
+    waited = busy + causes["launch"]
+    early = waited * (computed / np.maximum(busy, computed))
+    return _Layer(causes=causes, seconds=waited, forward=early, backward=waited - early)
+
+
+def _sharding(raw: RawStep, software: Software, layer: _Layer) -> Real:
+    """Exposed seconds of gathering one layer's weights twice and scattering its gradients, under full sharding."""
+    hidden = software.gather_hidden
+    forward = exposed_seconds(raw.gather_layer, layer.forward, hidden)
+    backward = exposed_seconds(raw.gather_layer + raw.scatter_layer, layer.backward, hidden)
+    return forward + backward
+
+
+def compose(raw: RawStep, software: Software, straggler_per_doubling: float) -> StepColumns:
+    """Put a step together from its raw columns."""
+    layer = _layer(raw, software)
+    sharding = _sharding(raw, software, layer)
+    per_layer = layer.seconds + sharding
+    one = raw.layers
+    head = one.head_forward + one.head_backward + software.pass_factor * one.head_pass
+    alone = np.where(raw.pipeline > 1, 0.0, head)
+    slowest = slowest_stage_seconds(per_layer, raw.fullest, raw.last, alone, head)
+    layers = np.where(raw.last * per_layer + head >= raw.fullest * per_layer + alone, raw.last, raw.fullest)
+    mean_stage = (raw.layer_count * per_layer + head) / raw.pipeline
+    hop = (1 - software.pipeline_hidden) * raw.hop_count * raw.hop_seconds
+    work = raw.micro_batches
+    causes = {cause: work * layers * seconds for cause, seconds in layer.causes.items()}
+    causes["sharding_exposed"] = work * layers * sharding
+    causes["head"] = work * (slowest - layers * per_layer)
+    causes["pipeline_exposed"] = work * hop
+    idle = bubble_seconds(mean_stage + hop, raw.pipeline, raw.interleave)
+    causes["bubble"] = idle
+    once = np.minimum(1, work)
+    reduce = exposed_seconds(raw.reduce_stage, once * layers * layer.backward, software.gradient_hidden)
+    gather = exposed_seconds(raw.gather_stage, once * layers * layer.forward, software.gradient_hidden)
+    causes["data_exposed"] = reduce + gather
+    causes["optimizer"] = software.optimizer_moved_bytes * raw.optimizer_parameters / raw.pass_bytes_per_s
+    busy = sum(causes.values(), start=0.0 * work)
+    causes["stragglers"] = busy * (straggler_slowdown(raw.nodes, straggler_per_doubling) - 1)
+    causes = {cause: np.asarray(causes[cause], dtype=np.float64) for cause in CAUSES}
+    total: FloatArray = sum(causes.values(), start=np.zeros(len(work)))
+    return StepColumns(causes=causes, step_seconds=total)

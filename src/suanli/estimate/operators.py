@@ -1,0 +1,286 @@
+"""What one layer, the head and the embedding of a rank cost, kernel by kernel, for a table of layouts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suanli.domain.layout import LayoutTable
+from suanli.domain.model import Core, CoreKind, Layer, LayerRun, Matrix, Model, Role
+from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
+from suanli.foundation.equation import FloatArray, Real
+from suanli.parts.axes.axis import AXES, Job, tokens_at_once
+from suanli.parts.axes.expert import expert_tensor
+from suanli.parts.axes.tensor import splits_columns
+from suanli.parts.devices.electronic import Device
+from suanli.parts.devices.fabric import Fabric
+
+BF16_BYTES = 2.0
+EXPERT_ROLES = (Role.EXPERT_IN, Role.EXPERT_OUT)
+NARROW_ROLES = (Role.ROUTER,)
+KERNEL_KEY = ("tensor", "context", "expert", "micro_batch", "sequence_parallel")
+SCAN_CHUNK = 256.0
+"""Tokens that a chunked scan of a state-space or linear layer works through as one block (their kernels' default)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerColumns:
+    """Seconds of the mean layer for one micro-batch, and of the head, as columns over layouts.
+
+    Passes stand for a framework that makes each of them once; expert traffic is of balanced experts, `imbalance` the
+    slowdown of the busiest rank.
+    """
+
+    matmul_forward: FloatArray
+    matmul_backward: FloatArray
+    core_forward: FloatArray
+    core_backward: FloatArray
+    pass_forward: FloatArray
+    pass_backward: FloatArray
+    quantise: FloatArray
+    tensor_forward: FloatArray
+    tensor_backward: FloatArray
+    context_forward: FloatArray
+    context_backward: FloatArray
+    expert_forward: FloatArray
+    expert_backward: FloatArray
+    head_forward: FloatArray
+    head_backward: FloatArray
+    head_pass: FloatArray
+
+
+def runs_of(model: Model) -> tuple[LayerRun, ...]:
+    """All runs of layers that a training step passes, those for multi-token prediction included."""
+    return (*model.runs, *model.draft_runs)
+
+
+def heads_of(model: Model) -> int:
+    """How often the head runs: once, and once for each layer for multi-token prediction."""
+    return 1 + sum(run.count for run in model.draft_runs)
+
+
+def layer_count(model: Model) -> int:
+    """How many layers a training step passes."""
+    return sum(run.count for run in runs_of(model))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bench:
+    """Everything a layer is timed with: the setup, its job, the device and the fabric, and the rows to time."""
+
+    setup: TrainingSetup
+    job: Job
+    device: Device
+    fabric: Fabric
+    table: LayoutTable
+
+    @property
+    def tokens(self) -> Real:
+        """Tokens that a rank holds at once."""
+        return tokens_at_once(self.job, self.table)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the model's own weights stay as they are."""
+        return self.setup.tuning in (TuningMethod.LORA, TuningMethod.QLORA)
+
+
+def matrix_shape(bench: Bench, matrix: Matrix) -> tuple[Real, Real, Real, Real]:
+    """Rows, inputs, outputs and groups of one matrix on one rank."""
+    table = bench.table
+    if matrix.role in EXPERT_ROLES:
+        inside = expert_tensor(table)
+        outer = matrix.role is Role.EXPERT_IN
+        held = bench.tokens * inside / table.tensor
+        rows = held * table.expert * matrix.active / matrix.copies
+        inputs, outputs = (1.0, inside) if outer else (inside, 1.0)
+        return rows, matrix.inputs / inputs, matrix.outputs / outputs, matrix.copies / table.expert
+    columns = splits_columns(matrix.role, matrix.inputs, bench.job.model.hidden)
+    if columns is None:
+        whole = np.where(table.sequence_parallel > 0, table.tensor, 1.0)
+        return bench.tokens / whole, float(matrix.inputs), float(matrix.outputs), 1.0
+    if columns:
+        return bench.tokens * matrix.active, float(matrix.inputs), matrix.outputs / table.tensor, float(matrix.copies)
+    return bench.tokens * matrix.active, matrix.inputs / table.tensor, float(matrix.outputs), float(matrix.copies)
+
+
+def matrix_seconds(bench: Bench, matrix: Matrix) -> tuple[Real, Real]:
+    """Seconds of one matrix forward, and backward: the gradient of its input, and of its weights unless frozen."""
+    if matrix.role in (Role.CONVOLUTION, Role.EMBEDDING):
+        return 0.0 * bench.tokens, 0.0 * bench.tokens
+    rows, inner, columns, groups = matrix_shape(bench, matrix)
+    form = "bf16" if matrix.role in NARROW_ROLES else bench.setup.number_format
+    forward = bench.device.matmul_seconds(rows, inner, columns, form, groups)
+    backward = bench.device.matmul_seconds(rows, columns, inner, form, groups)
+    if not bench.frozen:
+        backward = backward + bench.device.matmul_seconds(inner, rows, columns, form, groups)
+    elif bench.setup.lora_rank:
+        rank = float(bench.setup.lora_rank)
+        down = bench.device.matmul_seconds(rows, inner, rank, "bf16", groups)
+        up = bench.device.matmul_seconds(rows, rank, columns, "bf16", groups)
+        forward, backward = forward + down + up, backward + 2 * (down + up)
+    return forward, backward
+
+
+def attended_keys(core: Core, sequence: float, fused: bool) -> float:
+    """Mean keys that a token attends to under a causal mask, window and sparse index; all of them unfused."""
+    reach = float(min(core.window or sequence, sequence))
+    if not fused:
+        return float(sequence)
+    inside = (reach * (reach + 1) / 2 + (sequence - reach) * reach) / sequence
+    return min(inside, float(core.selected)) if core.selected else inside
+
+
+def core_seconds(bench: Bench, core: Core) -> tuple[Real, Real]:
+    """Seconds of one mixing core, forward and backward."""
+    table, sequence = bench.table, bench.job.sequence
+    if core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT):
+        fused = bench.setup.attention is Attention.FLASH
+        kv_heads = core.heads if core.kind is CoreKind.LATENT else core.kv_heads
+        shape = (
+            sequence / table.context, attended_keys(core, sequence, fused), core.heads / table.tensor,
+            np.maximum(kv_heads / table.tensor, 1.0), float(core.qk_head_dim), float(core.v_head_dim),
+            table.micro_batch,
+        )  # fmt: skip
+        times = [
+            bench.device.attention_seconds(phase, *shape, number_format="bf16", fused=fused, causal=False)
+            for phase in ("prefill", "backward")
+        ]
+        return times[0], times[1]
+    if core.kind in (CoreKind.LINEAR, CoreKind.STATE_SPACE):
+        return scan_seconds(bench, core)
+    return 0.0 * bench.tokens, 0.0 * bench.tokens
+
+
+def scan_seconds(bench: Bench, core: Core) -> tuple[Real, Real]:
+    """Seconds of a chunked scan: products inside a chunk and with the carried state, twice as much backward."""
+    heads = max(core.heads, 1) / bench.table.tensor
+    width = core.v_head_dim or max(core.state_elements // max(core.heads * max(core.qk_head_dim, 1), 1), 1)
+    state = core.state_elements / max(core.heads, 1) / max(width, 1)
+    blocks = heads * bench.tokens / SCAN_CHUNK
+    forward = bench.device.matmul_seconds(SCAN_CHUNK, SCAN_CHUNK / 2 + 2 * state, float(width), "bf16", blocks)
+    moved = bench.device.pass_seconds(bench.tokens * heads * (width + state) * BF16_BYTES * 2)
+    return forward + moved, 2 * (forward + moved)
+
+
+def mlp_elements(layer: Layer) -> tuple[float, float]:
+    """Elements for each token between a layer's feed-forward matrices: as they come in, and as they go out."""
+    incoming = sum(
+        matrix.outputs * matrix.active for matrix in layer.matrices if matrix.role in (Role.MLP_IN, Role.SHARED_IN, Role.EXPERT_IN)
+    )
+    outgoing = sum(
+        matrix.inputs * matrix.active
+        for matrix in layer.matrices
+        if matrix.role in (Role.MLP_OUT, Role.SHARED_OUT, Role.EXPERT_OUT)
+    )
+    return incoming, outgoing
+
+
+def attention_elements(core: Core) -> float:
+    """Elements of queries and keys for each token, which rotary positions touch."""
+    kv_heads = core.heads if core.kind is CoreKind.LATENT else core.kv_heads
+    return float((core.heads + kv_heads) * core.qk_head_dim)
+
+
+def pass_bytes(bench: Bench, layer: Layer) -> tuple[Real, Real]:
+    """Bytes that norms, residuals, rotary positions, activations and token permutation move, forward and backward.
+
+    A norm reads and writes its input (three times backward), a residual reads two and writes one, an activation reads
+    what comes in and writes what goes out (backward both again), a permutation reads and writes each routed copy.
+    """
+    hidden, tensor = float(bench.job.model.hidden), bench.table.tensor
+    whole = np.where(bench.table.sequence_parallel > 0, tensor, 1.0)
+    incoming, outgoing = mlp_elements(layer)
+    rotary = 2 * attention_elements(layer.core)
+    norms, residuals = float(layer.norms), float(min(layer.norms, 2))
+    routed = 2 * 2 * layer.experts_per_token * hidden if layer.experts else 0.0
+    scanned = sum(matrix.outputs for matrix in layer.matrices if matrix.role in (Role.MIXER, Role.CONVOLUTION))
+    inner_forward = rotary + incoming + outgoing + 2 * scanned
+    inner_backward = rotary + 2 * incoming + outgoing + 2 * 2 * scanned
+    forward = (2 * norms + (2 + 1) * residuals) * hidden / whole + inner_forward / tensor + routed / tensor
+    backward = ((2 + 1) * norms + (2 + 1) * residuals) * hidden / whole + inner_backward / tensor + routed / tensor
+    return bench.tokens * forward * BF16_BYTES, bench.tokens * backward * BF16_BYTES
+
+
+def quantise_seconds(bench: Bench, layer: Layer) -> Real:
+    """Seconds that casting activations and gradients to a narrow format takes: read wide, write narrow, both ways round."""
+    form = bench.device.number_format(bench.setup.number_format)
+    wide = BF16_BYTES
+    if form.activation_bytes >= wide:
+        return 0.0 * bench.tokens
+    moved: Real = 0.0
+    for matrix in layer.matrices:
+        if matrix.role in NARROW_ROLES or matrix.role is Role.CONVOLUTION:
+            continue
+        rows, inner, columns, groups = matrix_shape(bench, matrix)
+        moved = moved + groups * rows * (inner + columns) * (wide + 2 * form.activation_bytes)
+    return bench.device.pass_seconds(moved)
+
+
+def transfer_seconds(bench: Bench, layer: Layer, axis: str, backward: bool) -> Real:
+    """Seconds of what one axis sends for one layer and micro-batch."""
+    spent: Real = np.zeros(len(bench.table))
+    for transfer in AXES[axis].transfers(bench.job, layer, bench.table, backward):
+        if np.any(np.asarray(transfer.count) > 0):
+            once = bench.fabric.collective_seconds(
+                transfer.op, transfer.message_bytes, transfer.ranks, transfer.ranks_per_node
+            )
+            spent = spent + np.where(transfer.count > 0, once, 0.0) * transfer.count
+    return spent
+
+
+def layer_seconds(bench: Bench, layer: Layer) -> dict[str, Real]:
+    """Seconds of one kind of layer by cause."""
+    spent: dict[str, Real] = {}
+    pairs = [matrix_seconds(bench, matrix) for matrix in layer.matrices]
+    spent["matmul_forward"] = sum((forward for forward, _ in pairs), start=0.0 * bench.tokens)
+    spent["matmul_backward"] = sum((backward for _, backward in pairs), start=0.0 * bench.tokens)
+    spent["core_forward"], spent["core_backward"] = core_seconds(bench, layer.core)
+    forward, backward = pass_bytes(bench, layer)
+    spent["pass_forward"] = bench.device.pass_seconds(forward)
+    spent["pass_backward"] = bench.device.pass_seconds(backward)
+    spent["quantise"] = quantise_seconds(bench, layer)
+    for axis in ("tensor", "context", "expert"):
+        spent[f"{axis}_forward"] = transfer_seconds(bench, layer, axis, False)
+        spent[f"{axis}_backward"] = transfer_seconds(bench, layer, axis, True)
+    return spent
+
+
+def head_seconds(bench: Bench) -> dict[str, Real]:
+    """Seconds of the matrix to the vocabulary (always in 16 bits) and of the loss over it."""
+    model, tensor = bench.job.model, bench.table.tensor
+    hidden, columns, count = float(model.hidden), model.vocabulary / tensor, float(heads_of(model))
+    forward = bench.device.matmul_seconds(bench.tokens, hidden, columns, "bf16")
+    backward = bench.device.matmul_seconds(bench.tokens, columns, hidden, "bf16")
+    if not bench.frozen:
+        backward = backward + bench.device.matmul_seconds(hidden, bench.tokens, columns, "bf16")
+    moved = bench.tokens * columns * BF16_BYTES * LOSS_PASSES
+    return {
+        "head_forward": count * forward,
+        "head_backward": count * backward,
+        "head_pass": count * bench.device.pass_seconds(moved),
+    }
+
+
+LOSS_PASSES = 2 * 2 * 2
+"""16-bit passes over the logits: cast up (read, write twice as wide), maximum and sum, gradient, cast down."""
+
+
+def time_layers(bench: Bench) -> LayerColumns:
+    """Time the mean layer and the head for every row of the bench's table."""
+    runs, total = runs_of(bench.job.model), float(layer_count(bench.job.model))
+    mean: dict[str, FloatArray] = {}
+    for run in runs:
+        for cause, seconds in layer_seconds(bench, run.layer).items():
+            share = np.asarray(seconds, dtype=np.float64) * (run.count / total)
+            mean[cause] = mean[cause] + share if cause in mean else share
+    whole = np.ones(len(bench.table))
+    mean.update({cause: np.asarray(seconds) * whole for cause, seconds in head_seconds(bench).items()})
+    return LayerColumns(**{cause: seconds * whole for cause, seconds in mean.items()})
+
+
+def spread(columns: LayerColumns, rows: NDArray[np.intp]) -> LayerColumns:
+    """Give every layout the columns of the distinct row that it is like."""
+    return LayerColumns(**{field.name: getattr(columns, field.name)[rows] for field in fields(LayerColumns)})

@@ -1,0 +1,121 @@
+"""Which parameters a rank holds: by layer, on its fullest stage, with embedding and head where they live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from suanli.domain.layout import LayoutTable
+from suanli.domain.model import Layer, Matrix, Model, Role
+from suanli.domain.workload import TrainingSetup, TuningMethod
+from suanli.equations.pipeline import fullest_stage_layers
+from suanli.estimate.operators import EXPERT_ROLES, NARROW_ROLES, layer_count, runs_of
+from suanli.foundation.equation import Real
+from suanli.parts.axes.expert import expert_tensor
+from suanli.parts.axes.sharding import Parameters
+from suanli.parts.axes.tensor import splits_columns
+
+
+def matrix_parameters(matrix: Matrix) -> int:
+    """Parameters of all copies of a matrix, biases included."""
+    return (matrix.inputs * matrix.outputs + matrix.bias) * matrix.copies
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerParameters:
+    """Parameters of the mean layer by how they are split: by tensor, by expert, or on every rank whole."""
+
+    split: float
+    expert: float
+    whole: float
+
+
+def layer_parameters(layer: Layer, hidden: int) -> tuple[int, int, int]:
+    """Count a layer's parameters that tensor parallelism splits, that experts hold, and that stay whole."""
+    split = expert = whole = 0
+    for matrix in layer.matrices:
+        count = matrix_parameters(matrix)
+        if matrix.role in EXPERT_ROLES:
+            expert += count
+        elif matrix.role in NARROW_ROLES or splits_columns(matrix.role, matrix.inputs, hidden) is None:
+            whole += count
+        else:
+            split += count
+    return split, expert, whole + layer.vector_parameters
+
+
+def mean_layer(model: Model) -> LayerParameters:
+    """Average the parameters of all layers."""
+    total = float(layer_count(model))
+    counted = [(run.count, *layer_parameters(run.layer, model.hidden)) for run in runs_of(model)]
+    split, expert, whole = (sum(row[0] * row[at] for row in counted) / total for at in (1, 2, 3))
+    return LayerParameters(split=split, expert=expert, whole=whole)
+
+
+def embedding_parameters(model: Model) -> float:
+    """Parameters of the tables and what stands between them and the first layer."""
+    outer = sum(matrix_parameters(matrix) for matrix in model.outer_matrices)
+    return float(model.embedding_parameters + outer)
+
+
+def head_parameters(model: Model) -> float:
+    """Parameters that the head reads, tied or not."""
+    return float(model.hidden * model.vocabulary + model.head_bias)
+
+
+def adapter_parameters(layer: Layer, rank: int) -> float:
+    """Parameters of low-rank adapters beside every matrix of a layer but routers and experts' copies share none."""
+    return float(
+        sum(
+            rank * (matrix.inputs + matrix.outputs) * matrix.copies
+            for matrix in layer.matrices
+            if matrix.role not in (*NARROW_ROLES, Role.CONVOLUTION, Role.EMBEDDING)
+        )
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageParameters:
+    """Parameters that one rank holds unsharded: one layer, first stage, last stage; and what share of them trains."""
+
+    layer: Parameters
+    first: Parameters
+    last: Parameters
+    trained_share: float
+
+
+def on_rank(layer: LayerParameters, table: LayoutTable) -> Parameters:
+    """Parameters of the mean layer on one rank."""
+    return Parameters(
+        dense=layer.split / table.tensor + layer.whole,
+        expert=layer.expert / (table.expert * expert_tensor(table)),
+    )
+
+
+def trained_share(setup: TrainingSetup) -> float:
+    """Share of the parameters that training changes: all of them, or the adapters'."""
+    if setup.tuning not in (TuningMethod.LORA, TuningMethod.QLORA):
+        return 1.0
+    runs = runs_of(setup.model)
+    adapters = sum(run.count * adapter_parameters(run.layer, setup.lora_rank) for run in runs)
+    layers = sum(run.count * sum(layer_parameters(run.layer, setup.model.hidden)) for run in runs)
+    return adapters / (layers + embedding_parameters(setup.model))
+
+
+def stage_parameters(setup: TrainingSetup, table: LayoutTable) -> StageParameters:
+    """Parameters of the first and the last stage: a full stage of layers with the tables, and with the head."""
+    model, one = setup.model, on_rank(mean_layer(setup.model), table)
+    fullest = fullest_stage_layers(float(layer_count(model)), table.pipeline, table.interleave)
+    table_share = embedding_parameters(model) / table.tensor
+    own_head = head_parameters(model) / table.tensor
+    alone = np.where(table.pipeline > 1, 0.0, 1.0)
+    head = own_head * (1 - alone) if model.tied_head else own_head
+    last = fullest * one.dense + model.final_vector_parameters + head + alone * table_share
+    return StageParameters(
+        layer=one,
+        first=Parameters(dense=fullest * one.dense + table_share + alone * (head + model.final_vector_parameters),
+                         expert=fullest * one.expert),
+        last=Parameters(dense=last, expert=fullest * one.expert),
+        trained_share=trained_share(setup),
+    )  # fmt: skip

@@ -1,0 +1,66 @@
+"""Reads the calibration of training: classes of software, terms of a whole cluster, bands."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from suanli.catalogue.yaml_reader import read_yaml
+from suanli.domain.software import Software, TrainingCalibration
+from suanli.foundation.errors import InputError, did_you_mean
+from suanli.foundation.language import tr
+from suanli.foundation.units import to_si
+
+FRAMEWORK_FILE = Path(__file__).parent.parent / "data" / "calibration" / "frameworks.yaml"
+WITH_UNIT = {"seconds": "s", "bytes": "B"}
+
+
+def _figure(said: Any, unit: str, place: str) -> float:
+    words = str(said).split(maxsplit=1)
+    try:
+        value = float(words[0])
+    except (ValueError, IndexError):
+        raise InputError.single(place=place, found=repr(said), allowed=tr("a number")) from None
+    return to_si(value, words[1] if len(words) > 1 else "", unit, place) if unit else value
+
+
+def _software(name: str, said: Mapping[str, Any], place: str) -> Software:
+    read: dict[str, Any] = {"id": name, "name": said.get("name", name)}
+    for field in fields(Software):
+        if field.name in read:
+            continue
+        if field.name not in said:
+            raise InputError.single(place=place, found=tr("no '{name}'", name=field.name), allowed=field.name)
+        unit = WITH_UNIT.get(field.name.rsplit("_", 1)[-1], "")
+        read[field.name] = _figure(said[field.name], unit, f"{place}.{field.name}")
+    return Software(**read)
+
+
+@functools.cache
+def load_training_calibration(path: Path = FRAMEWORK_FILE) -> TrainingCalibration:
+    """Read the file of training software. Raises InputError naming the entry at fault."""
+    said = read_yaml(path).data
+    return TrainingCalibration(
+        software={name: _software(name, one, f"{path.name}: software.{name}") for name, one in said["software"].items()},
+        aliases=dict(said["aliases"]),
+        straggler_per_doubling=float(said["cluster"]["straggler_per_doubling"]),
+        adapter_rank=int(said["cluster"]["adapter_rank"]),
+        bands={name: (float(low), float(high)) for name, (low, high) in said["bands"].items()},
+    )
+
+
+def find_software(calibration: TrainingCalibration, framework: str) -> Software:
+    """Return the class of a framework, by id or by a word of its name. Raises InputError naming the nearest known."""
+    name = framework.strip().lower()
+    if name in calibration.software:
+        return calibration.software[name]
+    for word, known in calibration.aliases.items():
+        if word in name:
+            return calibration.software[known]
+    allowed = [*calibration.software, *calibration.aliases]
+    raise InputError.single(
+        place=tr("framework"), found=f"'{framework}'", allowed=", ".join(allowed), hint=did_you_mean(name, allowed)
+    )

@@ -1,0 +1,196 @@
+"""One training step as raw columns: kernels, traffic and shape of every layout, before software hides or adds anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from suanli.domain.hardware import Cluster
+from suanli.domain.kernel import KernelTable
+from suanli.domain.layout import RECOMPUTE_LEVELS, LayoutTable, Recompute
+from suanli.domain.software import Software
+from suanli.domain.workload import Attention, TrainingSetup
+from suanli.equations.pipeline import fullest_stage_layers, last_stage_layers, micro_batches
+from suanli.estimate.operators import (
+    BF16_BYTES,
+    KERNEL_KEY,
+    Bench,
+    LayerColumns,
+    layer_count,
+    spread,
+    time_layers,
+)
+from suanli.estimate.shards import StageParameters, head_parameters, stage_parameters
+from suanli.estimate.tables import distinct
+from suanli.foundation.equation import FloatArray, Real
+from suanli.parts.axes.axis import Job, Transfer
+from suanli.parts.axes.expert import expert_copies
+from suanli.parts.axes.pipeline import hop
+from suanli.parts.axes.sharding import FULL, GRADIENTS, OPTIMIZER, Parameters, gradients, group, shards, weights
+from suanli.parts.devices.electronic import Device
+from suanli.parts.devices.fabric import Fabric
+from suanli.parts.devices.open import open_device, open_fabric
+
+STATE_KEY = ("data", "tensor", "pipeline", "context", "expert", "interleave", "sharding", "sharding_ranks")
+HOP_KEY = ("data", "tensor", "pipeline", "context", "micro_batch", "sequence_parallel", "interleave")
+FULL_RECOMPUTE = float(RECOMPUTE_LEVELS.index(Recompute.FULL))
+NO_RECOMPUTE = float(RECOMPUTE_LEVELS.index(Recompute.NONE))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RawStep:
+    """Columns that software composes into a step: seconds of kernels and transfers, and the shape of the layout.
+
+    `full` and `scores` are 1 where the whole forward pass, or the unfused attention core, is computed again.
+    `sharded` is 1 for fully sharded weights, `every` 1 where gradients are scattered after each micro-batch.
+    """
+
+    layers: LayerColumns
+    hop_seconds: FloatArray
+    hop_count: FloatArray
+    gather_layer: FloatArray
+    scatter_layer: FloatArray
+    reduce_stage: FloatArray
+    gather_stage: FloatArray
+    optimizer_parameters: FloatArray
+    accumulate_parameters: FloatArray
+    pass_bytes_per_s: FloatArray
+    micro_batches: FloatArray
+    pipeline: FloatArray
+    interleave: FloatArray
+    fullest: FloatArray
+    last: FloatArray
+    layer_count: FloatArray
+    full: FloatArray
+    scores: FloatArray
+    sharded: FloatArray
+    every: FloatArray
+    routed: FloatArray
+    tensor: FloatArray
+    nodes: FloatArray
+    imbalance: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """An opened cluster: the device, the fabric, and how many accelerators there are, in all and in a node."""
+
+    device: Device
+    fabric: Fabric
+    accelerators: int
+    node_accelerators: int
+    nodes: float
+
+
+def open_machine(cluster: Cluster, kernels: KernelTable, accelerators: int | None = None) -> Machine:
+    """Open a cluster's device and fabric; `accelerators` may be fewer than the nodes hold."""
+    fabric = open_fabric(cluster.system, kernels)
+    used = accelerators or cluster.nodes * cluster.system.accelerators
+    together = int(min(max(fabric.domain, 1), cluster.system.accelerators))
+    return Machine(
+        device=open_device(cluster.system.accelerator, kernels),
+        fabric=fabric,
+        accelerators=used,
+        node_accelerators=min(together, used),
+        nodes=max(used / cluster.system.accelerators, 1.0),
+    )
+
+
+def job_of(setup: TrainingSetup, machine: Machine) -> Job:
+    """Say what the axes split."""
+    return Job(
+        model=setup.model,
+        sequence=setup.sequence_tokens,
+        global_batch=setup.global_batch,
+        accelerators=machine.accelerators,
+        node_accelerators=machine.node_accelerators,
+        activation_bytes=BF16_BYTES,
+    )
+
+
+def _sent(fabric: Fabric, transfers: tuple[Transfer, ...]) -> FloatArray:
+    spent: Real = 0.0
+    for one in transfers:
+        seconds = fabric.collective_seconds(one.op, one.message_bytes, one.ranks, one.ranks_per_node)
+        spent = spent + np.where(one.message_bytes * np.ones_like(one.ranks) > 0, seconds, 0.0) * one.count
+    return np.asarray(spent, dtype=np.float64)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StateColumns:
+    """Traffic and bytes of parameters: of one layer for full sharding, of a stage for what is sent once a step."""
+
+    gather_layer: FloatArray
+    scatter_layer: FloatArray
+    reduce_stage: FloatArray
+    gather_stage: FloatArray
+    optimizer_parameters: FloatArray
+    accumulate_parameters: FloatArray
+
+
+def state_columns(
+    setup: TrainingSetup, job: Job, fabric: Fabric, software: Software, table: LayoutTable
+) -> StateColumns:
+    """Time what parameters and gradients send, and count what the optimizer works on."""
+    held: StageParameters = stage_parameters(setup, table)
+    tables = head_parameters(setup.model) * (2.0 - setup.model.tied_head) / table.tensor / layer_count(setup.model)
+    share = held.trained_share
+    layer = Parameters(dense=held.layer.dense + tables, expert=held.layer.expert)
+    trained_layer = Parameters(dense=layer.dense * share, expert=layer.expert * share)
+    trained = Parameters(dense=held.first.dense * share, expert=held.first.expert * share)
+    whole = np.where(table.sharding == FULL, 1.0, 0.0)
+    partial = np.where(table.sharding == GRADIENTS, 1.0, 0.0)
+    ranks, copies = group(table), expert_copies(table)
+    kept = trained.dense / shards(table, OPTIMIZER, ranks) + trained.expert / shards(table, OPTIMIZER, copies)
+    return StateColumns(
+        gather_layer=whole * _sent(fabric, weights(job, table, layer, BF16_BYTES)),
+        scatter_layer=(whole + partial) * _sent(fabric, gradients(job, table, trained_layer, software.reduce_bytes)),
+        reduce_stage=(1 - whole - partial) * _sent(fabric, gradients(job, table, trained, software.reduce_bytes)),
+        gather_stage=(1 - whole) * _sent(fabric, weights(job, table, trained, BF16_BYTES)),
+        optimizer_parameters=np.asarray(kept + 0.0 * ranks),
+        accumulate_parameters=np.asarray(trained_layer.dense + trained_layer.expert),
+    )
+
+
+def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: LayoutTable) -> RawStep:
+    """Read every column of a step for a table of layouts; each distinct kernel and transfer is timed once."""
+    job, whole = job_of(setup, machine), np.ones(len(table))
+    few, rows = distinct(table, KERNEL_KEY)
+    bench = Bench(setup=setup, job=job, device=machine.device, fabric=machine.fabric, table=few)
+    states, state_rows = distinct(table, STATE_KEY)
+    state = state_columns(setup, job, machine.fabric, software, states)
+    hops, hop_rows = distinct(table, HOP_KEY)
+    one = hop(job, hops)
+    hop_seconds = machine.fabric.collective_seconds(one.op, one.message_bytes, one.ranks, one.ranks_per_node)
+    layers = float(layer_count(setup.model))
+    unfused = float(setup.attention is Attention.UNFUSED)
+    experts = any(run.layer.experts > 1 for run in setup.model.runs)
+    held_tokens = few.micro_batch * job.sequence / few.context / few.tensor
+    skew = machine.device.moe_imbalance(few.expert, held_tokens) if experts and not setup.balanced_experts else 1.0
+    return RawStep(
+        layers=spread(time_layers(bench), rows),
+        hop_seconds=(hop_seconds * np.ones(len(hops)))[hop_rows],
+        hop_count=np.asarray(one.count)[hop_rows],
+        gather_layer=state.gather_layer[state_rows],
+        scatter_layer=state.scatter_layer[state_rows],
+        reduce_stage=state.reduce_stage[state_rows],
+        gather_stage=state.gather_stage[state_rows],
+        optimizer_parameters=state.optimizer_parameters[state_rows],
+        accumulate_parameters=state.accumulate_parameters[state_rows],
+        pass_bytes_per_s=whole * machine.device.memory_bytes_per_s * machine.device.kernels.element_pass.memory_share,
+        micro_batches=np.asarray(micro_batches(float(setup.global_batch), table.data, table.micro_batch)),
+        pipeline=table.pipeline,
+        interleave=table.interleave,
+        fullest=np.asarray(fullest_stage_layers(layers, table.pipeline, table.interleave)),
+        last=np.asarray(last_stage_layers(layers, table.pipeline, table.interleave)),
+        layer_count=whole * layers,
+        full=np.where(table.recompute == FULL_RECOMPUTE, 1.0, 0.0),
+        scores=np.where((table.recompute != NO_RECOMPUTE) & (table.recompute != FULL_RECOMPUTE), unfused, 0.0),
+        sharded=np.where(table.sharding == FULL, 1.0, 0.0),
+        every=np.where(table.sharding >= GRADIENTS, 1.0, 0.0),
+        routed=whole * float(experts),
+        tensor=table.tensor,
+        nodes=whole * machine.nodes,
+        imbalance=(np.asarray(skew) * np.ones(len(few)))[rows],
+    )

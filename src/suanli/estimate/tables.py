@@ -1,0 +1,71 @@
+"""Layouts as tables and back: one layout is a table of one row, so a scalar reading and a column are the same code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suanli.domain.layout import RECOMPUTE_LEVELS, SHARDING_STAGES, Layout, LayoutTable
+from suanli.foundation.equation import FloatArray
+
+COLUMNS = (
+    "data", "tensor", "pipeline", "context", "expert", "interleave", "micro_batch", "sharding", "sharding_ranks",
+    "recompute", "sequence_parallel",
+)  # fmt: skip
+DEGREES = COLUMNS[:7]
+
+
+def to_row(layout: Layout) -> tuple[float, ...]:
+    """Write a layout as numbers in the order of `COLUMNS`."""
+    ranks = layout.sharding_ranks or layout.data * layout.context
+    return (
+        *(float(getattr(layout, name)) for name in DEGREES),
+        float(SHARDING_STAGES.index(layout.sharding)),
+        float(ranks),
+        float(RECOMPUTE_LEVELS.index(layout.recompute)),
+        float(layout.sequence_parallel),
+    )
+
+
+def to_table(layouts: Sequence[Layout]) -> LayoutTable:
+    """Write layouts as a table."""
+    rows = np.array([to_row(layout) for layout in layouts], dtype=np.float64)
+    return LayoutTable(**{name: np.ascontiguousarray(rows[:, at]) for at, name in enumerate(COLUMNS)})
+
+
+def layout_at(table: LayoutTable, row: int) -> Layout:
+    """Read one row of a table back as a layout."""
+    ranks = int(table.sharding_ranks[row])
+    whole = int(table.data[row] * table.context[row])
+    return Layout(
+        **{name: int(getattr(table, name)[row]) for name in DEGREES},
+        sharding=SHARDING_STAGES[int(table.sharding[row])],
+        sharding_ranks=None if ranks == whole else ranks,
+        recompute=RECOMPUTE_LEVELS[int(table.recompute[row])],
+        sequence_parallel=bool(table.sequence_parallel[row]),
+    )
+
+
+def take(table: LayoutTable, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> LayoutTable:
+    """Take some rows of a table."""
+    return LayoutTable(**{name: getattr(table, name)[rows] for name in COLUMNS})
+
+
+def distinct(table: LayoutTable, names: Sequence[str]) -> tuple[LayoutTable, NDArray[np.intp]]:
+    """Find the rows that differ in the named columns: one of each, and which of them every row is like."""
+    code: FloatArray = np.zeros(len(table))
+    for name in names:
+        column = getattr(table, name)
+        if column.min() == column.max():
+            continue
+        values, place = np.unique(column, return_inverse=True)
+        code = code * len(values) + place
+    _, first, back = np.unique(code, return_index=True, return_inverse=True)
+    return take(table, first), back
+
+
+def join(tables: Sequence[LayoutTable]) -> LayoutTable:
+    """Put tables one under the other."""
+    return LayoutTable(**{name: np.concatenate([getattr(table, name) for table in tables]) for name in COLUMNS})
