@@ -1,0 +1,97 @@
+"""What a serving engine is to a time model: how it schedules, what it admits, what its own work costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineProfile:
+    """One class of engines of one era.
+
+    `kernel_slack` is its kernels' time over that of the calibrated ones. A step waits for `host_seconds` of scheduling,
+    `rank_host_seconds` more where several accelerators take it together, `layer_seconds` of launches for each layer,
+    `sequence_seconds` for each sequence that gets a token; `request_seconds` is spent once on a request (text to
+    tokens, queues of the server). `mixes` says that prompt chunks share steps with decodes. `reserved_share` is the
+    share of the answer whose cache is taken from the start, `usable_share` the share of memory that it claims,
+    `burst_share` the share of a closed loop's requests that arrive together.
+    """
+
+    id: str
+    name: str
+    kernel_slack: float
+    host_seconds: float
+    rank_host_seconds: float
+    layer_seconds: float
+    sequence_seconds: float
+    request_seconds: float
+    token_budget: float
+    sequence_limit: float
+    mixes: bool
+    reserved_share: float
+    usable_share: float
+    burst_share: float
+    runtime_bytes: float
+    rank_runtime_bytes: float
+    source: str
+    date: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineEra:
+    """An engine's name, until which date and version (both excluded, "" for open) it is of which class."""
+
+    engine: str
+    profile: str
+    until_date: str = ""
+    until_version: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WeightScheme:
+    """Which number format each part of a model has under a weight format's name.
+
+    `cache` is what it implies for keys and values, by engine profile (key "" for any other).
+    """
+
+    name: str
+    attention: str
+    dense: str
+    expert: str
+    latent_attention: str
+    head: str = "bf16"
+    cache: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServingConstants:
+    """Figures of serving that belong to no engine: activations, speculation, fused passes, spreads of the bands.
+
+    `physical_share` is what a device shows of memory over the printed figure (makers print GiB as GB);
+    `activation_copies` and `logit_copies` are how many times a batch's widest activations and its logits stand in
+    memory at the peak. `acceptance` and `drafts` are of speculative decoding where the setup says no more.
+    `hidden_moves` is how often a norm with its residual moves the hidden state, `expert_passes` how many passes sort
+    tokens to experts and back. `length_variation` is the squared coefficient of variation of answers' lengths where
+    only a mean is known.
+    """
+
+    physical_share: float
+    activation_copies: float
+    logit_copies: float
+    acceptance: float
+    drafts: float
+    expert_passes: float
+    hidden_moves: float
+    length_variation: float
+    spreads_log: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineTable:
+    """All engine classes, the names and eras that lead to them, weight schemes, and the constants of serving."""
+
+    profiles: Mapping[str, EngineProfile]
+    eras: tuple[EngineEra, ...]
+    schemes: Mapping[str, WeightScheme]
+    constants: ServingConstants

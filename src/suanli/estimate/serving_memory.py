@@ -1,0 +1,119 @@
+"""Bytes of a replica by cause on its fullest accelerator, and how many tokens and sequences its cache holds."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from suanli.domain.model import Core, Layer, Role
+from suanli.estimate.serving_replica import Replica, cache_ways
+from suanli.estimate.serving_step import STATE_BYTES, WIDE_BYTES
+from suanli.foundation.equation import Real
+from suanli.foundation.errors import InputError
+from suanli.foundation.language import tr
+
+
+def visible_memory_bytes(replica: Replica) -> float:
+    """Bytes of device memory that software sees. Raises InputError where the accelerator's memory is unknown."""
+    memory = replica.device.accelerator.memory_bytes
+    if memory is None:
+        raise InputError.single(
+            place=replica.device.accelerator.id, found=tr("no memory size"), allowed=tr("an accelerator whose memory is known")
+        )
+    return memory.value * replica.constants.physical_share
+
+
+def _layer_weight_bytes(replica: Replica, layer: Layer) -> float:
+    """Bytes of one layer's weights on one accelerator."""
+    total = layer.vector_parameters * WIDE_BYTES
+    for product in replica.products(layer):
+        ways = replica.layout.expert if product.role in (Role.EXPERT_IN, Role.EXPERT_OUT) else 1
+        copies = math.ceil(product.copies / ways)
+        kept = replica.device.number_format(product.number_format).weight_bytes
+        total += product.inner * product.columns * copies * kept
+    return total
+
+
+def weight_bytes(replica: Replica) -> float:
+    """Bytes of weights on the fullest accelerator: its stage's layers, and the vocabulary's tables where they stand."""
+    model, stages = replica.setup.model, replica.layout.pipeline
+    layers = sum(run.count for run in model.runs)
+    total = sum(run.count * _layer_weight_bytes(replica, run.layer) for run in model.runs)
+    fullest = math.ceil(layers / stages) / layers
+    head_bytes = replica.device.number_format(replica.scheme.head).weight_bytes
+    table = model.embedding_parameters * head_bytes / replica.layout.tensor
+    head = 0.0 if model.tied_head else model.vocabulary * model.hidden * head_bytes / replica.layout.tensor
+    return total * fullest + (table + head if stages == 1 else max(table, head))
+
+
+def _cached_entries(core: Core, length: Real) -> Real:
+    """Cached entries of one sequence in one layer: all, or a window and what is kept beyond it."""
+    if core.window is None:
+        return length
+    beyond = np.maximum(length - core.window, 0.0) / core.stride if core.stride else 0.0
+    return np.minimum(length, core.window) + beyond
+
+
+def sequence_cache_bytes(replica: Replica, length: Real) -> Real:
+    """Bytes that one sequence of a length occupies in the cache of the fullest accelerator."""
+    kept = replica.device.number_format(replica.kv_format).activation_bytes
+    total: Real = 0.0
+    for run in replica.setup.model.runs:
+        core = run.layer.core
+        entries = _cached_entries(core, length) * core.cached_elements * kept / cache_ways(core, replica.layout.tensor)
+        index = length * core.index_head_dim if core.index_heads else 0.0
+        state = core.state_elements * STATE_BYTES / replica.layout.tensor
+        total = total + run.count * (entries + index + state)
+    return total / replica.layout.pipeline
+
+
+def _widest_elements(replica: Replica) -> float:
+    """Elements of the widest activations of one token on one accelerator."""
+    widest = 0.0
+    for run in replica.setup.model.runs:
+        inward = sum(
+            product.columns * product.chosen
+            for product in replica.products(run.layer)
+            if product.role in (Role.MLP_IN, Role.SHARED_IN, Role.EXPERT_IN)
+        )
+        widest = max(widest, inward)
+    return widest + 2 * replica.setup.model.hidden
+
+
+def activation_bytes(replica: Replica) -> float:
+    """Bytes of activations at the peak: a full step's widest ones, or the logits of all sequences in fp32."""
+    engine, constants = replica.engine, replica.constants
+    step = engine.token_budget * _widest_elements(replica) * WIDE_BYTES * constants.activation_copies
+    if replica.layout.pipeline > 1:
+        return step
+    logits = engine.sequence_limit * replica.setup.model.vocabulary * 2 * WIDE_BYTES
+    return max(step, constants.logit_copies * logits)
+
+
+def runtime_bytes(replica: Replica) -> float:
+    """Bytes that the runtime and the buffers of collectives take on one accelerator."""
+    engine = replica.engine
+    return engine.runtime_bytes + (engine.rank_runtime_bytes if replica.layout.tensor * replica.layout.attention_data > 1 else 0.0)
+
+
+def fixed_bytes(replica: Replica) -> dict[str, float]:
+    """Bytes by cause that do not grow with the sequences."""
+    return {
+        "weights": weight_bytes(replica),
+        "activations": activation_bytes(replica),
+        "runtime": runtime_bytes(replica),
+    }
+
+
+def cache_pool_bytes(replica: Replica) -> float:
+    """Bytes left for the cache on the fullest accelerator; negative where the weights alone do not fit."""
+    usable = replica.engine.usable_share * visible_memory_bytes(replica)
+    return usable - sum(fixed_bytes(replica).values())
+
+
+def cache_capacity_tokens(replica: Replica, length: float) -> float:
+    """Tokens that the replica's cache holds in sequences of a length, over all attention-data ranks."""
+    each = float(sequence_cache_bytes(replica, length))
+    pool = max(cache_pool_bytes(replica), 0.0)
+    return math.inf if each <= 0 else pool / each * length * replica.layout.attention_data

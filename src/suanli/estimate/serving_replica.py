@@ -1,0 +1,139 @@
+"""One replica, opened: the model's matrices as each accelerator holds them under a layout and a weight scheme."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+
+from suanli.domain.engine import EngineProfile, ServingConstants, WeightScheme
+from suanli.domain.model import Core, CoreKind, Layer, Matrix, Role
+from suanli.domain.workload import ServingLayout, ServingSetup
+from suanli.parts.devices.electronic import Device
+from suanli.parts.devices.fabric import Fabric
+
+ATTENTION_ROLES = (Role.ATTENTION_IN, Role.ATTENTION_OUT, Role.MIXER, Role.INDEXER, Role.CONVOLUTION)
+EXPERT_ROLES = (Role.EXPERT_IN, Role.EXPERT_OUT)
+COLUMN_SPLIT = (Role.ATTENTION_IN, Role.MIXER, Role.MLP_IN, Role.SHARED_IN, Role.EXPERT_IN)
+ROW_SPLIT = (Role.ATTENTION_OUT, Role.MLP_OUT, Role.SHARED_OUT, Role.EXPERT_OUT)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Product:
+    """A matrix product of a layer as one accelerator runs it; `copies` experts of it, of which `chosen` serve a token.
+
+    Matrices of equal role and input stand as one product, as engines fuse them.
+    """
+
+    role: Role
+    inner: float
+    columns: float
+    number_format: str
+    copies: int = 1
+    chosen: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Replica:
+    """A model under an engine on the accelerators of one replica; `ranks_per_node` of them share a node."""
+
+    setup: ServingSetup
+    layout: ServingLayout
+    device: Device
+    fabric: Fabric
+    engine: EngineProfile
+    scheme: WeightScheme
+    constants: ServingConstants
+    ranks_per_node: float
+    kv_format: str
+    assumed: tuple[str, ...] = ()
+    held: dict[Layer, tuple[Product, ...]] = field(default_factory=dict)
+
+    @property
+    def group(self) -> int:
+        """Accelerators of one pipeline stage."""
+        return self.layout.tensor * self.layout.attention_data
+
+    @property
+    def expert_tensor(self) -> float:
+        """How many ways one expert's matrices are split."""
+        return max(self.group / max(self.layout.expert, 1), 1.0)
+
+    def products(self, layer: Layer) -> tuple[Product, ...]:
+        """List a layer's matrix products as one accelerator runs them."""
+        if layer not in self.held:
+            self.held[layer] = tuple(_fused(self, layer))
+        return self.held[layer]
+
+
+def matrix_format(scheme: WeightScheme, matrix: Matrix, latent: bool) -> str:
+    """Return the number format that a matrix is kept in under a weight scheme."""
+    if matrix.role in EXPERT_ROLES:
+        return scheme.expert
+    if matrix.role in ATTENTION_ROLES:
+        return scheme.latent_attention if latent else scheme.attention
+    if matrix.role is Role.ROUTER:
+        return scheme.head if scheme.head != scheme.dense else scheme.dense
+    return scheme.dense
+
+
+def cache_ways(core: Core, tensor: int) -> float:
+    """How many ways the cache of a layer is split: by key-value heads, not at all for a latent."""
+    return 1.0 if core.kind is CoreKind.LATENT else float(min(tensor, max(core.kv_heads, 1)))
+
+
+def _column_share(replica: Replica, layer: Layer, matrix: Matrix) -> float:
+    """How many columns of a matrix one accelerator holds."""
+    tensor, core = replica.layout.tensor, layer.core
+    if matrix.role not in COLUMN_SPLIT:
+        return float(matrix.outputs)
+    if matrix.role is Role.EXPERT_IN:
+        return matrix.outputs / replica.expert_tensor
+    if matrix.role is Role.ATTENTION_IN and core.kind is CoreKind.LATENT and _enters_latent(replica, layer, matrix):
+        return float(matrix.outputs)
+    return matrix.outputs / tensor
+
+
+def _enters_latent(replica: Replica, layer: Layer, matrix: Matrix) -> bool:
+    """Say whether a matrix makes a latent, which every rank needs whole: it is narrower than the heads together."""
+    whole = layer.core.heads * layer.core.qk_head_dim
+    return matrix.inputs == replica.setup.model.hidden and matrix.outputs < whole
+
+
+def _inner_share(replica: Replica, matrix: Matrix) -> float:
+    """How many rows of a matrix one accelerator holds."""
+    if matrix.role is Role.EXPERT_OUT:
+        return matrix.inputs / replica.expert_tensor
+    return matrix.inputs / replica.layout.tensor if matrix.role in ROW_SPLIT else float(matrix.inputs)
+
+
+def _fused(replica: Replica, layer: Layer) -> list[Product]:
+    """Join matrices that read the same input in the same role into one product."""
+    latent = layer.core.kind is CoreKind.LATENT
+    joined: dict[tuple[Role, float, int, float, str], float] = {}
+    for matrix in layer.matrices:
+        kept = matrix_format(replica.scheme, matrix, latent)
+        key = (matrix.role, _inner_share(replica, matrix), matrix.copies, matrix.active, kept)
+        joined[key] = joined.get(key, 0.0) + _column_share(replica, layer, matrix)
+    extra = _repeated_heads(replica, layer)
+    return [
+        Product(
+            role=role, inner=inner, number_format=kept, copies=copies, chosen=chosen,
+            columns=columns + (extra if role is Role.ATTENTION_IN else 0.0),
+        )
+        for (role, inner, copies, chosen, kept), columns in joined.items()
+    ]  # fmt: skip
+
+
+def _repeated_heads(replica: Replica, layer: Layer) -> float:
+    """Columns of key-value heads held twice, where there are fewer of them than tensor ranks."""
+    core, tensor = layer.core, replica.layout.tensor
+    if core.kind is not CoreKind.SOFTMAX:
+        return 0.0
+    columns = core.kv_heads * (core.qk_head_dim + core.v_head_dim)
+    return columns / cache_ways(core, tensor) - columns / tensor
+
+
+@functools.cache
+def layers_of(setup: ServingSetup) -> float:
+    """How many layers a model has."""
+    return float(sum(run.count for run in setup.model.runs))

@@ -1,0 +1,267 @@
+"""Seconds of one step of a replica, by cause: prompts in prefill, sequences in decode, what the engine adds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from suanli.domain.model import Core, CoreKind, Layer, Role
+from suanli.equations import batching
+from suanli.estimate.serving_replica import EXPERT_ROLES, Product, Replica, cache_ways, layers_of
+from suanli.foundation.equation import Real
+
+CAUSES = ("matmul", "experts", "attention", "passes", "communication", "head", "engine")
+WIDE_BYTES = 2.0
+"""Bytes of an activation element between kernels (16-bit by convention of all engines)."""
+STATE_BYTES = 4.0
+"""Bytes of an element of a recurrent state (kept in fp32)."""
+SCAN_TOKENS = 64.0
+"""Tokens that a chunked scan takes between two visits of its state."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepLoad:
+    """What one step of a replica carries.
+
+    `decoding` sequences with `context` cached positions get `verified` tokens each; `prompt_tokens` of `prompts`
+    prompts are prefilled, whose keys end on average at `prompt_context`.
+    """
+
+    decoding: Real = 0.0
+    context: Real = 1.0
+    prompt_tokens: Real = 0.0
+    prompts: Real = 0.0
+    prompt_context: Real = 1.0
+    verified: Real = 1.0
+
+    @property
+    def rows(self) -> Real:
+        """Tokens that pass the matrices."""
+        return self.decoding * self.verified + self.prompt_tokens
+
+
+def step_causes(replica: Replica, load: StepLoad) -> dict[str, Real]:
+    """Return the seconds of one step by cause; `engine` is what the engine adds to its kernels."""
+    seconds: dict[str, Real] = dict.fromkeys(CAUSES, 0.0)
+    for run in replica.setup.model.runs:
+        for cause, spent in _layer_causes(replica, run.layer, load).items():
+            seconds[cause] = seconds[cause] + run.count * spent
+    seconds["head"] = _head_seconds(replica, load)
+    stages = replica.layout.pipeline
+    if stages > 1:
+        hop = replica.fabric.collective_seconds(
+            "send", load.rows * _hidden_bytes(replica), replica.group * stages, replica.ranks_per_node
+        )
+        seconds["communication"] = seconds["communication"] + (stages - 1) * hop
+    slack = replica.engine.kernel_slack
+    told = {cause: slack * spent for cause, spent in seconds.items()}
+    told["engine"] = _engine_seconds(replica, load)
+    return told
+
+
+def step_seconds(replica: Replica, load: StepLoad) -> Real:
+    """Return the seconds of one step."""
+    causes = step_causes(replica, load)
+    total: Real = 0.0
+    for spent in causes.values():
+        total = total + spent
+    return total
+
+
+def _hidden_bytes(replica: Replica) -> float:
+    return replica.setup.model.hidden * WIDE_BYTES
+
+
+def _engine_seconds(replica: Replica, load: StepLoad) -> Real:
+    engine = replica.engine
+    shared = engine.rank_host_seconds if replica.layout.accelerators > 1 else 0.0
+    sequences = (load.decoding + load.prompts) / replica.layout.attention_data
+    return batching.step_overhead_seconds(
+        layers_of(replica.setup), sequences, engine.layer_seconds, engine.host_seconds + shared, engine.sequence_seconds
+    )
+
+
+def _layer_causes(replica: Replica, layer: Layer, load: StepLoad) -> dict[str, Real]:
+    """Return the kernel seconds of one layer by cause."""
+    seconds: dict[str, Real] = {"matmul": 0.0, "experts": 0.0}
+    for product in replica.products(layer):
+        cause = "experts" if product.role in EXPERT_ROLES else "matmul"
+        spent = _expert_seconds(replica, product, load) if cause == "experts" else _product_seconds(replica, product, load)
+        seconds[cause] = seconds[cause] + spent
+    seconds["attention"] = _attention_seconds(replica, layer.core, load)
+    seconds["passes"] = _pass_seconds(replica, layer, load)
+    seconds["communication"] = _layer_communication(replica, layer, load)
+    return seconds
+
+
+def _own_rows(replica: Replica, load: StepLoad) -> Real:
+    """Tokens on one attention-data rank."""
+    ranks = replica.layout.attention_data
+    return np.maximum(load.rows / ranks, np.minimum(load.rows, 1.0)) if ranks > 1 else load.rows
+
+
+def _product_seconds(replica: Replica, product: Product, load: StepLoad) -> Real:
+    return replica.device.matmul_seconds(
+        _own_rows(replica, load), product.inner, product.columns, product.number_format, product.copies
+    )
+
+
+def _expert_seconds(replica: Replica, product: Product, load: StepLoad) -> Real:
+    """Time of one grouped product over the experts of a rank that the batch touches."""
+    ranks = replica.layout.expert
+    touched = np.maximum(batching.touched_experts(product.copies, product.chosen, np.maximum(load.rows, 1.0)), 1.0)
+    rows = load.rows * product.chosen / touched
+    groups = np.maximum(touched / ranks, 1.0)
+    even = replica.device.matmul_seconds(rows, product.inner, product.columns, product.number_format, groups)
+    return even * replica.device.moe_imbalance(float(ranks), load.rows / ranks)
+
+
+def _attention_seconds(replica: Replica, core: Core, load: StepLoad) -> Real:
+    """Time of a layer's mixing core over the decoding sequences and the prompt chunk of one attention rank."""
+    if core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT):
+        return _decode_attention(replica, core, load) + _prefill_attention(replica, core, load)
+    if core.state_elements:
+        return _state_seconds(replica, core, load)
+    return 0.0
+
+
+def _present(amount: Real) -> Real:
+    """Return 1 where there is any of it, else 0."""
+    return np.where(np.asarray(amount) > 0, 1.0, 0.0)
+
+
+def _decode_attention(replica: Replica, core: Core, load: StepLoad) -> Real:
+    tensor, ranks = replica.layout.tensor, replica.layout.attention_data
+    own = np.maximum(load.decoding / ranks, np.minimum(load.decoding, 1.0))
+    keys = _visible(core, load.context)
+    heads = max(core.heads / tensor, 1.0)
+    if core.kind is CoreKind.LATENT:
+        wide = core.cached_elements
+        narrow = wide - (core.qk_head_dim - core.v_head_dim)
+        kv_heads = wide / (wide + narrow)
+        dims = (wide, narrow)
+    else:
+        kv_heads = max(core.kv_heads / tensor, 1.0)
+        dims = (float(core.qk_head_dim), float(core.v_head_dim))
+    spent = replica.device.attention_seconds(
+        "decode", load.verified, keys, heads, kv_heads, *dims, own, "bf16", replica.kv_format, True, False
+    )
+    return _present(load.decoding) * (spent + _index_seconds(replica, core, load.context, own))
+
+
+def _visible(core: Core, keys: Real) -> Real:
+    """Positions that a token attends to, under a window or a sparse choice."""
+    seen = np.maximum(np.asarray(keys, dtype=float), 1.0)
+    if core.window is not None:
+        seen = np.minimum(seen, core.window)
+    return np.minimum(seen, core.selected) if core.selected is not None else seen
+
+
+def _index_seconds(replica: Replica, core: Core, keys: Real, sequences: Real, queries: Real = 1.0) -> Real:
+    """Time to score every cached position by a sparse index."""
+    if not core.index_heads:
+        return 0.0
+    return replica.device.attention_seconds(
+        "decode", queries, np.maximum(keys, 1.0), core.index_heads, 1.0, core.index_head_dim, 0.0, sequences,
+        "fp8", "fp8", True, False,
+    )  # fmt: skip
+
+
+def _prefill_attention(replica: Replica, core: Core, load: StepLoad) -> Real:
+    tensor, ranks = replica.layout.tensor, replica.layout.attention_data
+    prompts = np.maximum(load.prompts, 1.0)
+    queries = np.maximum(load.prompt_tokens / prompts, 1.0)
+    keys = np.maximum(load.prompt_context, queries)
+    reach = keys
+    for bound in (core.window, core.selected):
+        if bound is not None:
+            reach = np.minimum(reach, bound + (queries - 1) / 2)
+    kv_heads = core.heads if core.kind is CoreKind.LATENT else core.kv_heads
+    spent = replica.device.attention_seconds(
+        "prefill", queries, reach, max(core.heads / tensor, 1.0), max(kv_heads / tensor, 1.0),
+        core.qk_head_dim, core.v_head_dim, np.maximum(prompts / ranks, 1.0), "bf16", "bf16",
+    )  # fmt: skip
+    index = _index_seconds(replica, core, keys / 2, np.maximum(prompts / ranks, 1.0), queries)
+    return _present(load.prompt_tokens) * (spent + index)
+
+
+def _state_seconds(replica: Replica, core: Core, load: StepLoad) -> Real:
+    """Time of a recurrent core: the state read and written for each decoded token, scanned by chunks in prefill."""
+    tensor, ranks = replica.layout.tensor, replica.layout.attention_data
+    state_bytes = core.state_elements * STATE_BYTES / tensor
+    visits = load.decoding / ranks + load.prompt_tokens / ranks / SCAN_TOKENS
+    scan = replica.device.matmul_seconds(
+        np.maximum(load.prompt_tokens / ranks, 1.0), SCAN_TOKENS, core.state_elements * 2 / SCAN_TOKENS / tensor, "bf16"
+    )
+    return replica.device.pass_seconds(2 * visits * state_bytes) + _present(load.prompt_tokens) * scan
+
+
+def _pass_seconds(replica: Replica, layer: Layer, load: StepLoad) -> Real:
+    """Time of the fused passes of a layer: norms with residuals, rotation and cache write, gating, routing."""
+    constants, device = replica.constants, replica.device
+    rows = _own_rows(replica, load)
+    hidden = rows * _hidden_bytes(replica)
+    spent = layer.norms * device.pass_seconds(constants.hidden_moves * hidden)
+    inward = {Role.ATTENTION_IN: 0.0, Role.MLP_IN: 0.0, Role.SHARED_IN: 0.0, Role.EXPERT_IN: 0.0, Role.MIXER: 0.0}
+    for product in replica.products(layer):
+        if product.role in inward:
+            inward[product.role] += product.columns * product.chosen
+    for role, columns in inward.items():
+        if columns:
+            share = rows if role is not Role.EXPERT_IN else load.rows / replica.layout.expert
+            spent = spent + device.pass_seconds(2 * share * columns * WIDE_BYTES)
+    if inward[Role.EXPERT_IN]:
+        spent = spent + constants.expert_passes * device.pass_seconds(hidden * 2)
+    return spent
+
+
+def _layer_communication(replica: Replica, layer: Layer, load: StepLoad) -> Real:
+    """Time of a layer's collectives: all-reduces over tensor ranks, exchange of tokens where attention is data parallel."""
+    layout = replica.layout
+    if replica.group == 1:
+        return 0.0
+    own = _own_rows(replica, load) * _hidden_bytes(replica)
+    reduces = 1.0 if layer.parallel else float(layer.core.kind is not CoreKind.NONE) + float(_has_mlp(layer))
+    spread = layout.attention_data > 1 and layer.experts > 0
+    spent: Real = 0.0
+    if layout.tensor > 1:
+        one = replica.fabric.collective_seconds("all_reduce", own, layout.tensor, replica.ranks_per_node, one_shot=True)
+        spent = (reduces - float(spread)) * one
+    return spent + _exchange_seconds(replica, layer, load) if spread else spent
+
+
+def _has_mlp(layer: Layer) -> bool:
+    return any(matrix.role in (Role.MLP_OUT, Role.SHARED_OUT, Role.EXPERT_OUT) for matrix in layer.matrices)
+
+
+def _exchange_seconds(replica: Replica, layer: Layer, load: StepLoad) -> Real:
+    """Time to bring tokens to their experts and back: gather and scatter of all, or each to its own, whichever is less."""
+    ranks, node = float(replica.group), replica.ranks_per_node
+    whole = load.rows * _hidden_bytes(replica)
+    gather = replica.fabric.collective_seconds("all_gather", whole, ranks, node)
+    scatter = replica.fabric.collective_seconds("reduce_scatter", whole, ranks, node)
+    copies = min(layer.experts_per_token, replica.layout.expert)
+    each = 2 * replica.fabric.collective_seconds("all_to_all", whole / ranks * copies, ranks, node)
+    return np.minimum(gather + scatter, each)
+
+
+def _head_seconds(replica: Replica, load: StepLoad) -> Real:
+    """Time of the vocabulary's product and of sampling, for the sequences that get a token."""
+    model, layout = replica.setup.model, replica.layout
+    sequences = load.decoding * load.verified + load.prompts
+    rows = np.maximum(sequences / layout.attention_data, np.minimum(sequences, 1.0))
+    columns = model.vocabulary / layout.tensor
+    product = replica.device.matmul_seconds(rows, float(model.hidden), columns, replica.scheme.head)
+    return product + replica.device.pass_seconds(rows * columns * WIDE_BYTES * 2)
+
+
+def per_stage(replica: Replica, load: StepLoad) -> StepLoad:
+    """Return the load of one pipeline micro-batch: the replica's sequences spread over as many as there are stages."""
+    stages = replica.layout.pipeline
+    if stages == 1:
+        return load
+    return replace(
+        load,
+        decoding=np.maximum(load.decoding / stages, np.minimum(load.decoding, 1.0)),
+    )
