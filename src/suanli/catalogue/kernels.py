@@ -177,6 +177,7 @@ def load_kernels(folder: Path = KERNEL_FOLDER) -> KernelTable:
             for op, one in _entry(network, "scale_out", "network.yaml").items()
         },
         wiring={name: float(share) for name, share in _entry(network, "wiring", "network.yaml").items()},
+        score_passes={name: float(passes) for name, passes in _entry(network, "score_passes", "network.yaml").items()},
         host_bytes_per_s=_number(_entry(defaults, "host", "network.yaml"), "B/s", "network.yaml:defaults.host"),
         network_bytes_per_s=_number(
             _entry(defaults, "network", "network.yaml"), "B/s", "network.yaml:defaults.network"

@@ -25,29 +25,38 @@ class NumberFormat:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MatmulKernel:
-    """A family of matrix kernels: what long ones reach of the peaks, tiles, waves, ramp of the inner loop, floor."""
+    """A family of matrix kernels: what long ones reach of the peaks, tiles, waves, ramp and chain of the inner loop.
+
+    `dressing_bytes` is what quantising an activation moves for each element, where a pass of its own does it.
+    """
 
     ceiling_share: float
     memory_share: float
     tile_rows: float
+    least_tile_rows: float
     tile_columns: float
     wave_softness: float
     inner_ramp: float
     overlap_sharpness: float
     floor_seconds: float
+    root_step_seconds: float
+    dressing_bytes: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AttentionKernel:
-    """A family of attention kernels of one phase: shares of the peaks, tile of queries, ramps, floor."""
+    """A family of attention kernels of one phase: shares of the peaks, tile of queries, ramp and chain of the keys."""
 
     ceiling_share: float
     memory_share: float
     tile_rows: float
+    least_tile_rows: float
     wave_softness: float
     key_ramp: float
+    softmax_dims: float
     overlap_sharpness: float
     floor_seconds: float
+    root_step_seconds: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,8 +121,9 @@ class KernelCalibration:
 class KernelTable:
     """Everything known of kernels: number formats, calibrated devices, defaults of classes, the network's own.
 
-    `scale_out` is keyed by collective, for the tier between nodes; `wiring` says what share of the link one pair gets (0: 1 / (domain - 1)); the two bandwidths
-    stand in where neither product nor system says one.
+    `scale_out` is keyed by collective, for the tier between nodes; `wiring` says what share of the link one pair gets
+    (0: 1 / (domain - 1)); `score_passes` how often unfused attention moves its score matrix, by phase; the two
+    bandwidths stand in where neither product nor system says one.
     """
 
     formats: Mapping[str, NumberFormat]
@@ -121,5 +131,6 @@ class KernelTable:
     classes: tuple[KernelCalibration, ...]
     scale_out: Mapping[str, CollectiveKernel]
     wiring: Mapping[str, float]
+    score_passes: Mapping[str, float]
     host_bytes_per_s: float
     network_bytes_per_s: float

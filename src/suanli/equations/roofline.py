@@ -7,6 +7,31 @@ import numpy as np
 from suanli.foundation.equation import Real, equation
 
 
+@equation(unit="1", source="nvidia_matmul_guide")
+def tile_height(rows: Real, tile_rows: Real, least_tile_rows: Real) -> Real:
+    """Rows of the tile that a kernel picks: the least multiple of the hardware's own that holds all, up to its largest.
+
+    r' = min(r, r0 ceil(m / r0)), never below r0. Source: nvidia_matmul_guide.
+
+    >>> float(tile_height(20.0, 128.0, 16.0))
+    32.0
+    """
+    return np.maximum(np.minimum(tile_rows, least_tile_rows * np.ceil(rows / least_tile_rows)), least_tile_rows)
+
+
+@equation(unit="1", source="nvidia_matmul_guide")
+def busy_waves(tiles: Real, compute_units: Real, wave_softness: Real) -> Real:
+    """Waves of tiles over the compute units, an unfinished wave counted as whole by the share that is lost.
+
+    w' = w + s (ceil(w) - w), w = tiles / units. Source: nvidia_matmul_guide.
+
+    >>> float(busy_waves(150.0, 100.0, 1.0))
+    2.0
+    """
+    waves = tiles / compute_units
+    return waves + wave_softness * (np.ceil(waves) - waves)
+
+
 @equation(unit="FLOP", source="nvidia_matmul_guide")
 def tiled_matmul_flop(
     rows: Real,
@@ -14,6 +39,7 @@ def tiled_matmul_flop(
     columns: Real,
     groups: Real,
     tile_rows: Real,
+    least_tile_rows: Real,
     tile_columns: Real,
     compute_units: Real,
     wave_softness: Real,
@@ -22,21 +48,20 @@ def tiled_matmul_flop(
 ) -> Real:
     """Arithmetic that a grouped matrix product occupies, padding to whole tiles and waves included.
 
-    F = 2 (k + k0) u r c [w + s (ceil(w) - w)], w = g ceil(m / r') ceil(n / c) / u, r' = min(r, 16 ceil(m / 16)).
+    F = 2 (k + k0) w' u r' c, w' the busy waves of g ceil(m / r') ceil(n / c) tiles over u units.
 
-    `rows` x `inner` times `inner` x `columns`, `groups` of them in one launch; a tile is `tile_rows` x `tile_columns`
-    on one of `compute_units`; `wave_softness` is the share of an unfinished wave that is lost; `inner_ramp` is how many
-    steps of the inner loop filling and draining the pipeline costs; `multiply_add_flop` is 2 by definition.
+    `rows` x `inner` times `inner` x `columns`, `groups` of them in one launch; `inner_ramp` k0 is how many steps of the
+    inner loop the filling and draining of a tile costs; `multiply_add_flop` is 2 by definition.
     Holds for dense matrix units. Source: nvidia_matmul_guide.
 
-    >>> float(tiled_matmul_flop(128.0, 1024.0, 128.0, 1.0, 128.0, 128.0, 1.0, 1.0, 0.0, 2.0)) == 2.0 * 128 * 1024 * 128
+    >>> flop = tiled_matmul_flop(128.0, 1024.0, 128.0, 1.0, 128.0, 16.0, 128.0, 1.0, 1.0, 0.0, 2.0)
+    >>> float(flop) == 2.0 * 128 * 1024 * 128
     True
     """
-    tall = np.minimum(tile_rows, 16 * np.ceil(rows / 16))
-    tiles = groups * np.ceil(rows / np.maximum(tall, 1)) * np.ceil(columns / tile_columns)
-    waves = tiles / compute_units
-    busy = waves + wave_softness * (np.ceil(waves) - waves)
-    return multiply_add_flop * (inner + inner_ramp) * busy * compute_units * tall * tile_columns
+    tall = tile_height(rows, tile_rows, least_tile_rows)
+    tiles = groups * np.ceil(rows / tall) * np.ceil(columns / tile_columns)
+    waves = busy_waves(tiles, compute_units, wave_softness)
+    return multiply_add_flop * (inner + inner_ramp) * waves * compute_units * tall * tile_columns
 
 
 @equation(unit="B", source="williams2009")
@@ -65,6 +90,19 @@ def matmul_traffic_bytes(
     )
 
 
+@equation(unit="s", source="nvidia_matmul_guide")
+def chain_seconds(steps: Real, root_step_seconds: Real) -> Real:
+    """Time of the longest chain of dependent steps when a kernel splits it as well as it can.
+
+    t = t1 sqrt(k): a chain of k steps of a each in s parts takes a k / s + b s, least at s = sqrt(a k / b),
+    which gives 2 sqrt(a b k); `root_step_seconds` t1 stands for 2 sqrt(a b). Source: nvidia_matmul_guide.
+
+    >>> float(chain_seconds(4096.0, 1e-7)) == 64e-7
+    True
+    """
+    return root_step_seconds * np.sqrt(steps)
+
+
 @equation(unit="s", source="williams2009")
 def kernel_seconds(
     work_flop: Real,
@@ -74,9 +112,9 @@ def kernel_seconds(
     ceiling_share: Real,
     memory_share: Real,
     overlap_sharpness: Real,
-    floor_seconds: Real,
+    fixed_seconds: Real,
 ) -> Real:
-    """Time of one kernel: a floor, and the larger of arithmetic and traffic with a rounded corner between them.
+    """Time of one kernel: what is fixed, and the larger of arithmetic and traffic with a rounded corner between them.
 
     t = t0 + [(F / (c P))^q + (B / (h W))^q]^(1/q); q to infinity is the roofline, q = 1 no overlap.
 
@@ -87,7 +125,7 @@ def kernel_seconds(
     """
     arithmetic = work_flop / (peak_flop_per_s * ceiling_share)
     traffic = moved_bytes / (memory_bytes_per_s * memory_share)
-    return floor_seconds + (arithmetic**overlap_sharpness + traffic**overlap_sharpness) ** (1 / overlap_sharpness)
+    return fixed_seconds + (arithmetic**overlap_sharpness + traffic**overlap_sharpness) ** (1 / overlap_sharpness)
 
 
 @equation(unit="1", source="dao2023")
@@ -107,31 +145,37 @@ def attended_keys(queries: Real, keys: Real, causal: Real) -> Real:
 @equation(unit="FLOP", source="dao2023")
 def tiled_attention_flop(
     queries: Real,
-    keys: Real,
+    attended: Real,
     heads: Real,
+    kv_heads: Real,
     head_dims: Real,
     sequences: Real,
     tile_rows: Real,
+    least_tile_rows: Real,
     compute_units: Real,
     wave_softness: Real,
     key_ramp: Real,
+    softmax_dims: Real,
     products: Real,
     multiply_add_flop: Real,
 ) -> Real:
-    """Arithmetic that a fused attention kernel occupies, one block for each tile of queries, head and sequence.
+    """Arithmetic that a fused attention kernel occupies; queries that share a key-value head are packed into one tile.
 
-    F = 2 p (k + k0) d u r [w + s (ceil(w) - w)], w = n h ceil(q / r) / u.
+    F = 2 p (k + k0) (d + d0) w' u r', w' the busy waves of n g ceil(q h / (g r')) tiles over u units.
 
-    `keys` are those a query attends to on average; `head_dims` is the mean of query-key and value dimension;
-    `products` is 2 forward and 5 backward; `key_ramp` is what starting and ending a block costs in keys.
-    Source: dao2023.
+    `attended` are the keys that a query attends to on average; `head_dims` d is the mean of query-key and value
+    dimension; `products` p is 2 forward and 5 backward; `key_ramp` k0 is what starting and ending a tile costs in keys;
+    `softmax_dims` d0 is what the exponentials cost in head dimensions. Source: dao2023.
 
-    >>> float(tiled_attention_flop(128.0, 64.0, 1.0, 64.0, 1.0, 128.0, 1.0, 1.0, 0.0, 2.0, 2.0)) == 4.0 * 128 * 64 * 64
+    >>> flop = tiled_attention_flop(128.0, 64.0, 1.0, 1.0, 64.0, 1.0, 128.0, 16.0, 1.0, 1.0, 0.0, 0.0, 2.0, 2.0)
+    >>> float(flop) == 4.0 * 128 * 64 * 64
     True
     """
-    waves = sequences * heads * np.ceil(queries / tile_rows) / compute_units
-    busy = waves + wave_softness * (np.ceil(waves) - waves)
-    return multiply_add_flop * products * (keys + key_ramp) * head_dims * busy * compute_units * tile_rows
+    rows = queries * heads / kv_heads
+    tall = tile_height(rows, tile_rows, least_tile_rows)
+    waves = busy_waves(sequences * kv_heads * np.ceil(rows / tall), compute_units, wave_softness)
+    width = head_dims + softmax_dims
+    return multiply_add_flop * products * (attended + key_ramp) * width * waves * compute_units * tall
 
 
 @equation(unit="B", source="williams2009")
@@ -139,27 +183,38 @@ def attention_traffic_bytes(
     queries: Real,
     keys: Real,
     heads: Real,
-    kv_heads: Real,
-    qk_head_dim: Real,
-    v_head_dim: Real,
+    query_dims: Real,
+    cached_dims: Real,
     sequences: Real,
     activation_bytes_per_element: Real,
     kv_bytes_per_element: Real,
-    score_bytes_per_element: Real,
 ) -> Real:
-    """Bytes of one attention: queries and result, keys and values, and the score matrix where it is written out.
+    """Bytes of one fused attention: queries and result, and the cached elements of every key.
 
-    B = n [q h (d_k + d_v) b_a + k g (d_k + d_v) b_kv + h q k b_s].
+    B = n [q h d_q b_a + k d_c b_kv].
 
-    `score_bytes_per_element` is 0 for a fused kernel. Source: williams2009.
+    `query_dims` is query-key plus value dimension of a head; `cached_dims` is the elements kept for a key, all
+    key-value heads together. Source: williams2009.
 
-    >>> float(attention_traffic_bytes(1.0, 100.0, 8.0, 1.0, 64.0, 64.0, 1.0, 2.0, 2.0, 0.0))
+    >>> float(attention_traffic_bytes(1.0, 100.0, 8.0, 128.0, 128.0, 1.0, 2.0, 2.0))
     27648.0
     """
-    dims = qk_head_dim + v_head_dim
-    own = queries * heads * dims * activation_bytes_per_element
-    cached = keys * kv_heads * dims * kv_bytes_per_element
-    return sequences * (own + cached + heads * queries * keys * score_bytes_per_element)
+    own = queries * heads * query_dims * activation_bytes_per_element
+    return sequences * (own + keys * cached_dims * kv_bytes_per_element)
+
+
+@equation(unit="B", source="korthikanti2022")
+def score_traffic_bytes(
+    queries: Real, keys: Real, heads: Real, sequences: Real, passes: Real, score_bytes_per_element: Real
+) -> Real:
+    """Bytes that the score matrix moves where attention is not fused: B = n h q k passes b.
+
+    `passes` counts each time the matrix is read or written. Source: korthikanti2022.
+
+    >>> float(score_traffic_bytes(2.0, 2.0, 1.0, 1.0, 4.0, 2.0))
+    32.0
+    """
+    return sequences * heads * queries * keys * passes * score_bytes_per_element
 
 
 @equation(unit="s", source="williams2009")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatch
 
 import numpy as np
 
@@ -17,6 +17,77 @@ from suanli.foundation.language import tr
 MULTIPLY_ADD_FLOP = 2.0
 PRODUCTS = {"prefill": 2.0, "decode": 2.0, "backward": 5.0}
 """Matrix products of an attention of each phase: scores and values forward; three gradients and both again backward."""
+GROUPED = "grouped_"
+"""How the name of a family of grouped matrix kernels (experts) begins."""
+LATENT = "latent_"
+"""How the name of a family of attention kernels over one latent vector a token begins."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Engine:
+    """What a kernel runs on: dense peak of its number format, memory bandwidth, units that work on tiles at once."""
+
+    peak_flop_per_s: float
+    memory_bytes_per_s: float
+    compute_units: float
+
+
+def time_matmul(
+    kernel: MatmulKernel, engine: Engine, form: NumberFormat, rows: Real, inner: Real, columns: Real, groups: Real
+) -> Real:
+    """Time of one launch of grouped matrix products by a kernel of a family."""
+    work = roofline.tiled_matmul_flop(
+        rows, inner, columns, groups, kernel.tile_rows, kernel.least_tile_rows, kernel.tile_columns,
+        engine.compute_units, kernel.wave_softness, kernel.inner_ramp, MULTIPLY_ADD_FLOP,
+    )  # fmt: skip
+    moved = roofline.matmul_traffic_bytes(
+        rows, inner, columns, groups, form.weight_bytes, form.activation_bytes, form.output_bytes
+    )
+    dressing = roofline.pass_seconds(
+        groups * rows * inner * kernel.dressing_bytes,
+        engine.memory_bytes_per_s,
+        kernel.memory_share,
+        kernel.floor_seconds,
+    )
+    return roofline.kernel_seconds(
+        work, moved, engine.peak_flop_per_s, engine.memory_bytes_per_s, kernel.ceiling_share, kernel.memory_share,
+        kernel.overlap_sharpness, dressing + roofline.chain_seconds(inner, kernel.root_step_seconds),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AttentionShape:
+    """One attention over `sequences`: queries (the last of the keys), heads, dimensions, elements kept for a key."""
+
+    queries: Real
+    keys: Real
+    heads: Real
+    kv_heads: Real
+    qk_head_dim: Real
+    v_head_dim: Real
+    cached_dims: Real
+    sequences: Real
+    causal: float
+
+
+def time_attention(
+    kernel: AttentionKernel, engine: Engine, shape: AttentionShape, products: float, own_bytes: float, kv_bytes: float
+) -> Real:
+    """Time of one fused attention by a kernel of a family."""
+    dims = shape.qk_head_dim + shape.v_head_dim
+    work = roofline.tiled_attention_flop(
+        shape.queries, roofline.attended_keys(shape.queries, shape.keys, shape.causal), shape.heads, shape.kv_heads,
+        dims / 2, shape.sequences, kernel.tile_rows, kernel.least_tile_rows, engine.compute_units,
+        kernel.wave_softness, kernel.key_ramp, kernel.softmax_dims, products, MULTIPLY_ADD_FLOP,
+    )  # fmt: skip
+    moved = roofline.attention_traffic_bytes(
+        shape.queries, shape.keys, shape.heads, dims, shape.cached_dims, shape.sequences, own_bytes, kv_bytes
+    )
+    fixed = kernel.floor_seconds + roofline.chain_seconds(shape.keys, kernel.root_step_seconds)
+    return roofline.kernel_seconds(
+        work, moved, engine.peak_flop_per_s, engine.memory_bytes_per_s, kernel.ceiling_share, kernel.memory_share,
+        kernel.overlap_sharpness, fixed,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,7 +96,9 @@ class Device:
 
     accelerator: Accelerator
     kernels: KernelCalibration
-    formats: dict[str, NumberFormat]
+    formats: Mapping[str, NumberFormat]
+    score_passes: Mapping[str, float]
+    compute_units: float
     calibrated: bool
     spread_log: float
 
@@ -67,31 +140,18 @@ class Device:
         """Shortest time of any kernel on this device."""
         return self.kernels.element_pass.floor_seconds
 
-    @property
-    def compute_units(self) -> float:
-        """How many units work on tiles at once."""
-        for pattern, units in self.kernels.compute_units.items():
-            if fnmatch(self.accelerator.id, pattern):
-                return units
-        return self.kernels.default_units
-
     def matmul_seconds(
         self, rows: Real, inner: Real, columns: Real, number_format: str = "bf16", groups: Real = 1.0
     ) -> Real:
         """Time of one launch of `groups` products of [rows x inner] by [inner x columns]."""
         form = self.number_format(number_format)
-        kernel = self._matmul_kernel(form)
-        work = roofline.tiled_matmul_flop(
-            rows, inner, columns, groups, kernel.tile_rows, kernel.tile_columns, self.compute_units,
-            kernel.wave_softness, kernel.inner_ramp, MULTIPLY_ADD_FLOP,
-        )  # fmt: skip
-        moved = roofline.matmul_traffic_bytes(
-            rows, inner, columns, groups, form.weight_bytes, form.activation_bytes, form.output_bytes
-        )
-        return roofline.kernel_seconds(
-            work, moved, self.peak_flop_per_s(number_format), self.memory_bytes_per_s, kernel.ceiling_share,
-            kernel.memory_share, kernel.overlap_sharpness, kernel.floor_seconds,
-        )  # fmt: skip
+        engine = self._engine(number_format)
+        alone = time_matmul(self._family(self.kernels.matmul, form), engine, form, rows, inner, columns, groups)
+        if not np.any(np.asarray(groups) > 1):
+            return alone
+        kernel = self._family(self.kernels.matmul, form, GROUPED)
+        grouped = time_matmul(kernel, engine, form, rows, inner, columns, groups)
+        return np.where(np.asarray(groups) > 1, grouped, alone)[()]
 
     def attention_seconds(
         self,
@@ -107,28 +167,28 @@ class Device:
         kv_format: str = "",
         fused: bool = True,
         causal: bool = True,
+        latent: bool = False,
     ) -> Real:
         """Time of one attention of a phase (prefill, decode or backward) over `sequences`, scores to values.
 
-        A causal prefill's queries are the last ones of `keys`. Unfused, the score matrix passes memory five times.
+        The queries are the last ones of `keys`. `latent` says that keys and values are one vector of `qk_head_dim` for
+        each token and key-value head, read once (absorbed multi-head latent attention).
         """
         form, kept = self.number_format(number_format), self.number_format(kv_format or number_format)
-        kernel = self._attention_kernel(phase, form)
-        seen = roofline.attended_keys(queries, keys, float(causal))
-        dims = (qk_head_dim + v_head_dim) / 2
-        work = roofline.tiled_attention_flop(
-            queries, seen, heads, dims, sequences, np.minimum(kernel.tile_rows, queries), self.compute_units,
-            kernel.wave_softness, kernel.key_ramp, PRODUCTS[phase], MULTIPLY_ADD_FLOP,
+        kernel = self._attention_kernel(phase, form, kept, latent)
+        cached = kv_heads * (qk_head_dim if latent else qk_head_dim + v_head_dim)
+        shape = AttentionShape(
+            queries=queries, keys=keys, heads=heads, kv_heads=kv_heads, qk_head_dim=qk_head_dim, v_head_dim=v_head_dim,
+            cached_dims=cached, sequences=sequences, causal=float(causal and fused),
         )  # fmt: skip
-        score_bytes = 0.0 if fused else form.output_bytes * 2 * PRODUCTS[phase]
-        moved = roofline.attention_traffic_bytes(
-            queries, keys, heads, kv_heads, qk_head_dim, v_head_dim, sequences, form.output_bytes, kept.activation_bytes,
-            score_bytes,
-        )  # fmt: skip
-        return roofline.kernel_seconds(
-            work, moved, self.peak_flop_per_s(number_format), self.memory_bytes_per_s, kernel.ceiling_share,
-            kernel.memory_share, kernel.overlap_sharpness, kernel.floor_seconds,
-        )  # fmt: skip
+        engine = self._engine(number_format)
+        seconds = time_attention(kernel, engine, shape, PRODUCTS[phase], form.output_bytes, kept.activation_bytes)
+        if fused:
+            return seconds
+        scores = roofline.score_traffic_bytes(
+            queries, keys, heads, sequences, self.score_passes[phase], form.output_bytes
+        )
+        return seconds + self.pass_seconds(scores)
 
     def pass_seconds(self, moved_bytes: Real) -> Real:
         """Time of one element-wise, norm or optimizer pass over device memory."""
@@ -140,13 +200,18 @@ class Device:
         skew = self.kernels.expert_skew
         return roofline.expert_imbalance(ranks, tokens_per_rank, skew.skew, skew.half_tokens)
 
-    def _matmul_kernel(self, form: NumberFormat) -> MatmulKernel:
-        for family in form.families:
-            if family in self.kernels.matmul:
-                return self.kernels.matmul[family]
-        return self.kernels.matmul["bf16"]
+    def _engine(self, number_format: str) -> Engine:
+        return Engine(
+            peak_flop_per_s=self.peak_flop_per_s(number_format),
+            memory_bytes_per_s=self.memory_bytes_per_s,
+            compute_units=self.compute_units,
+        )
 
-    def _attention_kernel(self, phase: str, form: NumberFormat) -> AttentionKernel:
+    def _family(self, families: Mapping[str, MatmulKernel], form: NumberFormat, prefix: str = "") -> MatmulKernel:
+        names = [*(prefix + family for family in form.families if prefix), *form.families]
+        return families[next(name for name in names if name in families)]
+
+    def _attention_kernel(self, phase: str, form: NumberFormat, kept: NumberFormat, latent: bool) -> AttentionKernel:
         phases = {"prefill": self.kernels.prefill, "decode": self.kernels.decode, "backward": self.kernels.backward}
         if phase not in phases:
             raise InputError.single(
@@ -155,7 +220,7 @@ class Device:
                 allowed=", ".join(phases),
                 hint=did_you_mean(phase, phases),
             )
-        for family in form.families:
-            if family in phases[phase]:
-                return phases[phase][family]
-        return phases[phase]["bf16"]
+        families = phases[phase]
+        asked = kept.families if phase == "decode" else form.families
+        names = [*(LATENT + family for family in asked if latent), *asked]
+        return families[next(name for name in names if name in families)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from fnmatch import fnmatch
 
-from suanli.domain.hardware import Accelerator, System
-from suanli.domain.kernel import KernelCalibration, KernelTable
+from suanli.domain.hardware import Accelerator, Precision, System
+from suanli.domain.kernel import AttentionKernel, KernelCalibration, KernelTable, MatmulKernel
 from suanli.parts.devices.electronic import Device
 from suanli.parts.devices.fabric import Fabric, join_fabric
 
@@ -21,13 +23,46 @@ def find_calibration(accelerator: Accelerator, kernels: KernelTable) -> KernelCa
     return kernels.classes[-1]
 
 
+def count_units(accelerator: Accelerator, found: KernelCalibration) -> float:
+    """Return how many units of a product work on tiles at once: by pattern of its id, else its class's number."""
+    for pattern, units in found.compute_units.items():
+        if fnmatch(accelerator.id, pattern):
+            return units
+    return found.default_units
+
+
+def under_measured_ceiling(accelerator: Accelerator, found: KernelCalibration) -> KernelCalibration:
+    """Bring a class's shares of the peak to the best matmul measured on the product, where there is such a figure."""
+    ceiling = accelerator.matmul_ceiling_flop_per_s
+    peak = accelerator.peak_flop_per_s.get(Precision.BF16)
+    if found.calibrated or ceiling is None or peak is None:
+        return found
+    scale = ceiling.value / peak.value / found.matmul["bf16"].ceiling_share
+    return replace(
+        found,
+        matmul=_scaled(found.matmul, scale),
+        prefill=_scaled(found.prefill, scale),
+        backward=_scaled(found.backward, scale),
+    )
+
+
+def _scaled(families: Mapping[str, object], scale: float) -> dict[str, object]:
+    made: dict[str, object] = {}
+    for name, kernel in families.items():
+        assert isinstance(kernel, MatmulKernel | AttentionKernel)
+        made[name] = replace(kernel, ceiling_share=min(kernel.ceiling_share * scale, 1.0))
+    return made
+
+
 def open_device(accelerator: Accelerator, kernels: KernelTable) -> Device:
     """Open an accelerator as a device that times kernels."""
-    found = find_calibration(accelerator, kernels)
+    found = under_measured_ceiling(accelerator, find_calibration(accelerator, kernels))
     return Device(
         accelerator=accelerator,
         kernels=found,
-        formats=dict(kernels.formats),
+        formats=kernels.formats,
+        score_passes=kernels.score_passes,
+        compute_units=count_units(accelerator, found),
         calibrated=found.calibrated,
         spread_log=found.spread_log,
     )
@@ -35,5 +70,4 @@ def open_device(accelerator: Accelerator, kernels: KernelTable) -> Device:
 
 def open_fabric(system: System, kernels: KernelTable) -> Fabric:
     """Open a system as a fabric that times collectives."""
-    found = find_calibration(system.accelerator, kernels)
-    return join_fabric(system, found, kernels)
+    return join_fabric(system, find_calibration(system.accelerator, kernels), kernels)
