@@ -45,6 +45,19 @@ class Link:
     bytes_per_s: Figure | None
     domain: int
 
+    @property
+    def shares(self) -> int:
+        """Into how many equal parts the wiring splits what one device sends, one part to each neighbour.
+
+        A switch gives one pair all of the link; a full mesh of n splits it in n - 1; a torus has two neighbours in
+        each of its dimensions. The cube mesh of eight has six lanes and gives no pair more than two of them.
+        """
+        if self.topology is Topology.MESH:
+            return max(self.domain - 1, 1)
+        if self.topology in (Topology.TORUS_2D, Topology.TORUS_3D):
+            return 2 + 2 if self.topology is Topology.TORUS_2D else 2 + 2 + 2
+        return 2 + 1 if self.topology is Topology.CUBE_MESH else 1
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Accelerator:
@@ -95,6 +108,7 @@ class System:
     cooling: str
     confidence: str
     sources: tuple[str, ...]
+    host_cpu: str = ""
     notes: str = ""
     other_figures: Mapping[str, Figure] = field(default_factory=dict)
 
