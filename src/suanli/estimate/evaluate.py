@@ -1,0 +1,115 @@
+"""Weighs a table of layouts: seconds, bytes, and the first limit that each row breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suanli.domain.layout import LayoutTable
+from suanli.domain.software import Software, TrainingCalibration
+from suanli.domain.workload import TrainingSetup
+from suanli.estimate.compose import CAUSES, StepColumns, compose
+from suanli.estimate.memory import MEMORY_CAUSES, MemoryColumns, memory_columns
+from suanli.estimate.software import find_software
+from suanli.estimate.step import Machine, job_of, raw_step
+from suanli.estimate.tables import take
+from suanli.foundation.equation import FloatArray
+from suanli.foundation.errors import InputError
+from suanli.foundation.language import tr
+
+CHUNK_ROWS = 2**15
+"""Rows worked on at once: about forty columns of float64, which stay in the caches of one core."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluation:
+    """A table with what each layout takes; `fits` is False where memory is the first limit broken."""
+
+    table: LayoutTable
+    step: StepColumns
+    memory: MemoryColumns
+    fits: NDArray[np.bool_]
+    capacity_bytes: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What is weighed: the setup, the opened cluster, its software and calibration, and what memory may be used."""
+
+    setup: TrainingSetup
+    machine: Machine
+    software: Software
+    calibration: TrainingCalibration
+    capacity_bytes: float
+
+
+def ask(setup: TrainingSetup, machine: Machine, calibration: TrainingCalibration, memory_margin: float) -> Question:
+    """Put a question together. Raises InputError where the accelerator's memory is not known."""
+    memory = machine.device.accelerator.memory_bytes
+    if memory is None:
+        raise InputError.single(
+            place=machine.device.accelerator.id,
+            found=tr("no memory size"),
+            allowed=tr("an accelerator whose memory is known"),
+        )
+    return Question(
+        setup=setup,
+        machine=machine,
+        software=find_software(calibration, setup.framework),
+        calibration=calibration,
+        capacity_bytes=memory.value * (1 - memory_margin),
+    )
+
+
+def chunks(rows: int) -> Iterator[slice]:
+    """Cut a number of rows into slices that fit the cache."""
+    for start in range(0, rows, CHUNK_ROWS):
+        yield slice(start, min(start + CHUNK_ROWS, rows))
+
+
+def weigh_memory(question: Question, table: LayoutTable) -> MemoryColumns:
+    """Count the bytes of every row."""
+    setup, machine = question.setup, question.machine
+    quantised = machine.device.number_format(setup.frozen_format) if setup.frozen_format else None
+    job = job_of(setup, machine)
+    parts = [memory_columns(setup, job, question.software, take(table, rows), quantised) for rows in chunks(len(table))]
+    return MemoryColumns(
+        causes={name: _joined([part.causes[name] for part in parts]) for name in MEMORY_CAUSES},
+        memory_bytes=_joined([part.memory_bytes for part in parts]),
+    )
+
+
+def _joined(parts: list[FloatArray]) -> FloatArray:
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def weigh_time(question: Question, table: LayoutTable) -> StepColumns:
+    """Count the seconds of every row."""
+    straggler = question.calibration.straggler_per_doubling
+    parts = [
+        compose(
+            raw_step(question.setup, question.machine, question.software, take(table, rows)),
+            question.software,
+            straggler,
+        )
+        for rows in chunks(len(table))
+    ]
+    return StepColumns(
+        causes={name: _joined([part.causes[name] for part in parts]) for name in CAUSES},
+        step_seconds=_joined([part.step_seconds for part in parts]),
+    )
+
+
+def evaluate(question: Question, table: LayoutTable) -> Evaluation:
+    """Weigh every row of a table, whether it fits or not."""
+    memory = weigh_memory(question, table)
+    return Evaluation(
+        table=table,
+        step=weigh_time(question, table),
+        memory=memory,
+        fits=memory.memory_bytes <= question.capacity_bytes,
+        capacity_bytes=question.capacity_bytes,
+    )

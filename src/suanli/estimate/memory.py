@@ -1,0 +1,164 @@
+"""Bytes that the fullest rank of each layout holds, by cause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from suanli.domain.kernel import NumberFormat
+from suanli.domain.layout import RECOMPUTE_LEVELS, LayoutTable, Recompute
+from suanli.domain.model import CoreKind, Layer
+from suanli.domain.software import Software
+from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
+from suanli.equations.memory import (
+    first_stage_in_flight,
+    held_bytes,
+    kept_activation_bytes,
+    logits_bytes,
+    score_activation_bytes,
+    state_bytes,
+)
+from suanli.equations.pipeline import fullest_stage_layers, last_stage_layers, micro_batches
+from suanli.estimate.operators import (
+    BF16_BYTES,
+    EXPERT_ROLES,
+    attention_elements,
+    layer_count,
+    mlp_elements,
+    runs_of,
+)
+from suanli.estimate.shards import StageParameters, stage_parameters
+from suanli.estimate.step import FULL_RECOMPUTE
+from suanli.foundation.equation import FloatArray, Real
+from suanli.parts.axes.axis import Job, tokens_at_once
+from suanli.parts.axes.expert import expert_copies
+from suanli.parts.axes.sharding import FULL, GRADIENTS, OPTIMIZER, Parameters, group, shards
+
+SELECTIVE = float(RECOMPUTE_LEVELS.index(Recompute.SELECTIVE))
+SCORE_BYTES = 2 * BF16_BYTES + 1
+MEMORY_CAUSES = (
+    "weights", "gradients", "optimizer", "activations", "logits", "buffers", "fragmentation", "runtime",
+)  # fmt: skip
+"""Stable names of what a rank's bytes are for; they sum to the whole."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemoryColumns:
+    """Bytes by cause of the fullest rank, and their sum."""
+
+    causes: dict[str, FloatArray]
+    memory_bytes: FloatArray
+
+
+def layer_position_bytes(layer: Layer, hidden: int, dropout: bool) -> tuple[float, float, float]:
+    """Bytes that one position of one layer keeps: split only under sequence parallelism, split by tensor, of scores.
+
+    Norm inputs and the inputs of column-parallel matrices; queries, keys, values, the attention's result and what
+    stands between the MLP matrices; with dropout two masks of a byte.
+    """
+    core, form = layer.core, BF16_BYTES
+    joints = float(min(layer.norms, 2))
+    inputs = 1.0 if layer.parallel else joints
+    whole = (joints + inputs) * hidden * form + (joints * hidden if dropout else 0.0)
+    incoming, outgoing = mlp_elements(layer)
+    mixed = attention_elements(core)
+    if core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT):
+        kv_heads = core.heads if core.kind is CoreKind.LATENT else core.kv_heads
+        mixed += (core.heads + kv_heads) * core.v_head_dim
+    elif core.kind is not CoreKind.NONE:
+        mixed = float(sum(matrix.outputs for matrix in layer.matrices if matrix.role.value == "mixer"))
+    routed = layer.experts_per_token * hidden if any(one.role in EXPERT_ROLES for one in layer.matrices) else 0.0
+    scores = float(core.heads) if core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT) else 0.0
+    return whole, (mixed + incoming + outgoing + 2 * routed) * form, scores
+
+
+def _activations(setup: TrainingSetup, job: Job, software: Software, table: LayoutTable) -> tuple[Real, Real]:
+    """Bytes that the mean layer keeps for one micro-batch, and what one layer needs while it is computed again."""
+    tokens = tokens_at_once(job, table)
+    whole_split = np.where(table.sequence_parallel > 0, table.tensor, 1.0)
+    unfused, total = setup.attention is Attention.UNFUSED, float(layer_count(setup.model))
+    everything: Real = 0.0
+    scored: Real = 0.0
+    for run in runs_of(setup.model):
+        whole, split, heads = layer_position_bytes(run.layer, setup.model.hidden, unfused)
+        share = run.count / total
+        everything = everything + share * kept_activation_bytes(tokens, whole, split, table.tensor, whole_split)
+        if unfused:
+            scores = score_activation_bytes(tokens, float(job.sequence), heads, table.tensor, SCORE_BYTES)
+            scored = scored + share * scores
+    inputs = tokens * setup.model.hidden * BF16_BYTES / whole_split
+    selective = everything * software.selective_kept
+    kept = np.where(table.recompute == SELECTIVE, selective, everything + scored)
+    kept = np.where(table.recompute == FULL_RECOMPUTE, inputs, kept)
+    again = np.where(table.recompute == FULL_RECOMPUTE, everything + scored, 0.0)
+    working = np.where(table.recompute == SELECTIVE, everything - selective + scored, again)
+    return kept, working
+
+
+def frozen_weight_bytes(setup: TrainingSetup, form: NumberFormat | None) -> float:
+    """Bytes of one parameter of the model: 16 bits, or what the format of a quantised frozen model takes."""
+    return form.weight_bytes if form is not None and setup.tuning is TuningMethod.QLORA else BF16_BYTES
+
+
+def _kept(held: Parameters, element_bytes: float, dense_shards: Real, expert_shards: Real) -> Real:
+    return state_bytes(held.dense, element_bytes, dense_shards) + state_bytes(held.expert, element_bytes, expert_shards)
+
+
+def _states(
+    setup: TrainingSetup, software: Software, table: LayoutTable, stage: Parameters, held: StageParameters, frozen: float
+) -> dict[str, Real]:
+    """Bytes of weights, gradients, optimizer state and gathering buffers of one stage."""
+    ranks, copies = group(table), expert_copies(table)
+    whole = np.where(table.sharding == FULL, 1.0, 0.0)
+    share = held.trained_share
+    trained = Parameters(dense=stage.dense * share, expert=stage.expert * share)
+    tuned = setup.tuning in (TuningMethod.LORA, TuningMethod.QLORA)
+    master = software.sharded_master * whole * (0.0 if tuned else 1.0)
+    stored = frozen + (2 * BF16_BYTES - frozen) * master
+    weights = _kept(stage, 1.0, shards(table, FULL, ranks), shards(table, FULL, copies)) * stored
+    if tuned:
+        weights = weights + _kept(trained, 2 * BF16_BYTES, shards(table, FULL, ranks), shards(table, FULL, copies))
+    gradients = _kept(trained, software.gradient_bytes, shards(table, GRADIENTS, ranks), shards(table, GRADIENTS, copies))
+    moments = _kept(trained, 1.0, shards(table, OPTIMIZER, ranks), shards(table, OPTIMIZER, copies))
+    one = held.layer.dense + held.layer.expert
+    tables = np.maximum(held.first.dense - held.layer.dense, 0.0)
+    gathered = np.minimum(software.gathered_layers * one, tables + one) * BF16_BYTES * (1 + share)
+    return {
+        "weights": weights,
+        "gradients": gradients,
+        "optimizer": moments * software.optimizer_bytes,
+        "buffers": whole * gathered * np.where(ranks > 1, 1.0, 0.0),
+    }
+
+
+def memory_columns(
+    setup: TrainingSetup, job: Job, software: Software, table: LayoutTable, quantised: NumberFormat | None = None
+) -> MemoryColumns:
+    """Count the bytes of the first and the last stage, and keep the fuller of the two."""
+    held = stage_parameters(setup, table)
+    kept, working = _activations(setup, job, software, table)
+    work = micro_batches(float(setup.global_batch), table.data, table.micro_batch)
+    layers = float(layer_count(setup.model))
+    fullest = fullest_stage_layers(layers, table.pipeline, table.interleave)
+    last = last_stage_layers(layers, table.pipeline, table.interleave)
+    flying = first_stage_in_flight(work, table.pipeline, table.interleave)
+    tokens, alone = tokens_at_once(job, table), np.where(table.pipeline > 1, 0.0, 1.0)
+    logits = logits_bytes(tokens, float(setup.model.vocabulary), table.tensor, software.logit_bytes)
+    frozen = frozen_weight_bytes(setup, quantised)
+    stages = []
+    for stage, live, out in ((held.first, fullest * flying, alone), (held.last, np.maximum(last, 1.0), 1.0)):
+        causes = _states(setup, software, table, stage, held, frozen)
+        causes["activations"] = kept * live + working
+        causes["logits"] = logits * out
+        settled = causes["weights"] + causes["gradients"] + causes["optimizer"]
+        short = causes["activations"] + causes["logits"] + causes["buffers"]
+        total = held_bytes(settled, short, software.reserved_bytes, software.fragmentation)
+        causes["fragmentation"] = software.fragmentation * short
+        causes["runtime"] = software.reserved_bytes + 0.0 * short
+        stages.append((causes, total))
+    (first, first_total), (end, end_total) = stages
+    fuller = np.asarray(first_total >= end_total)
+    whole = np.ones(len(table))
+    causes = {name: np.where(fuller, first[name], end[name]) * whole for name in MEMORY_CAUSES}
+    return MemoryColumns(causes=causes, memory_bytes=sum(causes.values(), start=np.zeros(len(table))))

@@ -1,0 +1,96 @@
+"""Every legal layout of a job on a cluster, as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from suanli.domain.layout import RECOMPUTE_LEVELS, SHARDING_STAGES, LayoutTable, Recompute
+from suanli.domain.workload import Attention, TrainingSetup
+from suanli.estimate.step import Machine, job_of
+from suanli.estimate.tables import COLUMNS, join, take
+from suanli.foundation.equation import FloatArray
+from suanli.parts.axes import context, data, expert, pipeline, sharding, tensor
+from suanli.parts.axes.axis import AXES, Job, Rows, divisors
+from suanli.parts.axes.pipeline import PIPELINE_AXIS
+
+AXIS_MODULES = (data, tensor, pipeline, context, expert, sharding)
+"""The files of the axes; being imported, each has put its axis into the register."""
+
+
+def legal_rows(job: Job, table: LayoutTable) -> Rows:
+    """Which rows keep the rule of every axis."""
+    fits: Rows = np.ones(len(table), dtype=np.bool_)
+    for axis in AXES.values():
+        fits = fits & axis.legal(job, table)
+    return fits
+
+
+def broken_rule(job: Job, table: LayoutTable) -> list[str]:
+    """Name, for each row, the first axis whose rule it breaks ("" where it keeps them all)."""
+    found = [""] * len(table)
+    for name, axis in AXES.items():
+        for row in np.flatnonzero(~np.asarray(axis.legal(job, table))):
+            found[row] = found[row] or name
+    return found
+
+
+def _products(choices: dict[str, Sequence[float]]) -> LayoutTable:
+    columns: list[FloatArray] = [
+        column.ravel() for column in np.meshgrid(*(np.asarray(choices[name], float) for name in COLUMNS), indexing="ij")
+    ]
+    return LayoutTable(**dict(zip(COLUMNS, columns, strict=True)))
+
+
+def _recompute(setup: TrainingSetup) -> tuple[float, ...]:
+    """Levels worth trying: with a fused kernel, selective recomputation has nothing left to save."""
+    levels = [level for level in RECOMPUTE_LEVELS if setup.attention is Attention.UNFUSED or level is not Recompute.SELECTIVE]
+    return tuple(float(RECOMPUTE_LEVELS.index(level)) for level in levels)
+
+
+def _groups(job: Job, replicas: int, split: int) -> tuple[float, ...]:
+    """Sharding groups worth trying: all replicas, and those of one node."""
+    near = max(job.node_accelerators // split, 1)
+    return tuple({float(replicas), float(near if replicas % near == 0 and near > 1 else replicas)})
+
+
+def _degrees(job: Job) -> Iterator[tuple[int, int, int, int]]:
+    """Tensor, pipeline, context and data degrees that use every accelerator and split the batch."""
+    for split in AXES["tensor"].degrees(job):
+        for stages in AXES["pipeline"].degrees(job):
+            for parts in AXES["context"].degrees(job):
+                used = split * stages * parts
+                if job.accelerators % used == 0 and job.global_batch % (job.accelerators // used) == 0:
+                    yield split, stages, parts, job.accelerators // used
+
+
+def layouts(setup: TrainingSetup, machine: Machine) -> LayoutTable:
+    """Make every legal layout for a model, a batch and a cluster.
+
+    Loops run over degrees only; chunks, micro-batches, sharding and recomputation are products of columns.
+    """
+    job = job_of(setup, machine)
+    experts = AXES["expert"].degrees(job)
+    tables = []
+    for split, stages, parts, replicas in _degrees(job):
+        ranks = replicas * parts * split
+        choices: dict[str, Sequence[float]] = {
+            "data": (replicas,),
+            "tensor": (split,),
+            "pipeline": (stages,),
+            "context": (parts,),
+            "expert": [degree for degree in experts if ranks % degree == 0],
+            "interleave": PIPELINE_AXIS.chunks(job, stages),
+            "micro_batch": divisors(job.global_batch // replicas),
+            "sharding": range(len(SHARDING_STAGES)) if replicas * parts > 1 else (0,),
+            "sharding_ranks": _groups(job, replicas * parts, split),
+            "recompute": _recompute(setup),
+            "sequence_parallel": (0, 1) if split > 1 else (1,),
+        }
+        table = _products(choices)
+        plain = (table.sharding > 0) | (table.sharding_ranks == replicas * parts)
+        tables.append(take(table, legal_rows(job, table) & plain))
+    if not tables:
+        return take(_products(dict.fromkeys(COLUMNS, (1.0,))), slice(0, 0))
+    return join(tables)
