@@ -41,7 +41,7 @@ def main() -> int:
     gap = json.loads(told)["recommended"]["solver"]["gap"]
     print(f"suanli --help      {min(helps):.2f} s of CPU, best of {RUNS} (limit {HELP_CPU_SECONDS})")
     print(
-        f"suanli plan        {wall:.1f} s wall, one cold run (limit {PLAN_WALL_SECONDS}); gap {gap:.2%} (asked {PLAN_GAP:.1%})"
+        f"suanli plan        {wall:.1f} s wall, cold (limit {PLAN_WALL_SECONDS}); gap {gap:.2%} (asked {PLAN_GAP:.1%})"
     )
     return int(min(helps) > HELP_CPU_SECONDS or wall > PLAN_WALL_SECONDS)
 
