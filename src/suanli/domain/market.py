@@ -26,7 +26,9 @@ class Offer:
 
     `amount` is in `currency` per `per` for prices (per: system, accelerator, accelerator_hour, system_hour,
     accelerator_month, system_month ...), in seconds for lead times. `item_id` joins to an accelerator or a system;
-    empty where the line is of neither (power, staff, colocation). `raw_kind` is the source table's own word.
+    empty where the line is of neither (power, staff, colocation). `raw_kind` and `raw_unit` are the source table's own
+    words. `date` is when the line was told, so when it became known; `held` is when the price held where that was
+    earlier, `held_from` where a change over a period is told. `commitment_seconds` is the term of a reserved rent.
     """
 
     id: str
@@ -41,3 +43,83 @@ class Offer:
     date: str
     quote: str
     source_url: str
+    held: str = ""
+    held_from: str = ""
+    commitment_seconds: float | None = None
+    raw_unit: str = ""
+
+
+class Access(StrEnum):
+    """Whether a product can be had in a region at a date."""
+
+    FREE = "free"
+    LICENCE = "licence"
+    FORBIDDEN = "forbidden"
+    UNRELEASED = "unreleased"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Availability:
+    """Access to a product in a region, as known at a date, and why."""
+
+    access: Access
+    since: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownOffer:
+    """An offer that was known at a date; `own_region` is False where it is of the world or of another region."""
+
+    offer: Offer
+    own_region: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeadTime:
+    """How long from order to arrival, by what was known at a date; `basis` says in words what it rests on."""
+
+    seconds: Figure
+    basis: str
+    evidence: tuple[Offer, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PurchaseQuote:
+    """What one system costs at a date, and whither the price goes.
+
+    `price` is in `currency` for one system; `trend_per_month` is the relative change in a month (0.03: up 3 %).
+    `basis` says in words what the price rests on; `estimated` is True where no offer of the system itself was found.
+    """
+
+    system_id: str
+    as_of: str
+    region: str
+    currency: str
+    price: Figure
+    trend_per_month: Figure
+    lead_time: LeadTime
+    availability: Availability
+    basis: str
+    estimated: bool
+    evidence: tuple[Offer, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RentQuote:
+    """What one system costs to rent at a date: by accelerator and hour, and by system and month."""
+
+    system_id: str
+    tenure: str
+    as_of: str
+    region: str
+    currency: str
+    price_per_accelerator_hour: Figure
+    price_per_system_month: Figure
+    trend_per_month: Figure
+    commitment_seconds: float
+    availability: Availability
+    basis: str
+    estimated: bool
+    evidence: tuple[Offer, ...]
