@@ -13,6 +13,7 @@ from suanli.domain.plan import Plan
 from suanli.foundation.language import language, tr
 from suanli.report import charts, story, tables
 from suanli.report.files import write_whole
+from suanli.report.grammar import Chart
 from suanli.report.words import word
 
 FOLDER = Path(__file__).parent
@@ -27,7 +28,7 @@ class Part:
 
     title: str
     note: str
-    charts: tuple[charts.Chart, ...]
+    charts: tuple[Chart, ...]
 
 
 def write(plan: Plan, path: Path) -> Path:
@@ -64,7 +65,7 @@ def page(plan: Plan) -> str:
 TABLES = ("orders", "rents", "workloads", "alternatives", "flips", "assumed", "sources")
 
 
-def _parts(plan: Plan, drawn: tuple[charts.Chart, ...]) -> list[Part]:
+def _parts(plan: Plan, drawn: tuple[Chart, ...]) -> list[Part]:
     return [
         Part(
             title=work.id,

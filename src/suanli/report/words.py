@@ -34,6 +34,7 @@ def money_words() -> dict[str, str]:
         "rent": tr("rent"),
         "energy": tr("electricity"),
         "staff": tr("staff"),
+        "rent_commitment": tr("rent after the plan's end"),
         "resale": tr("resale"),
         "network": tr("network"),
         "storage": tr("storage"),
