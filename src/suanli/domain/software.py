@@ -45,7 +45,7 @@ class Software:
 class TrainingCalibration:
     """Everything that training estimates are calibrated by: classes of software, aliases, cluster-wide terms, bands.
 
-    `aliases` maps words of a framework's name to the id of its class; `bands` gives the half-width of the 80 % band as
+    `aliases` maps words of a framework's name to the id of its class; `frozen_bytes` is what one frozen parameter takes in each format; `bands` gives the half-width of the 80 % band as
     the log of predicted over measured, by class of evidence.
     """
 
@@ -53,4 +53,5 @@ class TrainingCalibration:
     aliases: Mapping[str, str]
     straggler_per_doubling: float
     adapter_rank: int
+    frozen_bytes: Mapping[str, float]
     bands: Mapping[str, tuple[float, float]]

@@ -13,11 +13,12 @@ from suanli.domain.software import Software, TrainingCalibration
 from suanli.domain.workload import TrainingSetup
 from suanli.estimate.compose import CAUSES, StepColumns, compose
 from suanli.estimate.memory import MEMORY_CAUSES, MemoryColumns, memory_columns
+from suanli.estimate.operators import BF16_BYTES
 from suanli.estimate.software import find_software
 from suanli.estimate.step import Machine, job_of, raw_step
 from suanli.estimate.tables import take
 from suanli.foundation.equation import FloatArray
-from suanli.foundation.errors import InputError
+from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
 
 CHUNK_ROWS = 2**15
@@ -70,12 +71,24 @@ def chunks(rows: int) -> Iterator[slice]:
         yield slice(start, min(start + CHUNK_ROWS, rows))
 
 
+def frozen_bytes(question: Question) -> float:
+    """Bytes of one parameter that training leaves as it is. Raises InputError where its format is not known."""
+    name, known = question.setup.frozen_format, question.calibration.frozen_bytes
+    if not name:
+        return BF16_BYTES
+    if name not in known:
+        raise InputError.single(
+            place=tr("format of frozen weights"), found=f"'{name}'", allowed=", ".join(known), hint=did_you_mean(name, known)
+        )
+    return known[name]
+
+
 def weigh_memory(question: Question, table: LayoutTable) -> MemoryColumns:
     """Count the bytes of every row."""
     setup, machine = question.setup, question.machine
-    quantised = machine.device.number_format(setup.frozen_format) if setup.frozen_format else None
+    frozen = frozen_bytes(question)
     job = job_of(setup, machine)
-    parts = [memory_columns(setup, job, question.software, take(table, rows), quantised) for rows in chunks(len(table))]
+    parts = [memory_columns(setup, job, question.software, take(table, rows), frozen) for rows in chunks(len(table))]
     return MemoryColumns(
         causes={name: _joined([part.causes[name] for part in parts]) for name in MEMORY_CAUSES},
         memory_bytes=_joined([part.memory_bytes for part in parts]),

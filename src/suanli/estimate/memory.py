@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from suanli.domain.kernel import NumberFormat
 from suanli.domain.layout import RECOMPUTE_LEVELS, LayoutTable, Recompute
 from suanli.domain.model import CoreKind, Layer
 from suanli.domain.software import Software
@@ -96,11 +95,6 @@ def _activations(setup: TrainingSetup, job: Job, software: Software, table: Layo
     return kept, working
 
 
-def frozen_weight_bytes(setup: TrainingSetup, form: NumberFormat | None) -> float:
-    """Bytes of one parameter of the model: 16 bits, or what the format of a quantised frozen model takes."""
-    return form.weight_bytes if form is not None and setup.tuning is TuningMethod.QLORA else BF16_BYTES
-
-
 def _kept(held: Parameters, element_bytes: float, dense_shards: Real, expert_shards: Real) -> Real:
     return state_bytes(held.dense, element_bytes, dense_shards) + state_bytes(held.expert, element_bytes, expert_shards)
 
@@ -133,9 +127,12 @@ def _states(
 
 
 def memory_columns(
-    setup: TrainingSetup, job: Job, software: Software, table: LayoutTable, quantised: NumberFormat | None = None
+    setup: TrainingSetup, job: Job, software: Software, table: LayoutTable, frozen_bytes: float = BF16_BYTES
 ) -> MemoryColumns:
-    """Count the bytes of the first and the last stage, and keep the fuller of the two."""
+    """Count the bytes of the first and the last stage, and keep the fuller of the two.
+
+    `frozen_bytes` is what one parameter of the model takes where training leaves it as it is.
+    """
     held = stage_parameters(setup, table)
     kept, working = _activations(setup, job, software, table)
     work = micro_batches(float(setup.global_batch), table.data, table.micro_batch)
@@ -145,10 +142,9 @@ def memory_columns(
     flying = first_stage_in_flight(work, table.pipeline, table.interleave)
     tokens, alone = tokens_at_once(job, table), np.where(table.pipeline > 1, 0.0, 1.0)
     logits = logits_bytes(tokens, float(setup.model.vocabulary), table.tensor, software.logit_bytes)
-    frozen = frozen_weight_bytes(setup, quantised)
     stages = []
     for stage, live, out in ((held.first, fullest * flying, alone), (held.last, np.maximum(last, 1.0), 1.0)):
-        causes = _states(setup, software, table, stage, held, frozen)
+        causes = _states(setup, software, table, stage, held, frozen_bytes)
         causes["activations"] = kept * live + working
         causes["logits"] = logits * out
         settled = causes["weights"] + causes["gradients"] + causes["optimizer"]

@@ -48,6 +48,7 @@ def load_training_calibration(path: Path = FRAMEWORK_FILE) -> TrainingCalibratio
         aliases=dict(said["aliases"]),
         straggler_per_doubling=float(said["cluster"]["straggler_per_doubling"]),
         adapter_rank=int(said["cluster"]["adapter_rank"]),
+        frozen_bytes={name: _figure(one, "B", f"{path.name}: frozen.{name}") for name, one in said["frozen"].items()},
         bands={name: (float(low), float(high)) for name, (low, high) in said["bands"].items()},
     )
 

@@ -1,0 +1,97 @@
+"""Tables of measured runs as text cells with their line, and the faults of cells that cannot be read."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from suanli.foundation.errors import Fault, InputError
+from suanli.foundation.language import tr
+
+MOST_BYTES = 100 * 2**20
+"""Larger tables are refused rather than read into memory."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """One row of a table: its cells by column, its line; reading a wrong cell adds a fault to the table's list."""
+
+    file: str
+    line: int
+    cells: Mapping[str, str]
+    faults: list[Fault] = field(default_factory=list)
+
+    def text(self, column: str) -> str:
+        """Return a cell's text, empty where the table has none."""
+        return (self.cells.get(column) or "").strip()
+
+    def number(self, column: str) -> float | None:
+        """Return a cell as a positive finite number, None where it is empty or wrong (which is noted as a fault)."""
+        said = self.text(column)
+        if not said:
+            return None
+        try:
+            value = float(said)
+        except ValueError:
+            value = math.nan
+        if not said.isascii() or not math.isfinite(value) or value < 0:
+            self.fault(column, said, tr("a finite number of at least 0, or nothing"))
+            return None
+        return value
+
+    def count(self, column: str) -> int | None:
+        """Return a cell as a whole number above 0, None where it is empty or wrong (which is noted as a fault)."""
+        value = self.number(column)
+        if value is None:
+            return None
+        if value != round(value) or value < 1:
+            self.fault(column, self.text(column), tr("a whole number above 0, or nothing"))
+            return None
+        return round(value)
+
+    def fault(self, column: str, found: str, allowed: str) -> None:
+        """Note that a cell is wrong."""
+        self.faults.append(Fault(place=f"{self.file}:{self.line}: {column}", found=f"'{found}'", allowed=allowed))
+
+
+def read_records(path: Path, needed: Iterable[str] = ()) -> tuple[Record, ...]:
+    """Read a table of runs. Raises InputError where there is no table, or a needed column is missing."""
+    try:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise InputError.single(
+                place=str(path), found=tr("{size} bytes", size=size), allowed=tr("at most {most} bytes", most=MOST_BYTES)
+            )
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError.single(place=str(path), found=str(error), allowed=tr("a CSV table in UTF-8")) from error
+    faults: list[Fault] = []
+    reader = csv.DictReader(text.splitlines())
+    columns = [name for name in (reader.fieldnames or []) if name]
+    missing = [name for name in needed if name not in columns]
+    if missing or not columns:
+        raise InputError.single(
+            place=f"{path.name}:1",
+            found=", ".join(columns) or tr("no columns"),
+            allowed=tr("a table with the columns {names}", names=", ".join(missing)),
+        )
+    try:
+        return tuple(
+            Record(file=path.name, line=reader.line_num, cells={k: v for k, v in row.items() if k and isinstance(v, str)},
+                   faults=faults)
+            for row in reader
+        )  # fmt: skip
+    except csv.Error as error:
+        raise InputError.single(
+            place=f"{path.name}:{reader.line_num}", found=str(error), allowed=tr("a CSV table")
+        ) from error
+
+
+def raise_faults(records: Iterable[Record]) -> None:
+    """Raise InputError with every wrong cell that was met."""
+    for record in records:
+        if record.faults:
+            raise InputError(record.faults)

@@ -1,0 +1,103 @@
+"""The model of a published run: from the shape in its columns, or from the packaged model of its name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from suanli.domain.model import Core, CoreKind, Layer, LayerRun, Matrix, Model, Role
+from suanli.parts.architectures.read import find_name, named_model
+from suanli.validation.reading import Reading
+from suanli.validation.rows import Record
+
+SHAPE = ("hidden", "heads")
+MILLIARD = 10**9
+
+
+def read_run_model(record: Record, reading: Reading) -> Model | None:
+    """Build the model of a row; None where its shape is not given and its name not known.
+
+    Latent attention and hybrids cannot be told by columns, so they go by name.
+    """
+    name = record.text("model_name")
+    shaped = all(record.count(column) for column in SHAPE)
+    by_columns = shaped and record.text("arch") not in ("moe-mla", "hybrid/other")
+    if not by_columns:
+        known = find_name(name)
+        return without_drafts(named_model(known), record) if known else None
+    return model_of_columns(record, reading)
+
+
+def without_drafts(model: Model, record: Record) -> Model:
+    """Leave out layers for multi-token prediction where the row says that the run did."""
+    return replace(model, draft_runs=()) if "w/o MTP" in record.text("notes") else model
+
+
+def model_of_columns(record: Record, reading: Reading) -> Model | None:
+    """Build a model from the columns that tell its shape; None where the number of layers cannot be told."""
+    hidden, heads = record.count("hidden") or 0, record.count("heads") or 1
+    kv_heads = record.count("kv_heads") or heads
+    head_dim = record.count("head_dim") or hidden // heads
+    gated = bool(record.number("gated_mlp") or 0)
+    inner = record.count("ffn_hidden") or (2 + 2) * hidden
+    fallback = reading.defaults["vocab_gpt" if record.text("arch") == "gpt" else "vocab_other"]
+    vocabulary = record.count("vocab") or int(fallback)
+    experts, chosen = record.count("experts") or 0, record.count("experts_per_token") or 0
+    matrices = (
+        Matrix(name="query_key_value", role=Role.ATTENTION_IN, inputs=hidden, outputs=(heads + 2 * kv_heads) * head_dim),
+        Matrix(name="attention_out", role=Role.ATTENTION_OUT, inputs=heads * head_dim, outputs=hidden),
+        *_feed(hidden, inner, gated, experts, chosen),
+    )
+    core = Core(
+        kind=CoreKind.SOFTMAX, heads=heads, kv_heads=kv_heads, qk_head_dim=head_dim, v_head_dim=head_dim,
+        cached_elements=2 * kv_heads * head_dim,
+    )  # fmt: skip
+    layer = Layer(
+        name="attention + mlp", core=core, matrices=matrices, vector_parameters=2 * hidden, experts=experts,
+        experts_per_token=chosen, gated=gated,
+    )  # fmt: skip
+    layers = record.count("layers") or _layers_of_size(record, layer, hidden, vocabulary)
+    if not layers:
+        return None
+    return Model(
+        name=record.text("model_name"),
+        family=record.text("arch"),
+        hidden=hidden,
+        vocabulary=vocabulary,
+        runs=(LayerRun(layer=layer, count=layers),),
+        embedding_parameters=vocabulary * hidden,
+        tied_head=record.text("arch") == "gpt",
+        head_bias=0,
+        final_vector_parameters=hidden,
+        max_positions=None,
+        dtype="bfloat16",
+    )
+
+
+def _feed(hidden: int, inner: int, gated: bool, experts: int, chosen: int) -> tuple[Matrix, ...]:
+    wide = 2 * inner if gated else inner
+    if experts < 2:
+        return (
+            Matrix(name="mlp_in", role=Role.MLP_IN, inputs=hidden, outputs=wide),
+            Matrix(name="mlp_out", role=Role.MLP_OUT, inputs=inner, outputs=hidden),
+        )
+    return (
+        Matrix(name="router", role=Role.ROUTER, inputs=hidden, outputs=experts),
+        Matrix(name="expert_in", role=Role.EXPERT_IN, inputs=hidden, outputs=wide, copies=experts, active=float(chosen)),
+        Matrix(name="expert_out", role=Role.EXPERT_OUT, inputs=inner, outputs=hidden, copies=experts, active=float(chosen)),
+    )
+
+
+def _layers_of_size(record: Record, layer: Layer, hidden: int, vocabulary: int) -> int:
+    """Tell the layers from the printed size in the model's name or the parameter count, to whole pipeline stages."""
+    billions = record.number("params_b") or _size_in_name(record.text("model_name"))
+    if not billions:
+        return 0
+    each = sum(matrix.inputs * matrix.outputs * matrix.copies for matrix in layer.matrices)
+    exact = (billions * MILLIARD - vocabulary * hidden) / each
+    stages = record.count("pp") or 1
+    return max(round(exact / stages), 1) * stages
+
+
+def _size_in_name(name: str) -> float:
+    digits = name.rstrip("Bb").rsplit("-", 1)[-1]
+    return float(digits) if digits.replace(".", "", 1).isdigit() and name[-1:] in "Bb" else 0.0

@@ -1,0 +1,263 @@
+"""Predicts published training runs at the layout that each row gives, with nothing tuned to the row."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from suanli.catalogue.load import Catalogue
+from suanli.domain.hardware import Cluster, Precision
+from suanli.domain.kernel import KernelTable
+from suanli.domain.layout import Layout, Recompute, Sharding
+from suanli.domain.result import TrainingEstimate
+from suanli.domain.software import TrainingCalibration
+from suanli.domain.validation import MeasuredQuantity, Prediction
+from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
+from suanli.estimate.software import find_software
+from suanli.estimate.training import estimate_layout, search
+from suanli.foundation.errors import SuanliError
+from suanli.foundation.language import tr
+from suanli.validation.reading import Reading, read_accelerator, read_format, read_system, slices_of
+from suanli.validation.rows import Record
+from suanli.validation.run_model import read_run_model
+
+TRAINING_COLUMNS = ("id", "accelerator", "gpus", "seq_len", "tp", "pp", "step_time_s", "tokens_per_s_per_gpu")
+GIB = 2**30
+LONGEST = re.compile(r"longest sample (\d+) tokens")
+GROUPS = re.compile(r"groups of (\d+)")
+TUNING = {"lora": TuningMethod.LORA, "qlora": TuningMethod.QLORA, "sft": TuningMethod.FULL}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """A row as the model sees it: setup, cluster, layout (None where the row gives none), what was assumed."""
+
+    id: str
+    source: str
+    accelerator: str
+    setup: TrainingSetup
+    cluster: Cluster
+    accelerators: int
+    layout: Layout | None
+    assumed: tuple[str, ...]
+
+
+def measured_quantities(record: Record) -> list[MeasuredQuantity]:
+    """Return what a row measures: the step's seconds (printed, or from tokens per second) and the peak memory."""
+    found: list[MeasuredQuantity] = []
+
+    def add(quantity: str, value: float) -> None:
+        found.append(
+            MeasuredQuantity(
+                id=record.text("id"),
+                quantity=quantity,
+                measured=value,
+                source=record.text("source"),
+                accelerator=record.text("accelerator"),
+            )
+        )
+
+    step = record.number("step_time_s")
+    rate, tokens = record.number("tokens_per_s_per_gpu"), _tokens(record)
+    accelerators = record.count("gpus") or 1
+    if step:
+        add("step_seconds", step)
+    elif rate:
+        add("step_seconds", tokens / (rate * accelerators))
+    peak = record.number("peak_mem_gb")
+    if peak:
+        add("peak_memory_bytes", peak * GIB)
+    return found
+
+
+def _tokens(record: Record) -> float:
+    return float((record.count("seq_len") or DEFAULT_SEQUENCE) * (record.count("global_batch") or DEFAULT_BATCH))
+
+
+DEFAULT_SEQUENCE = 2048
+DEFAULT_BATCH = 2048
+
+
+class _Assumed:
+    """Fills open cells and remembers with what."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.said: list[str] = []
+
+    def count(self, column: str, default: int) -> int:
+        value = self.record.count(column)
+        if value is None:
+            self.said.append(f"{column} = {default}")
+            return default
+        return value
+
+
+def read_run(
+    record: Record, catalogue: Catalogue, reading: Reading, calibration: TrainingCalibration
+) -> Run | str:
+    """Read a row into a run, or say in words why it cannot be predicted."""
+    model = read_run_model(record, reading)
+    if model is None:
+        return tr("the shape of model '{name}' is not given and not known", name=record.text("model_name"))
+    accelerator = read_accelerator(record, catalogue, reading)
+    if accelerator is None:
+        return tr("accelerator '{name}' is not in the catalogue", name=record.text("accelerator"))
+    system = read_system(record, accelerator, catalogue, reading)
+    if system is None:
+        return tr("no system with accelerator '{name}' is known", name=accelerator.id)
+    accelerators = record.count("gpus")
+    if accelerators is None:
+        return tr("the number of accelerators is not given")
+    try:
+        form, software = read_format(record, reading), find_software(calibration, framework_of(record))
+    except SuanliError as error:
+        return str(error)
+    assumed = _Assumed(record)
+    tuning = TUNING.get(record.text("workload"))
+    setup = TrainingSetup(
+        model=model,
+        sequence_tokens=sequence_of(record, assumed),
+        global_batch=1,
+        precision=Precision(form.precision),
+        number_format=form.number_format,
+        attention=Attention.UNFUSED if record.text("flash_attention") == "0" else Attention.FLASH,
+        framework=software.id,
+        tuning=tuning,
+        lora_rank=calibration.adapter_rank if tuning in (TuningMethod.LORA, TuningMethod.QLORA) else 0,
+        balanced_experts="forced-balanced" in record.text("notes"),
+        frozen_format=form.frozen,
+    )
+    layout = read_layout(record, accelerators, setup, software.sharded_master > 0, assumed)
+    batch = record.count("global_batch")
+    if batch is None:
+        batch = DEFAULT_BATCH if layout is None else layout.data * layout.micro_batch * layout.pipeline
+        if record.text("workload") == "pretrain" and record.text("tokens_per_s_per_gpu"):
+            batch = DEFAULT_BATCH
+        assumed.said.append(f"global_batch = {batch}")
+    return Run(
+        id=record.text("id"),
+        source=record.text("source"),
+        accelerator=record.text("accelerator"),
+        setup=replace(setup, global_batch=batch),
+        cluster=Cluster(system=system, nodes=max(-(-accelerators // system.accelerators), 1)),
+        accelerators=accelerators,
+        layout=layout,
+        assumed=tuple(assumed.said),
+    )
+
+
+def framework_of(record: Record) -> str:
+    """Read the framework; a run that its notes call eager ran without the compiler that its framework may use."""
+    name = record.text("framework") or "megatron"
+    words = re.split(r"[^a-z]+", record.text("notes").lower())
+    return "torch_eager" if "torchtitan" in name.lower() and "eager" in words else name
+
+
+def sequence_of(record: Record, assumed: _Assumed) -> int:
+    """Read the sequence length: its column, the longest sample that the notes tell of, or the default."""
+    given = record.count("seq_len")
+    if given is not None:
+        return given
+    longest = LONGEST.search(record.text("notes"))
+    length = int(longest.group(1)) if longest else DEFAULT_SEQUENCE
+    assumed.said.append(f"seq_len = {length}")
+    return length
+
+
+def read_layout(
+    record: Record, accelerators: int, setup: TrainingSetup, fully_sharded: bool, assumed: _Assumed
+) -> Layout | None:
+    """Read the layout that a row gives, open cells by default; None where it gives no degree at all."""
+    if not any(record.text(column) for column in ("tp", "pp", "dp", "sharding")):
+        assumed.said.append(tr("layout: the fastest legal one"))
+        return None
+    tensor, pipeline, context = (assumed.count(column, 1) for column in ("tp", "pp", "cp"))
+    data = record.count("dp") or max(accelerators // (tensor * pipeline * context), 1)
+    fitting = max(accelerators // (tensor * pipeline * context), 1)
+    if data * tensor * pipeline * context != accelerators:
+        data = fitting
+    sharding, ranks = sharding_of(record, fully_sharded)
+    slices = slices_of(record)
+    return Layout(
+        data=data,
+        tensor=tensor,
+        pipeline=pipeline,
+        context=context,
+        expert=record.count("ep") or 1,
+        interleave=record.count("vp") or 1,
+        micro_batch=assumed.count("micro_batch", 1),
+        sharding=sharding,
+        sharding_ranks=data // slices if slices > 1 and data % slices == 0 else ranks,
+        recompute=recompute_of(record, setup, assumed),
+        sequence_parallel=sequence_parallel_of(record),
+    )
+
+
+def sequence_parallel_of(record: Record) -> bool:
+    """Read whether activations are split between tensor ranks: off where notes say plain, or attention is unfused."""
+    notes = record.text("notes").lower()
+    if "plain tp" in notes or "no sequence parallelism" in notes:
+        return False
+    return "sequence" in notes or record.text("flash_attention") != "0"
+
+
+def sharding_of(record: Record, fully_sharded: bool) -> tuple[Sharding, int | None]:
+    """Read the ZeRO stage in words, and the size of its group where one is told."""
+    said = record.text("sharding").lower()
+    group = GROUPS.search(said)
+    ranks = int(group.group(1)) if group else None
+    if "zero2" in said or "gradop" in said:
+        return Sharding.GRADIENTS, ranks
+    if "zero3" in said or "fsdp" in said:
+        return Sharding.FULL, ranks
+    if "zero1" in said or "dist-opt" in said:
+        return Sharding.OPTIMIZER, ranks
+    if said in ("none", "zero0"):
+        return Sharding.NONE, None
+    return (Sharding.FULL if fully_sharded else Sharding.OPTIMIZER), ranks
+
+
+def recompute_of(record: Record, setup: TrainingSetup, assumed: _Assumed) -> Recompute:
+    """Read what is computed again; unsaid, nothing under a fused attention kernel, its core under an unfused one."""
+    said = record.text("recompute").lower()
+    if said:
+        return next((level for level in Recompute if said.startswith(level.value)), Recompute.NONE)
+    level = Recompute.NONE if setup.attention is Attention.FLASH else Recompute.SELECTIVE
+    assumed.said.append(f"recompute = {level.value}")
+    return level
+
+
+def estimate_run(run: Run, kernels: KernelTable, calibration: TrainingCalibration) -> TrainingEstimate:
+    """Estimate a run at its layout, or at the fastest legal one where it gives none."""
+    if run.layout is None:
+        return search(run.setup, run.cluster, kernels, keep=1, calibration=calibration)[0]
+    return estimate_layout(
+        run.setup, run.cluster, run.layout, kernels, calibration=calibration, accelerators=run.accelerators
+    )
+
+
+def predict_training_row(
+    record: Record,
+    catalogue: Catalogue,
+    kernels: KernelTable,
+    calibration: TrainingCalibration,
+    reading: Reading,
+) -> dict[str, Prediction] | str:
+    """Predict every quantity of a row, or say in words why there is no prediction."""
+    run = read_run(record, catalogue, reading, calibration)
+    if isinstance(run, str):
+        return run
+    try:
+        estimate = estimate_run(run, kernels, calibration)
+    except SuanliError as error:
+        return str(error)
+    band, memory = estimate.band, estimate.memory_band
+    return {
+        "step_seconds": Prediction(
+            predicted=estimate.step_seconds, low=band.low, high=band.high, assumed=run.assumed
+        ),
+        "peak_memory_bytes": Prediction(
+            predicted=estimate.memory_bytes, low=memory.low, high=memory.high, assumed=run.assumed
+        ),
+    }
