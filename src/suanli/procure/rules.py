@@ -14,6 +14,9 @@ from suanli.procure.draft import RENTS, Draft, arrivals
 
 Rule = Callable[[Draft], None]
 
+ROUNDING = 1e-9
+"""Less than this above a whole number is the dust of arithmetic."""
+
 RULES: Registry[Rule] = Registry("buying rule")
 
 
@@ -252,3 +255,36 @@ def _site_limit(draft: Draft, limit: str, unit: str, of_one: dict[str, float], a
 def _eased(easing: int | None, worth: float) -> dict[int, float]:
     """Return the term by which an upper limit (negative worth: a lower one) gives way, none in a hard program."""
     return {} if easing is None else {easing: -worth}
+
+
+@rule
+def whole_systems_carry_jobs(draft: Draft) -> None:
+    """Say what follows for whole systems where a job runs; takes no answer away, and brings the bound near.
+
+    A job of A system-periods in a window of W periods has at some time ceil(A / W) systems, and its least number, in
+    the pool; over the window the pool has ceil(A) system-periods.
+    """
+    demands = {demand.id: demand for demand in draft.problem.demands}
+    choices = {choice.id: choice for choice in draft.problem.choices}
+    for (demand_id, choice_id), runs_on in draft.runs_on.items():
+        demand, choice = demands[demand_id], choices[choice_id]
+        window = [p for p in range(demand.first, demand.last + 1) if (demand_id, choice_id, p) in draft.use]
+        if draft.elastic or not window:
+            continue
+        needed = demand.amount / demand.work_per_system[choice_id]
+        ready = [p for p in window if draft.program.columns[draft.pool[choice_id, p]].high > 0.0]
+        at_once = max(demand.least_systems.get(choice_id, 1), _whole(needed / max(1, len(ready))))
+        name = f"{draft.demand_names[demand_id]}_{draft.choice_names[choice_id]}"
+        if choice.tenure in RENTS:
+            terms = {draft.pool[choice_id, p]: 1.0 for p in window} | {runs_on: -float(_whole(needed))}
+            draft.program.row(f"carried_{name}", terms, low=0.0)
+            peak = {column: 1.0 for (c, p), column in draft.start.items() if c == choice_id and p <= window[-1]}
+        else:
+            peak = {draft.pool[choice_id, window[-1]]: 1.0}
+        if peak and demand.amount > 0.0:
+            draft.program.row(f"peak_{name}", peak | {runs_on: -float(at_once)}, low=0.0)
+
+
+def _whole(number: float) -> int:
+    """Round up, but for the dust of arithmetic."""
+    return math.ceil(number - ROUNDING)
