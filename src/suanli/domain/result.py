@@ -51,6 +51,7 @@ class ServingEstimate:
     memory_bytes: float
     bytes_by_cause: Mapping[str, float]
     kv_capacity_tokens: float
+    requests_per_s: float = 0.0
     bands: Mapping[str, Band] = field(default_factory=dict)
     limit: str = ""
     assumed: tuple[str, ...] = ()

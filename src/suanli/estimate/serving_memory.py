@@ -19,7 +19,9 @@ def visible_memory_bytes(replica: Replica) -> float:
     memory = replica.device.accelerator.memory_bytes
     if memory is None:
         raise InputError.single(
-            place=replica.device.accelerator.id, found=tr("no memory size"), allowed=tr("an accelerator whose memory is known")
+            place=replica.device.accelerator.id,
+            found=tr("no memory size"),
+            allowed=tr("an accelerator whose memory is known"),
         )
     return memory.value * replica.constants.physical_share
 
@@ -48,11 +50,8 @@ def weight_bytes(replica: Replica) -> float:
 
 
 def _cached_entries(core: Core, length: Real) -> Real:
-    """Cached entries of one sequence in one layer: all, or a window and what is kept beyond it."""
-    if core.window is None:
-        return length
-    beyond = np.maximum(length - core.window, 0.0) / core.stride if core.stride else 0.0
-    return np.minimum(length, core.window) + beyond
+    """Count cached entries of one sequence in one layer: all, or a window (strided layers keep on growing)."""
+    return length if core.window is None or core.stride > 1 else np.minimum(length, core.window)
 
 
 def sequence_cache_bytes(replica: Replica, length: Real) -> Real:
@@ -94,7 +93,9 @@ def activation_bytes(replica: Replica) -> float:
 def runtime_bytes(replica: Replica) -> float:
     """Bytes that the runtime and the buffers of collectives take on one accelerator."""
     engine = replica.engine
-    return engine.runtime_bytes + (engine.rank_runtime_bytes if replica.layout.tensor * replica.layout.attention_data > 1 else 0.0)
+    return engine.runtime_bytes + (
+        engine.rank_runtime_bytes if replica.layout.tensor * replica.layout.attention_data > 1 else 0.0
+    )
 
 
 def fixed_bytes(replica: Replica) -> dict[str, float]:

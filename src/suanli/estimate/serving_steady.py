@@ -113,7 +113,9 @@ def steady_state(replica: Replica, concurrency: Real) -> Steady:
     decoding = np.minimum(decoding, _budget_bound(replica, demand))
     rate = batching.requests_per_s(decoding, demand.steps * mean)
     first = replica.engine.request_seconds + waiting + prefill + mean / 2
-    queued = np.maximum(flight / rate - resident / rate, 0.0) + np.maximum(resident / rate - first - demand.steps * mean, 0)
+    queued = np.maximum(flight / rate - resident / rate, 0.0) + np.maximum(
+        resident / rate - first - demand.steps * mean, 0
+    )
     tpot = mean * demand.steps / max(replica.setup.outputs_after_first, LEAST)
     return Steady(
         concurrency=flight,
@@ -127,7 +129,7 @@ def steady_state(replica: Replica, concurrency: Real) -> Steady:
 
 
 def _budget_bound(replica: Replica, demand: Demand) -> float:
-    """Decoding sequences at which a step's token budget is full; without mixing prompts have steps of their own."""
+    """Return how many decoding sequences fill a step's token budget (none do where prompts have steps of their own)."""
     if not replica.engine.mixes:
         return np.inf
     stages = replica.layout.pipeline

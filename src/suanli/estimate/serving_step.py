@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from suanli.domain.model import Core, CoreKind, Layer, Role
 from suanli.equations import batching
-from suanli.estimate.serving_replica import EXPERT_ROLES, Product, Replica, cache_ways, layers_of
+from suanli.estimate.serving_replica import EXPERT_ROLES, Product, Replica, layers_of
 from suanli.foundation.equation import Real
 
 CAUSES = ("matmul", "experts", "attention", "passes", "communication", "head", "engine")
@@ -86,9 +87,10 @@ def _layer_causes(replica: Replica, layer: Layer, load: StepLoad) -> dict[str, R
     """Return the kernel seconds of one layer by cause."""
     seconds: dict[str, Real] = {"matmul": 0.0, "experts": 0.0}
     for product in replica.products(layer):
-        cause = "experts" if product.role in EXPERT_ROLES else "matmul"
-        spent = _expert_seconds(replica, product, load) if cause == "experts" else _product_seconds(replica, product, load)
-        seconds[cause] = seconds[cause] + spent
+        if product.role in EXPERT_ROLES:
+            seconds["experts"] = seconds["experts"] + _expert_seconds(replica, product, load)
+        else:
+            seconds["matmul"] = seconds["matmul"] + _product_seconds(replica, product, load)
     seconds["attention"] = _attention_seconds(replica, layer.core, load)
     seconds["passes"] = _pass_seconds(replica, layer, load)
     seconds["communication"] = _layer_communication(replica, layer, load)
@@ -135,27 +137,31 @@ def _decode_attention(replica: Replica, core: Core, load: StepLoad) -> Real:
     tensor, ranks = replica.layout.tensor, replica.layout.attention_data
     own = np.maximum(load.decoding / ranks, np.minimum(load.decoding, 1.0))
     keys = _visible(core, load.context)
-    heads = max(core.heads / tensor, 1.0)
-    if core.kind is CoreKind.LATENT:
-        wide = core.cached_elements
-        narrow = wide - (core.qk_head_dim - core.v_head_dim)
-        kv_heads = wide / (wide + narrow)
-        dims = (wide, narrow)
-    else:
-        kv_heads = max(core.kv_heads / tensor, 1.0)
-        dims = (float(core.qk_head_dim), float(core.v_head_dim))
+    latent = core.kind is CoreKind.LATENT
+    wide = core.cached_elements if latent else float(core.qk_head_dim)
+    narrow = wide - (core.qk_head_dim - core.v_head_dim)
+    kv_heads = 1.0 if latent else max(core.kv_heads / tensor, 1.0)
     spent = replica.device.attention_seconds(
-        "decode", load.verified, keys, heads, kv_heads, *dims, own, "bf16", replica.kv_format, True, False
+        "decode",
+        load.verified,
+        keys,
+        max(core.heads / tensor, 1.0),
+        kv_heads,
+        wide,
+        narrow,
+        own,
+        "bf16",
+        replica.kv_format,
+        causal=False,
+        latent=latent,
     )
     return _present(load.decoding) * (spent + _index_seconds(replica, core, load.context, own))
 
 
 def _visible(core: Core, keys: Real) -> Real:
     """Positions that a token attends to, under a window or a sparse choice."""
-    seen = np.maximum(np.asarray(keys, dtype=float), 1.0)
-    if core.window is not None:
-        seen = np.minimum(seen, core.window)
-    return np.minimum(seen, core.selected) if core.selected is not None else seen
+    reach = min(bound for bound in (core.window, core.selected, math.inf) if bound is not None)
+    return np.asarray(np.clip(keys, 1.0, reach), dtype=float)
 
 
 def _index_seconds(replica: Replica, core: Core, keys: Real, sequences: Real, queries: Real = 1.0) -> Real:
@@ -217,7 +223,7 @@ def _pass_seconds(replica: Replica, layer: Layer, load: StepLoad) -> Real:
 
 
 def _layer_communication(replica: Replica, layer: Layer, load: StepLoad) -> Real:
-    """Time of a layer's collectives: all-reduces over tensor ranks, exchange of tokens where attention is data parallel."""
+    """Time of a layer's collectives: all-reduces over tensor ranks, and tokens' way to experts and back."""
     layout = replica.layout
     if replica.group == 1:
         return 0.0
@@ -236,7 +242,7 @@ def _has_mlp(layer: Layer) -> bool:
 
 
 def _exchange_seconds(replica: Replica, layer: Layer, load: StepLoad) -> Real:
-    """Time to bring tokens to their experts and back: gather and scatter of all, or each to its own, whichever is less."""
+    """Time to bring tokens to their experts and back: all to all ranks, or each to its own, whichever is less."""
     ranks, node = float(replica.group), replica.ranks_per_node
     whole = load.rows * _hidden_bytes(replica)
     gather = replica.fabric.collective_seconds("all_gather", whole, ranks, node)

@@ -1,0 +1,104 @@
+"""Open a serving setup on a system: engine by name and date, formats by scheme, layout checked against both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from suanli.catalogue.engines import find_engine, load_engines
+from suanli.domain.engine import EngineProfile, EngineTable, WeightScheme
+from suanli.domain.hardware import System
+from suanli.domain.kernel import KernelTable
+from suanli.domain.model import CoreKind
+from suanli.domain.workload import ServingLayout, ServingSetup
+from suanli.estimate.serving_replica import Replica
+from suanli.foundation.errors import Fault, InputError, did_you_mean
+from suanli.foundation.language import tr
+from suanli.parts.devices.open import open_device, open_fabric
+
+AUTO = ("", "auto")
+"""What a format's name is where the engine chooses."""
+
+
+def open_replica(
+    setup: ServingSetup, system: System, layout: ServingLayout, kernels: KernelTable, engines: EngineTable | None = None
+) -> Replica:
+    """Open one replica of a setup on a system.
+
+    Raises InputError with every fault of formats, engine and layout at once.
+    """
+    table = engines or load_engines()
+    faults = [*_layout_faults(setup, layout)]
+    if setup.weight_format not in table.schemes:
+        faults.append(
+            Fault(
+                place=tr("weight format"), found=f"'{setup.weight_format}'", allowed=", ".join(sorted(table.schemes)),
+                hint=did_you_mean(setup.weight_format, table.schemes),
+            )
+        )  # fmt: skip
+    if faults:
+        raise InputError(faults)
+    profile = _with_settings(find_engine(table, setup.engine, setup.engine_version, setup.engine_date), setup)
+    scheme = table.schemes[setup.weight_format]
+    device = open_device(system.accelerator, kernels)
+    kv_format, assumed = _cache_format(setup, scheme, profile)
+    device.number_format(kv_format)
+    return Replica(
+        setup=setup,
+        layout=layout,
+        device=device,
+        fabric=open_fabric(system, kernels),
+        engine=profile,
+        scheme=scheme,
+        constants=table.constants,
+        ranks_per_node=float(max(system.accelerators, 1)),
+        kv_format=kv_format,
+        assumed=assumed,
+    )
+
+
+def _with_settings(profile: EngineProfile, setup: ServingSetup) -> EngineProfile:
+    """Put the setup's own settings over the engine's defaults."""
+    return replace(
+        profile,
+        token_budget=profile.token_budget if setup.token_budget is None else setup.token_budget,
+        sequence_limit=profile.sequence_limit if setup.sequence_limit is None else setup.sequence_limit,
+        usable_share=profile.usable_share if setup.usable_share is None else setup.usable_share,
+    )
+
+
+def _cache_format(setup: ServingSetup, scheme: WeightScheme, profile: EngineProfile) -> tuple[str, tuple[str, ...]]:
+    """Return the cache's format: the one asked for, else what the scheme implies under the engine."""
+    if setup.kv_format not in AUTO:
+        return setup.kv_format, ()
+    chosen = scheme.cache.get(profile.id, scheme.cache[""])
+    return chosen, (
+        tr("cache in {format}, the default of {engine} for these weights", format=chosen, engine=profile.name),
+    )
+
+
+def _layout_faults(setup: ServingSetup, layout: ServingLayout) -> Iterator[Fault]:
+    """Yield what a layout breaks of the model: heads that do not split, more stages than layers, experts unequal."""
+    model = setup.model
+    for name in ("tensor", "pipeline", "expert", "attention_data"):
+        degree = getattr(layout, name)
+        if degree < 1:
+            yield Fault(place=tr("layout"), found=f"{name} {degree}", allowed=tr("1 or more"))
+    heads = [run.layer.core.heads for run in model.runs if run.layer.core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT)]
+    if heads and layout.tensor > min(heads):
+        yield Fault(
+            place=tr("layout"), found=f"tensor {layout.tensor}", allowed=tr("at most {heads} heads", heads=min(heads))
+        )
+    layers = sum(run.count for run in model.runs)
+    if layout.pipeline > layers:
+        yield Fault(
+            place=tr("layout"),
+            found=f"pipeline {layout.pipeline}",
+            allowed=tr("at most {layers} layers", layers=layers),
+        )
+    group = layout.tensor * layout.attention_data
+    if layout.expert > 1 and group % layout.expert:
+        yield Fault(
+            place=tr("layout"), found=f"expert {layout.expert}",
+            allowed=tr("a divisor of tensor x attention data ({group})", group=group),
+        )  # fmt: skip

@@ -1,0 +1,131 @@
+"""Runs that begin together: a static batch, a burst of requests of mixed lengths, an offline run at full load."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from suanli.estimate.serving_replica import Replica
+from suanli.estimate.serving_steady import LEAST, Column, Demand, demand_of, steady_state
+from suanli.estimate.serving_step import StepLoad, step_seconds
+
+QUANTILES = 24
+"""Points of the distribution of answer lengths that a burst is read at."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunFigures:
+    """What a run shows: latencies (means), requests per second over the whole run, sequences resident at most."""
+
+    ttft_seconds: float
+    tpot_seconds: float
+    requests_per_s: float
+    resident: float
+
+
+def _prefill_seconds(replica: Replica, demand: Demand, prompts: float) -> float:
+    """Seconds to prefill so many prompts together, in chunks of the engine's budget."""
+    tokens = prompts * demand.prompt
+    steps = max(math.ceil(tokens / demand.budget - LEAST), 1)
+    chunk = tokens / steps
+    load = StepLoad(
+        prompt_tokens=chunk,
+        prompts=max(chunk / demand.chunk, 1.0 / demand.chunks),
+        prompt_context=demand.prompt_context,
+    )
+    stages = replica.layout.pipeline
+    return float(step_seconds(replica, load)) * (1 + (steps - 1) / stages)
+
+
+def _decode_seconds(replica: Replica, demand: Demand, decoding: Column) -> Column:
+    """Seconds of a decode step of so many sequences, spread over the pipeline's micro-batches."""
+    stages = replica.layout.pipeline
+    spread = np.maximum(decoding / stages, np.minimum(decoding, 1.0))
+    load = StepLoad(decoding=spread, context=demand.context, verified=demand.verified)
+    return np.asarray(step_seconds(replica, load), dtype=float)
+
+
+def static_run(replica: Replica, batch: float) -> RunFigures:
+    """Return the figures of a batch that starts together and whose answers are equally long."""
+    demand = demand_of(replica)
+    resident = min(batch, max(demand.resident, 1.0))
+    waves = batch / resident
+    prefill = _prefill_seconds(replica, demand, resident)
+    step = float(_decode_seconds(replica, demand, np.asarray([resident]))[0])
+    decode = demand.steps * step if replica.setup.outputs_after_first > 0 else 0.0
+    whole = waves * (prefill + decode) + replica.engine.request_seconds
+    return RunFigures(
+        ttft_seconds=replica.engine.request_seconds + prefill,
+        tpot_seconds=decode / max(replica.setup.outputs_after_first, 1.0),
+        requests_per_s=batch / whole,
+        resident=resident,
+    )
+
+
+def steady_run(replica: Replica, concurrency: float) -> RunFigures:
+    """Return the figures of so many requests in flight in the steady state."""
+    steady = steady_state(replica, concurrency)
+    return RunFigures(
+        ttft_seconds=float(steady.ttft_seconds[0]),
+        tpot_seconds=float(steady.tpot_seconds[0]),
+        requests_per_s=float(steady.requests_per_s[0]),
+        resident=float(steady.resident[0]),
+    )
+
+
+def prefill_run(replica: Replica) -> RunFigures:
+    """Return the figures of one prompt that is prefilled alone."""
+    spent = _prefill_seconds(replica, demand_of(replica), 1.0)
+    return RunFigures(ttft_seconds=spent, tpot_seconds=0.0, requests_per_s=1 / spent, resident=1.0)
+
+
+def burst_run(replica: Replica, requests: float, mixed_lengths: bool = True) -> RunFigures:
+    """Return the figures of requests that all arrive at once, their answers' lengths spread around the mean.
+
+    Prompts are prefilled one after another, then the batch drains as answers end; where the cache or the engine admits
+    fewer, freed places are taken at the steady rate first.
+    """
+    demand = demand_of(replica)
+    resident = min(requests, max(demand.resident, 1.0))
+    levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    lengths = -np.log(1 - levels) * demand.steps
+    ends = _drain_seconds(replica, demand, resident, lengths)
+    prefill = _prefill_seconds(replica, demand, resident)
+    rate = float(steady_state(replica, resident).requests_per_s[0])
+    late = requests - resident
+    drained = float(
+        _drain_seconds(replica, demand, resident, np.asarray([demand.steps * math.log(max(resident, 2.0))]))[0]
+    )
+    whole = prefill + late / rate + drained + replica.engine.request_seconds
+    first = _burst_wait(replica, prefill, requests, resident, rate)
+    share = resident / requests
+    early = (ends + prefill / 2 * share) / np.maximum(lengths * replica.setup.outputs_after_first / demand.steps, 1.0)
+    return RunFigures(
+        ttft_seconds=first,
+        tpot_seconds=float(np.mean(early)),
+        requests_per_s=requests / whole,
+        resident=resident,
+    )
+
+
+def _burst_wait(replica: Replica, prefill: float, requests: float, resident: float, rate: float) -> float:
+    """Mean time to the first token: half the prefill of those admitted; the rest wait for places."""
+    late = requests - resident
+    waiting = late / requests * (prefill + late / rate / 2)
+    return replica.engine.request_seconds + resident / requests * (prefill / 2) + waiting
+
+
+def _drain_seconds(replica: Replica, demand: Demand, resident: float, lengths: Column) -> Column:
+    """Seconds until answers of such lengths end, while a batch of exponentially spread lengths drains around them."""
+    grid = np.linspace(0.0, float(lengths.max()), QUANTILES + 1)
+    middle = (grid[1:] + grid[:-1]) / 2
+    left = np.maximum(resident * np.exp(-middle / demand.steps), 1.0)
+    passed = np.concatenate([[0.0], np.cumsum(_decode_seconds(replica, demand, left) * np.diff(grid))])
+    return np.asarray(np.interp(lengths, grid, passed), dtype=float)
+
+
+def offline_run(replica: Replica) -> RunFigures:
+    """Return the figures of a run with more requests than places: as many in flight as cache and engine admit."""
+    return steady_run(replica, max(demand_of(replica).resident, 1.0))

@@ -1,0 +1,151 @@
+"""Search for the serving settings of most tokens per accelerator under latency targets, and the replicas for a rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from suanli.domain.hardware import System
+from suanli.domain.kernel import KernelTable
+from suanli.domain.model import CoreKind, Model
+from suanli.domain.result import ServingEstimate
+from suanli.domain.workload import ServingLayout, ServingSetup
+from suanli.equations import batching
+from suanli.estimate.serving import estimate_at
+from suanli.estimate.serving_memory import cache_pool_bytes, sequence_cache_bytes
+from suanli.estimate.serving_open import open_replica
+from suanli.estimate.serving_replica import Replica
+from suanli.estimate.serving_steady import demand_of, steady_state
+from suanli.foundation.errors import InfeasibleError, InputError
+from suanli.foundation.language import tr
+
+MOST_FLIGHT = 4096.0
+"""Most requests in flight that a search tries on one replica."""
+POINTS_PER_DOUBLING = 2
+"""How many concurrencies are tried between one number and its double."""
+
+
+def legal_layouts(model: Model, accelerators: int) -> Iterator[ServingLayout]:
+    """Yield the layouts of one replica that a model allows on up to so many accelerators.
+
+    Tensor degrees are powers of two that split the heads; mixtures may spread experts over all ranks, latent attention
+    may run data parallel.
+    """
+    heads = [run.layer.core.heads for run in model.runs if run.layer.core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT)]
+    latent = any(run.layer.core.kind is CoreKind.LATENT for run in model.runs)
+    sparse = any(run.layer.experts for run in model.runs)
+    layers = sum(run.count for run in model.runs)
+    for group in _powers(accelerators):
+        if not heads or all(number % group == 0 for number in heads):
+            for pipeline in _powers(min(accelerators // group, layers)):
+                yield ServingLayout(tensor=group, pipeline=pipeline)
+            if sparse and group > 1:
+                yield ServingLayout(tensor=group, expert=group)
+        if sparse and group > 1 and latent:
+            yield ServingLayout(attention_data=group, expert=group)
+
+
+def _powers(most: int) -> Iterator[int]:
+    """Yield 1, 2, 4 ... up to the most."""
+    number = 1
+    while number <= most:
+        yield number
+        number *= 2
+
+
+def flight_grid(most: float) -> np.ndarray:
+    """Return the concurrencies that a search tries: whole numbers, evenly spread by their logarithm."""
+    count = int(math.log2(max(most, 1.0)) * POINTS_PER_DOUBLING) + 1
+    return np.unique(np.round(np.geomspace(1.0, max(most, 1.0), count)))
+
+
+def search(
+    setup: ServingSetup,
+    system: System,
+    kernels: KernelTable,
+    ttft_limit_seconds: float = math.inf,
+    tpot_limit_seconds: float = math.inf,
+    accelerators: int | None = None,
+    keep: int = 5,
+) -> list[ServingEstimate]:
+    """Return the best settings of one replica, most output tokens per accelerator first.
+
+    Every legal layout on up to `accelerators` (None: one system's) is tried at every concurrency of a grid.
+    Raises InfeasibleError with the closest setting and what would free it.
+    """
+    found: list[tuple[float, ServingEstimate]] = []
+    missed: list[ServingEstimate] = []
+    shortest = math.inf
+    for layout in legal_layouts(setup.model, accelerators or system.accelerators):
+        replica = open_replica(setup, system, layout, kernels)
+        shortest = min(shortest, _short_bytes(replica))
+        best, nearest = _best_of(replica, ttft_limit_seconds, tpot_limit_seconds)
+        if best is not None:
+            found.append((best.output_tokens_per_s / layout.accelerators, best))
+        elif nearest is not None:
+            missed.append(nearest)
+    if not found:
+        raise _nothing(missed, shortest, ttft_limit_seconds, tpot_limit_seconds, system)
+    found.sort(key=lambda one: -one[0])
+    return [estimate for _, estimate in found[:keep]]
+
+
+def _short_bytes(replica: Replica) -> float:
+    """Bytes that one accelerator lacks for one sequence beside the weights."""
+    length = replica.setup.input_tokens + replica.setup.output_tokens
+    return float(sequence_cache_bytes(replica, length)) - cache_pool_bytes(replica)
+
+
+def _best_of(
+    replica: Replica, ttft_limit_seconds: float, tpot_limit_seconds: float
+) -> tuple[ServingEstimate | None, ServingEstimate | None]:
+    """Return a layout's best setting within the targets, else the one that comes nearest; neither where it does not fit."""
+    demand = demand_of(replica)
+    if demand.resident < 1:
+        return None, None
+    steady = steady_state(replica, flight_grid(min(demand.resident, MOST_FLIGHT)))
+    within = (steady.ttft_seconds <= ttft_limit_seconds) & (steady.tpot_seconds <= tpot_limit_seconds)
+    if within.any():
+        index = int(np.argmax(np.where(within, steady.requests_per_s, -1.0)))
+        return estimate_at(replica, demand, steady, index), None
+    over = np.maximum(steady.ttft_seconds / ttft_limit_seconds, steady.tpot_seconds / tpot_limit_seconds)
+    return None, estimate_at(replica, demand, steady, int(np.argmin(over)))
+
+
+def _nothing(
+    missed: list[ServingEstimate], shortest: float, ttft_limit: float, tpot_limit: float, system: System
+) -> InfeasibleError:
+    """Say which limit binds and what would free it."""
+    if not missed:
+        return InfeasibleError(
+            limit=tr("No layout on one {system} fits: short of memory by {bytes} bytes on each accelerator.",
+                     system=system.name or system.id, bytes=round(shortest)),
+            relief=tr("Use more accelerators for one replica, a smaller weight or cache format, or shorter requests."),
+        )  # fmt: skip
+    nearest = min(missed, key=lambda one: max(one.ttft_seconds / ttft_limit, one.tpot_seconds / tpot_limit))
+    layout = nearest.layout
+    return InfeasibleError(
+        limit=tr(
+            "No setting meets the latency targets: closest is tensor {tensor}, pipeline {pipeline} at {flight} in flight"
+            " with {ttft} s to the first token and {tpot} s for each further one.",
+            tensor=layout.tensor * layout.attention_data, pipeline=layout.pipeline, flight=round(nearest.concurrency),
+            ttft=f"{nearest.ttft_seconds:.3g}", tpot=f"{nearest.tpot_seconds:.3g}",
+        ),
+        relief=tr(
+            "Allow {ttft} s and {tpot} s, or use faster accelerators, more of them, or a smaller weight format.",
+            ttft=f"{max(nearest.ttft_seconds, 0.0):.3g}", tpot=f"{nearest.tpot_seconds:.3g}",
+        ),
+    )  # fmt: skip
+
+
+def replicas_for(rate_requests_per_s: float, estimate: ServingEstimate, headroom: float = 0.2) -> int:
+    """Return how many replicas hold a rate of requests, with a share of their capacity kept free.
+
+    Raises InputError where the headroom leaves nothing.
+    """
+    if not 0 <= headroom < 1:
+        raise InputError.single(place=tr("headroom"), found=str(headroom), allowed=tr("from 0 to below 1"))
+    needed = batching.replicas_needed(rate_requests_per_s, estimate.requests_per_s, headroom)
+    return max(int(needed), 1)
