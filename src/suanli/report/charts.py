@@ -15,7 +15,6 @@ from suanli.report.grammar import (
     BAR_PIXELS,
     CALM,
     HIGH_PIXELS,
-    INK,
     LIMIT,
     LOW_PIXELS,
     MUTED,
@@ -23,6 +22,8 @@ from suanli.report.grammar import (
     Chart,
     amount_axis,
     base,
+    beside,
+    coloured,
     colours,
     first_day,
     instant_axis,
@@ -61,10 +62,11 @@ def cash(plan: Plan) -> Chart:
         for month, amount in sorted(months.items())
         if amount
     ]
+    legend = colours([word(category) for category in sums])
     encoding = {
         "x": month_axis(),
         "y": amount_axis("amount", unit),
-        "color": colours("category", [word(category) for category in sums]),
+        "color": coloured("category", legend),
         "tooltip": tip_fields(("when", tr("Month")), ("category", tr("Category")), ("told", tr("Amount"))),
     }
     return Chart(
@@ -74,6 +76,7 @@ def cash(plan: Plan) -> Chart:
         spec=base(rows, HIGH_PIXELS, mark={"type": "bar"}, encoding=encoding),
         columns=(tr("Month"), tr("Category"), tr("Amount")),
         rows=tuple((str(row["when"]), str(row["category"]), str(row["told"])) for row in rows),
+        legend=legend,
     )
 
 
@@ -140,7 +143,7 @@ def alternatives(plan: Plan) -> Chart:
 def pareto(plan: Plan) -> Chart:
     """Draw the tried answers by the month training is done and what they cost."""
     scale, unit = money_scale(plan)
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "month": first_day(month),
             "when": month,
@@ -152,25 +155,23 @@ def pareto(plan: Plan) -> Chart:
         for month, cost, name in plan.pareto
         if month
     ]
+    middle = sorted(str(row["month"]) for row in rows)[len(rows) // 2] if rows else ""
+    for row in rows:
+        late = str(row["month"]) > middle
+        row["right"], row["left"] = ("", row["name"]) if late else (row["name"], "")
     chosen = {"condition": {"test": "datum.chosen", "value": ACCENT}, "value": MUTED}
     tips = tip_fields(("name", tr("Plan")), ("when", tr("Training done in")), ("told", tr("Cost in today's money")))
-    points = {
-        "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1},
-        "encoding": {"color": chosen, "tooltip": tips},
-    }
-    texts = {
-        "mark": {"type": "text", "align": "left", "dx": 9, "dy": -6, "color": INK},
-        "encoding": {"text": {"field": "name", "type": "nominal"}},
-    }
+    mark = {"type": "point", "filled": True, "size": 110, "opacity": 1}
+    points = {"mark": mark, "encoding": {"color": chosen, "tooltip": tips}}
     encoding = {
-        "x": instant_axis("month", scale={"type": "utc", "padding": 30}),
+        "x": instant_axis("month", scale={"type": "utc", "padding": 30, "nice": False}),
         "y": amount_axis("cost", unit, scale={"zero": False, "padding": 18}),
     }
     return Chart(
         key="pareto",
         title=tr("Sooner or cheaper"),
         said=tr("Each point is a whole plan: further left is sooner, lower is cheaper."),
-        spec=base(rows, HIGH_PIXELS, encoding=encoding, layer=[points, texts]),
+        spec=base(rows, HIGH_PIXELS, encoding=encoding, layer=[points, *beside("right", "left")]),
         columns=(tr("Plan"), tr("Training done in"), tr("Cost in today's money")),
         rows=tuple((str(row["name"]), str(row["when"]), str(row["told"])) for row in rows),
     )
@@ -185,24 +186,28 @@ def power(plan: Plan) -> Chart:
             "when": use.month,
             "power": use.watts / scale,
             "told": numbers.watts(use.watts),
-            "limit": None if use.limit_watts is None else use.limit_watts / scale,
         }
         for use in plan.recommended.power
     ]
     tips = tip_fields(("when", tr("Month")), ("told", tr("Power at the meter")))
-    use = {"mark": {"type": "bar", "color": SERIES[0]}, "encoding": {"y": amount_axis("power", unit), "tooltip": tips}}
+    use = {
+        "mark": {"type": "bar", "color": SERIES[0]},
+        "encoding": {"x": month_axis(), "y": amount_axis("power", unit), "tooltip": tips},
+    }
+    limits = sorted({use.limit_watts for use in plan.recommended.power if use.limit_watts is not None})
+    limited = bool(limits)
     limit = {
-        "mark": {"type": "line", "color": LIMIT, "strokeDash": [6, 4], "interpolate": "step-after"},
+        "mark": {"type": "rule", "color": LIMIT, "strokeDash": [6, 4]},
+        "data": {"values": [{"limit": watts / scale} for watts in limits]},
         "encoding": {"y": amount_axis("limit", unit)},
     }
-    limited = any(row["limit"] is not None for row in rows)
     return Chart(
         key="power",
         title=tr("Power at the meter"),
         said=tr("The dashed line is what the site allows.")
         if limited
         else tr("The site has no limit in the scenario."),
-        spec=base(rows, LOW_PIXELS, encoding={"x": month_axis()}, layer=[use, limit] if limited else [use]),
+        spec=base(rows, LOW_PIXELS, layer=[use, limit] if limited else [use]),
         columns=(tr("Month"), tr("Power at the meter")),
         rows=tuple((str(row["when"]), str(row["told"])) for row in rows),
     )

@@ -1,4 +1,4 @@
-"""Two charts of bars over months: what is held, and what runs where."""
+"""Two charts of bars over months: what is held, and what runs where. Each bar has its words above it."""
 
 from __future__ import annotations
 
@@ -9,131 +9,169 @@ from suanli.foundation.language import tr
 from suanli.report import numbers
 from suanli.report.grammar import (
     BAR_PIXELS,
+    CALM,
+    INK,
     Chart,
     Spec,
     after,
     base,
+    coloured,
     colours,
     first_day,
     horizon,
     instant_axis,
-    name_axis,
     tip_fields,
 )
 from suanli.report.words import word
+
+ROW_PIXELS = 44
+"""Height of one bar with its words."""
+FAINTEST = 0.35
+"""Opacity of a bar that takes next to none of what its lane takes at most."""
+
+Row = dict[str, object]
 
 
 def holdings(plan: Plan) -> Chart:
     """Draw what is on order, bought and rented over the months."""
     rows = _holding_rows(plan)
     states = list(dict.fromkeys(str(row["state"]) for row in rows))
-    return _bars(
-        plan,
-        "holdings",
-        rows,
-        states,
-        tr("Fleet: on order, bought, rented"),
-        tr("An order runs from the month it is placed to delivery, then to the end of the plan."),
-    )
+    ordered = tr("on order")
+    held = [state for state in states if state != ordered]
+    legend = [(ordered, CALM)] if ordered in states else []
+    legend += colours(held)
+    said = tr("An order runs from the month it is placed to delivery, then to the end of the plan.")
+    return _bars(plan, "holdings", rows, legend, (tr("Fleet: on order, bought, rented"), said))
 
 
-def _holding_rows(plan: Plan) -> list[dict[str, object]]:
+def _holding_rows(plan: Plan) -> list[Row]:
     end = after(plan.months[-1]) if plan.months else ""
-    rows: list[dict[str, object]] = []
+    rows: list[Row] = []
     for index, order in enumerate(plan.recommended.orders):
-        label = _label(index, f"{order.systems} × {order.system_name}")
-        rows.append(_span(label, tr("on order"), order.month, order.delivery_month, str(order.systems)))
-        rows.append(
-            _span(label, word("bought"), order.delivery_month, max(end, order.delivery_month), str(order.systems))
-        )
-    for index, rent in enumerate(plan.recommended.rents, start=len(plan.recommended.orders)):
-        label = _label(index, f"{rent.systems} × {rent.system_name}")
-        rows.append(_span(label, word(rent.tenure), rent.first_month, after(rent.last_month), str(rent.systems)))
+        label, place = f"{order.systems} × {order.system_name}", f"order {index}"
+        stays = max(end, order.delivery_month)
+        rows.append(_span(place, label, tr("on order"), order.month, order.delivery_month, order.systems))
+        rows.append(_span(place, label, word("bought"), order.delivery_month, stays, order.systems))
+    for index, rent in enumerate(plan.recommended.rents):
+        label, place = f"{rent.systems} × {rent.system_name}", f"rent {index}"
+        rows.append(_span(place, label, word(rent.tenure), rent.first_month, after(rent.last_month), rent.systems))
     return [row for row in rows if row["start"] != row["end"]]
 
 
-def _label(index: int, text: str) -> str:
-    """Keep equal texts apart by their place, which the axis does not show beyond its end."""
-    return f"{index + 1}. {text}"
-
-
-def _span(label: str, state: str, first: str, end: str, systems: str) -> dict[str, object]:
-    told = tr("{first} until before {end}", first=first, end=end)
+def _span(place: str, label: str, state: str, first: str, end: str, systems: float, weight: float = 1.0) -> Row:
+    """Make one bar: the row it lies in, its words, its colour's name, its months, how many systems, how strong."""
     return {
+        "place": place,
         "label": label,
         "state": state,
         "start": first_day(first),
         "end": first_day(end),
-        "systems": systems,
-        "told": told,
+        "systems": numbers.systems(systems),
+        "weight": weight,
+        "told": tr("{first} until before {end}", first=first, end=end),
     }
 
 
 def running(plan: Plan) -> Chart:
     """Draw which workload runs on which hardware over the months."""
     rows = [row for lane in _lanes(plan.recommended).values() for row in _runs(lane)]
-    names = list(dict.fromkeys(work.id for work in plan.recommended.workloads))
-    names += [str(row["state"]) for row in rows if row["state"] not in names]
-    return _bars(
-        plan,
-        "running",
-        rows,
-        list(dict.fromkeys(names)),
-        tr("What runs where"),
-        tr("Each bar is a workload on one kind of hardware; point at it for how many systems it takes."),
-    )
+    names = list(dict.fromkeys([work.id for work in plan.recommended.workloads] + [str(row["state"]) for row in rows]))
+    legend = colours(names)
+    said = tr("Each bar is a workload on one kind of hardware; the stronger its colour, the more systems it takes.")
+    return _bars(plan, "running", rows, legend, (tr("What runs where"), said))
 
 
 def _lanes(option: Option) -> dict[tuple[str, str, str], list[Assignment]]:
     lanes: dict[tuple[str, str, str], list[Assignment]] = {}
-    for row in sorted(option.assignments, key=lambda row: (row.system_id, row.pool, row.workload, row.month)):
+    order = {work.id: index for index, work in enumerate(option.workloads)}
+
+    def place(row: Assignment) -> tuple[int, str, str, str, str]:
+        return order.get(row.workload, len(order)), row.workload, row.system_id, row.pool, row.month
+
+    for row in sorted(option.assignments, key=place):
         if row.systems > 0:
-            lanes.setdefault((row.system_id, row.pool, row.workload), []).append(row)
+            lanes.setdefault((row.workload, row.system_id, row.pool), []).append(row)
     return lanes
 
 
-def _runs(lane: Sequence[Assignment]) -> list[dict[str, object]]:
+def _runs(lane: Sequence[Assignment]) -> list[Row]:
     """Join a lane's months into spans without a hole and with the same number of systems."""
     spans: list[list[Assignment]] = []
     for row in lane:
-        joined = spans and after(spans[-1][-1].month) == row.month and spans[-1][-1].systems == row.systems
-        if joined:
+        if spans and after(spans[-1][-1].month) == row.month and spans[-1][-1].systems == row.systems:
             spans[-1].append(row)
         else:
             spans.append([row])
+    first, most = lane[0], max(row.systems for row in lane)
+    where = {"workload": first.workload, "system": first.system_id, "pool": word(first.pool)}
+    label = tr("{workload} on {system} ({pool})", **where)
+    place = f"{first.workload} {first.system_id} {first.pool}"
     return [
         _span(
-            f"{span[0].system_id}, {word(span[0].pool)}",
-            span[0].workload,
+            place,
+            label,
+            first.workload,
             span[0].month,
             after(span[-1].month),
-            numbers.systems(span[0].systems),
+            span[0].systems,
+            FAINTEST + (1 - FAINTEST) * span[0].systems / most,
         )
         for span in spans
     ]
 
 
-def _bars(plan: Plan, key: str, rows: list[dict[str, object]], states: list[str], title: str, said: str) -> Chart:
-    tips = tip_fields(
-        ("label", tr("Hardware")), ("state", tr("Use")), ("systems", tr("Systems")), ("told", tr("Months"))
-    )
-    encoding: Spec = {
-        "x": instant_axis("start", scale=horizon(plan)),
-        "x2": {"field": "end"},
-        "y": name_axis("label", sort=None),
-        "color": colours("state", states),
-        "tooltip": tips,
-    }
-    if key == "running":
-        encoding["yOffset"] = {"field": "state", "sort": states}
-    mark = {"type": "bar", "cornerRadius": 3, "clip": True}
-    spec = base(rows, {"step": BAR_PIXELS if key == "holdings" else BAR_PIXELS // 2}, mark=mark, encoding=encoding)
-    spec["data"]["format"] = {"parse": {"start": "utc:'%Y-%m-%d'", "end": "utc:'%Y-%m-%d'"}}
+def _bars(plan: Plan, key: str, rows: list[Row], legend: Sequence[tuple[str, str]], words: tuple[str, str]) -> Chart:
+    title, said = words
     return Chart(
         key=key,
         title=title,
         said=said,
-        spec=spec,
+        spec=_spec(plan, _with_words(plan, rows), legend),
         columns=(tr("Hardware"), tr("Use"), tr("Systems"), tr("Months")),
         rows=tuple(tuple(str(row[part]) for part in ("label", "state", "systems", "told")) for row in rows),
+        legend=tuple(legend),
     )
+
+
+def _with_words(plan: Plan, rows: Sequence[Row]) -> list[Row]:
+    """Give each place's words to its first bar, on the side of it where the chart has room."""
+    middle = first_day(plan.months[len(plan.months) // 2]) if plan.months else ""
+    seen: set[object] = set()
+    told: list[Row] = []
+    for row in rows:
+        words = "" if row["place"] in seen else str(row["label"])
+        seen.add(row["place"])
+        late = str(row["start"]) > middle
+        told.append({**row, "words": "" if late else words, "late_words": words if late else ""})
+    ends = {row["place"]: row["end"] for row in rows}
+    return [{**row, "last": ends[row["place"]]} for row in told]
+
+
+def _spec(plan: Plan, rows: Sequence[Row], legend: Sequence[tuple[str, str]]) -> Spec:
+    months = instant_axis("start")
+    tips = tip_fields(
+        ("label", tr("Hardware")), ("state", tr("Use")), ("systems", tr("Systems")), ("told", tr("Months"))
+    )
+    bars = {
+        "mark": {"type": "bar", "cornerRadius": 3, "clip": True, "height": BAR_PIXELS // 2, "yOffset": BAR_PIXELS // 4},
+        "encoding": {
+            "x": months,
+            "x2": {"field": "end"},
+            "color": coloured("state", legend),
+            "opacity": {"field": "weight", "type": "quantitative", "scale": None, "legend": None},
+            "tooltip": tips,
+        },
+    }
+    early = {
+        "mark": {"type": "text", "align": "left", "dy": -BAR_PIXELS // 2, "color": INK},
+        "encoding": {"x": months, "text": {"field": "words", "type": "nominal"}},
+    }
+    late = {
+        "mark": {"type": "text", "align": "right", "dy": -BAR_PIXELS // 2, "color": INK},
+        "encoding": {"x": {**months, "field": "last"}, "text": {"field": "late_words", "type": "nominal"}},
+    }
+    encoding: Spec = {"y": {"field": "place", "type": "nominal", "sort": None, "axis": None}}
+    spec = base(rows, {"step": ROW_PIXELS}, encoding=encoding, layer=[horizon(plan), bars, early, late])
+    days = dict.fromkeys(("start", "end", "last"), "utc:'%Y-%m-%d'")
+    spec["data"]["format"] = {"parse": days}
+    return spec

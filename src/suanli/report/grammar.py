@@ -19,7 +19,7 @@ BAR_PIXELS, LOW_PIXELS, HIGH_PIXELS = 26, 150, 230
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chart:
-    """A chart: its key on the page, title, what it shows in words, the specification, and its rows as a table."""
+    """A chart: its key on the page, title, what it shows in words, the specification, its rows, its colours' names."""
 
     key: str
     title: str
@@ -27,6 +27,7 @@ class Chart:
     spec: Spec
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    legend: tuple[tuple[str, str], ...] = ()
 
 
 def base(rows: Sequence[Mapping[str, object]], height: int | Spec, **parts: Any) -> Spec:
@@ -51,15 +52,15 @@ def instant_axis(field: str, **more: Any) -> Spec:
     """Lay a field that holds a day on an axis of months, without rounding to the month."""
     instant = month_axis(field, **more)
     del instant["timeUnit"]
-    return instant
+    return {"scale": {"type": "utc", "nice": False}, **instant}
 
 
 def horizon(plan: Plan) -> Spec:
-    """Let a month axis run over the whole plan."""
-    if not plan.months:
-        return {"type": "utc"}
-    ends = [month.split("-") for month in (plan.months[0], after(plan.months[-1]))]
-    return {"type": "utc", "domain": [{"year": int(year), "month": int(month), "utc": True} for year, month in ends]}
+    """Make an unseen layer that stretches a month axis over the whole plan."""
+    ends = [plan.months[0], after(plan.months[-1])] if plan.months else []
+    data = {"values": [{"at": first_day(month)} for month in ends], "format": {"parse": {"at": "utc:'%Y-%m-%d'"}}}
+    mark = {"type": "point", "opacity": 0, "tooltip": None}
+    return {"data": data, "mark": mark, "encoding": {"x": instant_axis("at"), "y": {"value": 0}}}
 
 
 def amount_axis(field: str, title: str, **more: Any) -> Spec:
@@ -69,14 +70,18 @@ def amount_axis(field: str, title: str, **more: Any) -> Spec:
 
 def name_axis(field: str, **more: Any) -> Spec:
     """Lay names on an axis, one band each."""
-    return {"field": field, "type": "nominal", "title": None, "axis": {"labelLimit": 150, "ticks": False}, **more}
+    return {"field": field, "type": "nominal", "title": None, "axis": {"labelLimit": 140, "ticks": False}, **more}
 
 
-def colours(field: str, names: Sequence[str]) -> Spec:
-    """Tell names apart by colour, in the order given."""
-    scale = {"domain": list(names), "range": [SERIES[index % len(SERIES)] for index in range(len(names))]}
-    legend = {"orient": "top", "title": None, "columns": 3, "labelLimit": 170}
-    return {"field": field, "type": "nominal", "scale": scale, "legend": legend}
+def colours(names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Give each name a colour, in the order given."""
+    return tuple((name, SERIES[index % len(SERIES)]) for index, name in enumerate(names))
+
+
+def coloured(field: str, legend: Sequence[tuple[str, str]]) -> Spec:
+    """Tell names apart by colour; the page itself writes the legend, which folds on a phone."""
+    scale = {"domain": [name for name, _ in legend], "range": [colour for _, colour in legend]}
+    return {"field": field, "type": "nominal", "scale": scale, "legend": None}
 
 
 def tip_fields(*named: tuple[str, str]) -> list[Spec]:
@@ -87,6 +92,15 @@ def tip_fields(*named: tuple[str, str]) -> list[Spec]:
 def first_day(month: str) -> str:
     """Return the first day of a month."""
     return f"{month}-01"
+
+
+def beside(words: str, left_words: str) -> list[Spec]:
+    """Make two layers of words beside a point: on its right, and on its left for those that have no room there."""
+    mark = {"type": "text", "dy": -6, "color": INK}
+    return [
+        {"mark": {**mark, "align": "left", "dx": 9}, "encoding": {"text": {"field": words, "type": "nominal"}}},
+        {"mark": {**mark, "align": "right", "dx": -9}, "encoding": {"text": {"field": left_words, "type": "nominal"}}},
+    ]
 
 
 def text_mark() -> Spec:

@@ -121,7 +121,9 @@ def workloads(plan: Plan) -> Table:
         tr("Deadline"),
     )
     made = _rows(_workload_row(work) for work in plan.recommended.workloads)
-    return Table(title=tr("Workloads"), columns=columns, rows=made, empty=tr("No workload is asked for."))
+    return Table(
+        title=tr("Where each runs, and how fast"), columns=columns, rows=made, empty=tr("No workload is asked for.")
+    )
 
 
 def _workload_row(work: WorkloadPlan) -> tuple[Cell, ...]:
