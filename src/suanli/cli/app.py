@@ -17,3 +17,9 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line."""
     app()
+
+
+from suanli.cli import (  # noqa: E402  each module adds its own command to the app above
+    init as init,
+    validate as validate,
+)
