@@ -23,6 +23,8 @@ class Heads:
 
 def place_count(fields: Fields, family: Family, spot: Spot, name: str, default: int | None = None) -> int:
     """Read a count under the name that windowed or full layers have of their own, else under the common one."""
+    if name in dict(spot.own):
+        return dict(spot.own)[name]
     own = (family.sliding_keys if spot.windowed else family.full_keys).get(name)
     if own is not None and fields.says(own):
         return fields.count(own)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 
-MODULES = ("attention", "feedforward", "latent", "patterns")
+MODULES = ("attention", "feedforward", "gemma", "hybrids", "latent", "patterns", "recurrent", "sparse")
 """The files of blocks; a new kind of block adds its own here."""
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from suanli.domain.model import Core, CoreKind, Layer, LayerRun, Matrix, Model, Quantisation, Role
-from suanli.parts.architectures.families import Family
+from suanli.parts.architectures.families import Family, table
 from suanli.parts.architectures.fields import Fields
-from suanli.parts.architectures.pieces import EXTRAS, FEEDS, MIXERS, PATTERNS, Spot, vector
+from suanli.parts.architectures.pieces import EXTRAS, FEEDS, MIXERS, OUTERS, PATTERNS, Piece, Spot, vector
 
 
 def norm_vectors(fields: Fields, family: Family, width: int) -> int:
@@ -20,8 +20,8 @@ def build_layer(fields: Fields, family: Family, spot: Spot) -> Layer:
     mixer = MIXERS[spot.mixer](fields, family, spot)
     feed = FEEDS[spot.feed](fields, family, spot)
     pieces = [mixer, feed] + ([EXTRAS[family.extra](fields, family, spot)] if family.extra else [])
-    alone = spot.mixer == "none" or spot.feed == "none"
-    norms = 1 if alone else fields.rule(family.norms)
+    blocks = (spot.mixer != "none") + (spot.feed != "none")
+    norms = fields.rule(family.norms) if blocks == 2 else blocks
     matrices = tuple(matrix for piece in pieces for matrix in piece.matrices)
     vectors = sum(piece.vectors for piece in pieces) + family.layer_vectors
     kind = f"windowed {spot.mixer}" if spot.windowed else spot.mixer
@@ -74,26 +74,36 @@ def embedding_of(fields: Fields, family: Family, width: int) -> int:
     return vocabulary * width + rows * fields.count("hidden_size")
 
 
+def outer_piece(fields: Fields, family: Family) -> Piece:
+    """Make what the family adds outside the layers."""
+    return OUTERS[family.outer](fields, family) if family.outer else Piece()
+
+
 def outer(fields: Fields, family: Family, width: int) -> tuple[Matrix, ...]:
     """Make the matrices outside the layers: between a narrow token table and the hidden width."""
     hidden = fields.count("hidden_size")
+    more = outer_piece(fields, family).matrices
     if width == hidden:
-        return ()
+        return more
     return (
         Matrix(name="project_in", role=Role.EMBEDDING, inputs=width, outputs=hidden),
         Matrix(name="project_out", role=Role.EMBEDDING, inputs=hidden, outputs=width),
+        *more,
     )
 
 
 def outer_vectors(fields: Fields, family: Family, hidden: int) -> int:
     """Count the norms outside the layers: after the last one, and after the token table."""
     count = fields.rule(family.final_norm) + int(family.embedding_norm)
-    return count * norm_vectors(fields, family, hidden)
+    return count * norm_vectors(fields, family, hidden) + outer_piece(fields, family).vectors
 
 
 def build_model(fields: Fields, family: Family, name: str, quantisation: Quantisation | None) -> Model:
     """Make the model that a config describes. Raises InputError with every fault found."""
-    hidden, layers = fields.count("hidden_size"), fields.count("num_hidden_layers")
+    hidden, layers = (
+        fields.count("hidden_size"),
+        fields.count("num_hidden_layers", most=table()["limits"]["most_layers"]),
+    )
     width = fields.count("word_embed_proj_dim", hidden)
     fields.raise_faults()
     spots = PATTERNS[family.pattern](fields, family, layers)

@@ -55,7 +55,10 @@ class Family:
     dense_width: str = "intermediate_size"
     widening: int = 0
     sliding: Rule = False
+    state_norm: bool = False
     extra: str = ""
+    outer: str = ""
+    prepare: str = ""
     layer_vectors: int = 0
     draft: str = ""
     oracle: str = "transformers"

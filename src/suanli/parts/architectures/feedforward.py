@@ -44,7 +44,8 @@ def block(
 def dense(fields: Fields, family: Family, spot: Spot) -> Piece:
     """Make the dense feed-forward at a spot."""
     hidden = fields.count("hidden_size")
-    width = fields.count(family.dense_width, family.widening * hidden or None)
+    own = dict(spot.own).get("intermediate_size")
+    width = own or fields.count(family.dense_width, family.widening * hidden or None)
     if spot.reuses_keys and fields.flag("use_double_wide_mlp"):
         width = 2 * width
     gated = bool(fields.rule(family.gated))
@@ -103,6 +104,12 @@ def absent(fields: Fields, family: Family, spot: Spot) -> Piece:
     return Piece()
 
 
+def dense_or_experts(fields: Fields, family: Family, spot: Spot) -> Piece:
+    """Make a mixture where the config says experts, else the dense block alone (Granite's hybrids)."""
+    return experts(fields, family, spot) if fields.count("num_experts", 0, least=0) else dense(fields, family, spot)
+
+
+FEEDS.add("dense_or_experts", dense_or_experts)
 FEEDS.add("dense", dense)
 FEEDS.add("experts", experts)
 FEEDS.add("none", absent)

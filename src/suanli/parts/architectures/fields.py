@@ -8,7 +8,7 @@ from typing import Any
 from suanli.foundation.errors import Fault, InputError
 
 Rule = bool | int | str | Mapping[str, Any]
-"""A flag or a count as a family says it: a value, 'key' (false where absent), 'key=true', or when / then / otherwise."""
+"""A flag or a count of a family: a value, 'key' (false where absent), 'key=true', or when / then / otherwise."""
 
 
 def _shown(value: object) -> str:
@@ -71,20 +71,21 @@ class Fields:
         if fault not in self.faults:
             self.faults.append(fault)
 
-    def count(self, name: str, default: int | None = None, *, least: int = 1) -> int:
+    def count(self, name: str, default: int | None = None, *, least: int = 1, most: int | None = None) -> int:
         """Read a whole number in [least, largest]; a fault is kept and `least` returned where it is none."""
         value = self.value(name)
         if value is None:
             if default is None:
                 self.missing(name, f"a whole number from {least} to {self.largest}")
             return least if default is None else default
-        return self.checked(name, value, least)
+        return self.checked(name, value, least, most)
 
-    def checked(self, name: str, value: object, least: int = 1) -> int:
+    def checked(self, name: str, value: object, least: int = 1, most: int | None = None) -> int:
         """Check one whole number that stands under a name."""
+        most = self.largest if most is None else most
         whole = int(value) if isinstance(value, float) and value.is_integer() else value
-        if isinstance(whole, bool) or not isinstance(whole, int) or not least <= whole <= self.largest:
-            self.fault(name, value, f"a whole number from {least} to {self.largest}")
+        if isinstance(whole, bool) or not isinstance(whole, int) or not least <= whole <= most:
+            self.fault(name, value, f"a whole number from {least} to {most}")
             return least
         return whole
 

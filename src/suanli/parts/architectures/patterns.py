@@ -16,10 +16,14 @@ WORDS = {
     "linear_attention": LINEAR,
     "mamba": LINEAR,
     "mamba2": LINEAR,
+    "hybrid": LINEAR,
+    "deepseek_sparse_attention": FULL,
+    "indexed_attention": FULL,
+    "minimax_m3_sparse": "indexed",
+    "compressed_sparse_attention": "compressed",
+    "heavily_compressed_attention": "heavily_compressed",
 }
-"""What the words of `layer_types` mean."""
-
-EMPTY, LINEAR_CODE, FEED_CODE, EXPERT_CODE, FULL_CODE = "", "M", "-", "E", "*"
+"""What the words of `layer_types` mean; any other value names the mixer itself."""
 
 
 def kinds(fields: Fields, family: Family, layers: int) -> list[str]:
@@ -87,21 +91,34 @@ def stepped(fields: Fields, layers: int) -> list[bool]:
     return [not (index + 1) % every and index not in plain for index in range(layers)]
 
 
+def own_width(fields: Fields, widths: object, index: int) -> tuple[tuple[str, int], ...]:
+    """Return a layer's own feed-forward width where the config lists one for each layer, else nothing."""
+    if not isinstance(widths, list):
+        return ()
+    if index >= len(widths):
+        fields.fault("intermediate_size", f"{len(widths)} widths", "one for each layer")
+        return (("intermediate_size", 1),)
+    return (("intermediate_size", fields.checked("intermediate_size", widths[index])),)
+
+
 def named(fields: Fields, family: Family, layers: int) -> list[Spot]:
     """Lay out layers of one mixer and one feed-forward each."""
     found = kinds(fields, family, layers)
     experts = sparse_layers(fields, family, layers) if family.feed == "experts" else [False] * layers
     own_keys = layers - fields.count("num_kv_shared_layers", 0, least=0)
     index_words = fields.words("indexer_types") or []
+    widths = fields.value("intermediate_size")
+    mixers = {FULL: family.attention, WINDOWED: family.attention, LINEAR: family.linear}
     feed_other = "dense" if family.feed == "experts" else family.feed
     return [
         Spot(
             index=index,
-            mixer=family.linear if kind == LINEAR else family.attention,
+            mixer=mixers.get(kind, kind),
             feed="experts" if sparse else feed_other,
             windowed=kind == WINDOWED,
-            word=index_words[index] if index < len(index_words) else EMPTY,
+            word=index_words[index] if index < len(index_words) else "",
             reuses_keys=index >= own_keys,
+            own=own_width(fields, widths, index),
         )
         for index, (kind, sparse) in enumerate(zip(found, experts, strict=True))
     ]

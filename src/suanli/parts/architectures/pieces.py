@@ -13,7 +13,10 @@ from suanli.parts.architectures.fields import Fields
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spot:
-    """One layer's place in a model: its index, which mixer and feed-forward stand there, and what is special there."""
+    """One layer's place in a model: its index, which mixer and feed-forward stand there, and what is special there.
+
+    `own` holds counts that this layer alone has, under their canonical names.
+    """
 
     index: int
     mixer: str
@@ -21,6 +24,7 @@ class Spot:
     windowed: bool = False
     word: str = ""
     reuses_keys: bool = False
+    own: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +44,7 @@ Maker = Callable[[Fields, Family, Spot], Piece]
 MIXERS: Registry[Maker] = Registry("mixer")
 FEEDS: Registry[Maker] = Registry("feed-forward")
 EXTRAS: Registry[Maker] = Registry("addition to a layer")
+OUTERS: Registry[Callable[[Fields, Family], Piece]] = Registry("addition outside the layers")
 PATTERNS: Registry[Callable[[Fields, Family, int], list[Spot]]] = Registry("layer pattern")
 
 

@@ -16,6 +16,7 @@ from suanli.parts.architectures import blocks
 from suanli.parts.architectures.compose import build_model
 from suanli.parts.architectures.families import Family, find_family, table
 from suanli.parts.architectures.fields import Fields
+from suanli.parts.architectures.normalise import PREPARERS
 from suanli.parts.architectures.quantisation import read_quantisation
 
 TEXT_SECTIONS = ("text_config", "language_config", "llm_config", "thinker_config")
@@ -67,7 +68,8 @@ def read_model(
     part, part_place = language_part(config, place)
     blocks.load()
     family = find_family(part.get("model_type"), f"{part_place}:model_type")
-    fields = fields_of(part, family, part_place)
+    prepared = PREPARERS[family.prepare](part) if family.prepare else part
+    fields = fields_of(prepared, family, part_place)
     if part is not config:
         fields.notes.append(tr("Only the language part is counted; towers for images, video and sound are left out."))
     said = quantisation or config.get("quantization_config") or part.get("quantization_config")
