@@ -20,6 +20,8 @@ def main() -> None:
 
 
 from suanli.cli import (  # noqa: E402  each module adds its own command to the app above
+    finetune as finetune,
     init as init,
+    train as train,
     validate as validate,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from suanli.catalogue.load import Catalogue
@@ -11,14 +12,14 @@ from suanli.domain.kernel import KernelTable
 from suanli.domain.layout import Layout, Recompute, Sharding
 from suanli.domain.result import TrainingEstimate
 from suanli.domain.software import TrainingCalibration
-from suanli.domain.validation import MeasuredQuantity, Prediction
+from suanli.domain.validation import PREDICTED, MeasuredQuantity, Prediction, ValidationRow
 from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
 from suanli.estimate.software import find_software
 from suanli.estimate.training import estimate_layout, search
 from suanli.foundation.errors import SuanliError
 from suanli.foundation.language import tr
 from suanli.validation.reading import Reading, read_accelerator, read_format, read_system, slices_of
-from suanli.validation.rows import Record
+from suanli.validation.rows import Record, raise_faults
 from suanli.validation.run_model import read_run_model
 
 TRAINING_COLUMNS = ("id", "accelerator", "gpus", "seq_len", "tp", "pp", "step_time_s", "tokens_per_s_per_gpu")
@@ -261,3 +262,37 @@ def predict_training_row(
             predicted=estimate.memory_bytes, low=memory.low, high=memory.high, assumed=run.assumed
         ),
     }
+
+
+def judge(measured: MeasuredQuantity, predicted: Prediction | None, status: str) -> ValidationRow:
+    """Hold one measured quantity against its prediction."""
+    if predicted is None:
+        return ValidationRow(
+            id=measured.id, quantity=measured.quantity, measured=measured.measured, predicted=None, low=None, high=None,
+            error=None, status=status, source=measured.source, accelerator=measured.accelerator,
+        )  # fmt: skip
+    return ValidationRow(
+        id=measured.id, quantity=measured.quantity, measured=measured.measured, predicted=predicted.predicted,
+        low=predicted.low, high=predicted.high, error=predicted.predicted / measured.measured - 1, status=PREDICTED,
+        source=measured.source, accelerator=measured.accelerator, assumed=predicted.assumed,
+    )  # fmt: skip
+
+
+def training_rows(
+    records: Sequence[Record],
+    catalogue: Catalogue,
+    kernels: KernelTable,
+    calibration: TrainingCalibration,
+    reading: Reading,
+) -> list[ValidationRow]:
+    """Predict every quantity of every row. Raises InputError with every wrong cell of the table at once."""
+    rows: list[ValidationRow] = []
+    for record in records:
+        found = predict_training_row(record, catalogue, kernels, calibration, reading)
+        for measured in measured_quantities(record):
+            if isinstance(found, str):
+                rows.append(judge(measured, None, found))
+            else:
+                rows.append(judge(measured, found[measured.quantity], ""))
+    raise_faults(records)
+    return rows

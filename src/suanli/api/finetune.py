@@ -1,0 +1,17 @@
+"""Fine-tuning on a cluster: full, LoRA or QLoRA; the same question and answer as training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from suanli.api.train import TrainingQuestion, train
+from suanli.domain.result import TrainingEstimate
+from suanli.domain.workload import TuningMethod
+
+
+def finetune(question: TrainingQuestion) -> list[TrainingEstimate]:
+    """Answer a tuning question: the asked layout alone, or the best layouts, best first; LoRA unless told otherwise.
+
+    Raises InputError with every fault at once, InfeasibleError where nothing fits.
+    """
+    return train(question if question.method else replace(question, method=TuningMethod.LORA.value))

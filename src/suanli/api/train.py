@@ -1,0 +1,165 @@
+"""Training on a cluster: one layout, or the best ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from suanli.domain.hardware import Cluster
+from suanli.domain.layout import Layout, Recompute, Sharding
+from suanli.domain.result import TrainingEstimate
+from suanli.domain.workload import TrainingSetup, TuningMethod
+from suanli.foundation.errors import Fault, InputError, did_you_mean
+from suanli.foundation.language import tr
+
+if TYPE_CHECKING:
+    from suanli.domain.kernel import KernelTable
+    from suanli.domain.model import Model
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingQuestion:
+    """What is asked, as people write it: names and numbers; None leaves the choice to the documented default.
+
+    `tensor` to `recompute` describe one layout; where none of them is given the best layout is searched for.
+    """
+
+    model: str
+    system: str
+    nodes: int = 1
+    sequence_tokens: int | None = None
+    global_batch: int | None = None
+    precision: str = "bf16"
+    framework: str = "megatron"
+    tensor: int | None = None
+    pipeline: int | None = None
+    data: int | None = None
+    context: int | None = None
+    expert: int | None = None
+    interleave: int | None = None
+    micro_batch: int | None = None
+    recompute: str | None = None
+    sharding: str | None = None
+    search: bool = False
+    keep: int = 20
+    method: str | None = None
+    lora_rank: int | None = None
+
+
+COUNTS = (
+    "nodes", "sequence_tokens", "global_batch", "tensor", "pipeline", "data", "context", "expert", "interleave",
+    "micro_batch", "keep", "lora_rank",
+)  # fmt: skip
+DEGREES = ("tensor", "pipeline", "data", "context", "expert", "interleave", "micro_batch", "recompute", "sharding")
+DEFAULT_SEQUENCE = 4096
+DEFAULT_BATCH = 1024
+
+
+def train(question: TrainingQuestion) -> list[TrainingEstimate]:
+    """Answer a training question: the asked layout alone, or the best layouts, best first.
+
+    Raises InputError with every fault at once, InfeasibleError where nothing fits.
+    """
+    from suanli.catalogue.find import system
+    from suanli.catalogue.kernels import load_kernels
+    from suanli.estimate.training import estimate_layout, search
+
+    _check(question)
+    kernels = load_kernels()
+    cluster = Cluster(system=system(question.system, place="--system"), nodes=question.nodes)
+    setup, assumed = setup_of(question, kernels)
+    if question.search or not any(getattr(question, name) is not None for name in DEGREES):
+        found = search(setup, cluster, kernels, keep=question.keep)
+    else:
+        found = [estimate_layout(setup, cluster, layout_of(question, cluster), kernels)]
+    return [replace(estimate, assumed=(*estimate.assumed, *assumed)) for estimate in found]
+
+
+def _words(question: TrainingQuestion) -> Sequence[tuple[str, str | None, tuple[str, ...]]]:
+    return (
+        ("recompute", question.recompute, tuple(Recompute)),
+        ("sharding", question.sharding, tuple(Sharding)),
+        ("method", question.method, tuple(TuningMethod)),
+    )
+
+
+def _check(question: TrainingQuestion) -> None:
+    faults = [
+        Fault(place=f"--{name.replace('_', '-')}", found=str(value), allowed=tr("a whole number above 0"))
+        for name in COUNTS
+        if (value := getattr(question, name)) is not None and value < 1
+    ]
+    for name, said, allowed in _words(question):
+        if said is not None and said not in allowed:
+            hint = did_you_mean(said, allowed)
+            faults.append(Fault(place=f"--{name}", found=f"'{said}'", allowed=", ".join(allowed), hint=hint))
+    if faults:
+        raise InputError(faults)
+
+
+def find_model(name: str) -> Model:
+    """Find a model by the path of its config.json or by a packaged name. Raises InputError where there is none."""
+    from suanli.parts.architectures.read import named_model, read_model_file
+
+    return read_model_file(name) if Path(name).exists() else named_model(name)
+
+
+def setup_of(question: TrainingQuestion, kernels: KernelTable) -> tuple[TrainingSetup, tuple[str, ...]]:
+    """Make the setup of a question, and say what it assumes."""
+    from suanli.estimate.finetuning import tuned
+    from suanli.estimate.software import find_software, load_training_calibration
+
+    calibration, model, assumed = load_training_calibration(), find_model(question.model), []
+    if question.precision not in kernels.formats:
+        raise InputError.single(
+            place="--precision",
+            found=f"'{question.precision}'",
+            allowed=", ".join(kernels.formats),
+            hint=did_you_mean(question.precision, kernels.formats),
+        )
+    sequence, batch = question.sequence_tokens, question.global_batch
+    if sequence is None:
+        sequence = min(model.max_positions or DEFAULT_SEQUENCE, DEFAULT_SEQUENCE)
+        assumed.append(f"sequence_tokens = {sequence}")
+    if batch is None:
+        batch = DEFAULT_BATCH
+        assumed.append(f"global_batch = {batch}")
+    setup = TrainingSetup(
+        model=model,
+        sequence_tokens=sequence,
+        global_batch=batch,
+        precision=kernels.formats[question.precision].precisions[0],
+        number_format=question.precision,
+        framework=find_software(calibration, question.framework).id,
+        lora_rank=question.lora_rank or 0,
+    )
+    return (tuned(setup, TuningMethod(question.method), calibration) if question.method else setup), tuple(assumed)
+
+
+def layout_of(question: TrainingQuestion, cluster: Cluster) -> Layout:
+    """Make the layout that a question describes; the data degree takes what the others leave.
+
+    Raises InputError where the degrees do not use every accelerator.
+    """
+    split = (question.tensor or 1) * (question.pipeline or 1) * (question.context or 1)
+    whole = cluster.nodes * cluster.system.accelerators
+    data = question.data or max(whole // split, 1)
+    if data * split != whole:
+        raise InputError.single(
+            place="--tp, --pp, --dp, --cp",
+            found=tr("{product} accelerators in use", product=data * split),
+            allowed=tr("degrees whose product is {whole}", whole=whole),
+        )
+    return Layout(
+        data=data,
+        tensor=question.tensor or 1,
+        pipeline=question.pipeline or 1,
+        context=question.context or 1,
+        expert=question.expert or 1,
+        interleave=question.interleave or 1,
+        micro_batch=question.micro_batch or 1,
+        sharding=Sharding(question.sharding or Sharding.OPTIMIZER),
+        recompute=Recompute(question.recompute or Recompute.NONE),
+    )

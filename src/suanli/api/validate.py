@@ -1,0 +1,45 @@
+"""Predictions held against measured runs: published tables of training and serving runs, or a user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from suanli.domain.validation import ValidationResult
+from suanli.foundation.errors import InputError
+from suanli.foundation.language import tr
+
+
+def validate(path: str | Path) -> ValidationResult:
+    """Predict every row of a table of runs at the layout it gives; the columns tell training from serving.
+
+    Raises InputError where the table cannot be read, with every wrong cell at once.
+    """
+    from suanli.validation.rows import read_records
+    from suanli.validation.summary import result_of
+    from suanli.validation.training import TRAINING_COLUMNS
+
+    file = Path(path)
+    records = read_records(file)
+    columns = set(records[0].cells) if records else set()
+    if not records:
+        raise InputError.single(place=str(file), found=tr("no rows"), allowed=tr("a table with at least one run"))
+    if "metric" in columns and "value" in columns:
+        from suanli.validation.serving import predict_inference_row
+
+        return result_of([predict_inference_row(record.cells) for record in records])
+    missing = [name for name in TRAINING_COLUMNS if name not in columns]
+    if missing:
+        raise InputError.single(
+            place=f"{file.name}:1",
+            found=", ".join(sorted(columns)),
+            allowed=tr("the columns of a table of runs; missing: {names}", names=", ".join(missing)),
+        )
+    from suanli.catalogue.kernels import load_kernels
+    from suanli.catalogue.load import catalogue
+    from suanli.estimate.software import load_training_calibration
+    from suanli.validation.reading import load_reading
+    from suanli.validation.training import training_rows
+
+    return result_of(
+        training_rows(records, catalogue(), load_kernels(), load_training_calibration(), load_reading())
+    )

@@ -1,0 +1,69 @@
+"""`suanli finetune`: full, LoRA and QLoRA tuning; the same answer as training."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from suanli.api.finetune import finetune
+from suanli.api.train import TrainingQuestion
+from suanli.cli.app import app
+from suanli.cli.output import JsonFlag, LangOption, guarded
+from suanli.cli.train import (
+    BatchOption,
+    ContextOption,
+    DataOption,
+    ExpertOption,
+    FrameworkOption,
+    InterleaveOption,
+    KeepOption,
+    MicroBatchOption,
+    ModelOption,
+    NodesOption,
+    PipelineOption,
+    PrecisionOption,
+    RecomputeOption,
+    SearchFlag,
+    SequenceOption,
+    ShardingOption,
+    SystemOption,
+    TensorOption,
+    tell,
+)
+
+
+@app.command("finetune")
+@guarded
+def finetune_command(
+    model: ModelOption,
+    system: SystemOption,
+    nodes: NodesOption = 1,
+    method: Annotated[str, typer.Option("--method", help="full, lora or qlora.")] = "lora",
+    lora_rank: Annotated[int | None, typer.Option("--lora-rank", help="Rank of the adapters.", show_default=False)] = None,
+    seq_len: SequenceOption = None,
+    global_batch: BatchOption = None,
+    precision: PrecisionOption = "bf16",
+    framework: FrameworkOption = "megatron",
+    tp: TensorOption = None,
+    pp: PipelineOption = None,
+    dp: DataOption = None,
+    cp: ContextOption = None,
+    ep: ExpertOption = None,
+    vp: InterleaveOption = None,
+    micro_batch: MicroBatchOption = None,
+    recompute: RecomputeOption = None,
+    sharding: ShardingOption = None,
+    search: SearchFlag = False,
+    keep: KeepOption = 20,
+    json_output: JsonFlag = False,
+    lang: LangOption = "",
+) -> None:
+    """Estimate a tuning step: seconds and memory by cause, with the 80 % band."""
+    question = TrainingQuestion(
+        model=model, system=system, nodes=nodes, sequence_tokens=seq_len, global_batch=global_batch,
+        precision=precision, framework=framework, tensor=tp, pipeline=pp, data=dp, context=cp, expert=ep,
+        interleave=vp, micro_batch=micro_batch, recompute=recompute, sharding=sharding, search=search, keep=keep,
+        method=method, lora_rank=lora_rank,
+    )  # fmt: skip
+    tell(finetune(question), json_output)

@@ -1,0 +1,143 @@
+"""`suanli train`: one layout's step, or the best layouts of a cluster."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from suanli.api.train import TrainingQuestion, train
+from suanli.cli.app import app
+from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
+from suanli.domain.result import TrainingEstimate
+from suanli.foundation.language import tr
+
+MODEL_HELP = "A config.json, its folder, or a packaged model's name."
+GIB = 2**30
+ModelOption = Annotated[str, typer.Option("--model", help=MODEL_HELP)]
+SystemOption = Annotated[str, typer.Option("--system", help="System or accelerator, by id or name.")]
+NodesOption = Annotated[int, typer.Option("--nodes", help="How many systems the job spans.")]
+SequenceOption = Annotated[int | None, typer.Option("--seq-len", help="Tokens of a sequence.", show_default=False)]
+BatchOption = Annotated[int | None, typer.Option("--global-batch", help="Sequences in a step.", show_default=False)]
+PrecisionOption = Annotated[str, typer.Option("--precision", help="Number format of the matrix products.")]
+FrameworkOption = Annotated[str, typer.Option("--framework", help="Framework, or its class.")]
+TensorOption = Annotated[int | None, typer.Option("--tp", help="Tensor degree.", show_default=False)]
+PipelineOption = Annotated[int | None, typer.Option("--pp", help="Pipeline stages.", show_default=False)]
+DataOption = Annotated[int | None, typer.Option("--dp", help="Replicas.", show_default=False)]
+ContextOption = Annotated[int | None, typer.Option("--cp", help="Parts of a sequence.", show_default=False)]
+ExpertOption = Annotated[int | None, typer.Option("--ep", help="Ranks that share out experts.", show_default=False)]
+InterleaveOption = Annotated[int | None, typer.Option("--vp", help="Chunks a stage.", show_default=False)]
+MicroBatchOption = Annotated[int | None, typer.Option("--micro-batch", help="Sequences at once.", show_default=False)]
+RecomputeOption = Annotated[str | None, typer.Option("--recompute", help="none, selective, full.", show_default=False)]
+ShardingOption = Annotated[
+    str | None, typer.Option("--sharding", help="none, optimizer, gradients, full.", show_default=False)
+]
+SearchFlag = Annotated[bool, typer.Option("--search", help="Find the best layouts.")]
+KeepOption = Annotated[int, typer.Option("--keep", help="How many layouts a search returns.")]
+
+
+@app.command("train")
+@guarded
+def train_command(
+    model: ModelOption,
+    system: SystemOption,
+    nodes: NodesOption = 1,
+    seq_len: SequenceOption = None,
+    global_batch: BatchOption = None,
+    precision: PrecisionOption = "bf16",
+    framework: FrameworkOption = "megatron",
+    tp: TensorOption = None,
+    pp: PipelineOption = None,
+    dp: DataOption = None,
+    cp: ContextOption = None,
+    ep: ExpertOption = None,
+    vp: InterleaveOption = None,
+    micro_batch: MicroBatchOption = None,
+    recompute: RecomputeOption = None,
+    sharding: ShardingOption = None,
+    search: SearchFlag = False,
+    keep: KeepOption = 20,
+    json_output: JsonFlag = False,
+    lang: LangOption = "",
+) -> None:
+    """Estimate a training step: seconds and memory by cause, with the 80 % band."""
+    question = TrainingQuestion(
+        model=model, system=system, nodes=nodes, sequence_tokens=seq_len, global_batch=global_batch,
+        precision=precision, framework=framework, tensor=tp, pipeline=pp, data=dp, context=cp, expert=ep,
+        interleave=vp, micro_batch=micro_batch, recompute=recompute, sharding=sharding, search=search, keep=keep,
+    )  # fmt: skip
+    tell(train(question), json_output)
+
+
+def told(estimate: TrainingEstimate) -> dict[str, Any]:
+    """Write an estimate under the keys that stay."""
+    return {
+        "step_seconds": estimate.step_seconds,
+        "tokens_per_s": estimate.tokens_per_s,
+        "mfu": estimate.mfu,
+        "memory_bytes": estimate.memory_bytes,
+        "breakdown": {"seconds": estimate.seconds_by_cause, "bytes": estimate.bytes_by_cause},
+        "layout": estimate.layout,
+        "band": estimate.band,
+        "memory_band": estimate.memory_band,
+        "limit": estimate.limit,
+        "assumed": estimate.assumed,
+    }
+
+
+def tell(estimates: list[TrainingEstimate], json_output: bool) -> None:
+    """Print the best estimate and, of a search, the ones behind it."""
+    best, rest = estimates[0], estimates[1:]
+    if json_output:
+        print_json({**told(best), "alternatives": [told(estimate) for estimate in rest]})
+        return
+    from rich.console import Console
+
+    console = Console()
+    console.print(_layouts(estimates))
+    console.print(_causes(best))
+    if best.limit:
+        console.print(tr("This layout breaks a limit: {limit}", limit=best.limit), markup=False)
+    for said in best.assumed:
+        console.print(tr("Assumed: {said}", said=said), markup=False)
+
+
+def _layouts(estimates: list[TrainingEstimate]) -> object:
+    from rich.table import Table
+
+    table = Table(title=tr("Training layouts"))
+    for heading in ("dp", "tp", "pp", "vp", "cp", "ep", "mbs"):
+        table.add_column(heading, justify="right")
+    for heading in (tr("sharding"), tr("recompute")):
+        table.add_column(heading)
+    for heading in (tr("step, s"), tr("80 % band"), tr("tokens/s"), "MFU", tr("GiB each")):
+        table.add_column(heading, justify="right")
+    for one in estimates:
+        layout = one.layout
+        degrees = (layout.data, layout.tensor, layout.pipeline, layout.interleave, layout.context, layout.expert,
+                   layout.micro_batch)  # fmt: skip
+        table.add_row(
+            *(str(degree) for degree in degrees), layout.sharding.value, layout.recompute.value,
+            f"{one.step_seconds:.3f}", f"{one.band.low:.3f} - {one.band.high:.3f}", f"{one.tokens_per_s:,.0f}",
+            f"{one.mfu:.1%}", f"{one.memory_bytes / GIB:.1f}",
+        )  # fmt: skip
+    return table
+
+
+def _causes(estimate: TrainingEstimate) -> object:
+    from rich.table import Table
+
+    table = Table(title=tr("What the best layout's step and memory are spent on"))
+    for heading in (tr("seconds by cause"), "s", "%", tr("bytes by cause"), "GiB"):
+        table.add_column(heading, justify="left" if " " in heading else "right")
+    seconds = sorted(estimate.seconds_by_cause.items(), key=lambda item: -item[1])
+    held = sorted(estimate.bytes_by_cause.items(), key=lambda item: -item[1])
+    for row in range(max(len(seconds), len(held))):
+        cause, spent = seconds[row] if row < len(seconds) else ("", 0.0)
+        kind, size = held[row] if row < len(held) else ("", 0.0)
+        share = spent / estimate.step_seconds
+        table.add_row(
+            cause, f"{spent:.4f}" if cause else "", f"{share:.1%}" if cause else "", kind,
+            f"{size / GIB:.2f}" if kind else "",
+        )  # fmt: skip
+    return table
