@@ -16,7 +16,8 @@ from suanli.catalogue.yaml_reader import DEFAULT_LIMITS, Trail, YamlDocument, sc
 KEY = r"[A-Za-z0-9_][\w./%*-]*|\"[^\"\\]*\""
 QUOTED = r"\"[^\"\\]*\"|'[^']*'"
 PLAIN = r"[^\s\[\]{},:#&*!|>'\"%@`?-](?:[^\[\]{},:#]|:(?![\s,}\]]))*|-?\.?\d[\w.+-]*"
-LINE = re.compile(rf"( *)({KEY}):(?: +(\S.*?))? *")
+LINE_KEY = r"[\w][\w./%*() -]*?|\"[^\"\\]*\""
+LINE = re.compile(rf"( *)({LINE_KEY}):(?: +(\S.*?))? *")
 ONE = re.compile(rf"(?:{QUOTED}|[^\s\[\]{{}}:#&*!|>'\"%@`?,-](?:[^:#]|:(?! )|(?<! )#)*|-?\.?\d[\w.+-]*)(?: +#.*)?")
 PAIR = re.compile(rf" *({KEY}): *({QUOTED}|{PLAIN}) *(,|$)")
 ITEM = re.compile(rf" *({QUOTED}|{PLAIN}) *(,|$)")
