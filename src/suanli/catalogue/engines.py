@@ -38,7 +38,8 @@ def _profile(name: str, said: Mapping[str, Any], whole: Mapping[str, Any], place
         if field.name not in named:
             raise InputError.single(place=place, found=tr("no '{name}'", name=field.name), allowed=field.name)
         unit = WITH_UNIT.get(field.name.rsplit("_", 1)[-1], "")
-        read[field.name] = _figure(named[field.name], unit, f"{place}.{field.name}")
+        value = _figure(named[field.name], unit, f"{place}.{field.name}")
+        read[field.name] = tuple(value) if isinstance(value, list) else value
     return EngineProfile(**read)
 
 

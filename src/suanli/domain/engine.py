@@ -13,9 +13,12 @@ class EngineProfile:
     `kernel_slack` is its kernels' time over that of the calibrated ones. A step waits for `host_seconds` of scheduling,
     `rank_host_seconds` more where several accelerators take it together, `layer_seconds` of launches for each layer,
     `sequence_seconds` for each sequence that gets a token; `request_seconds` is spent once on a request (text to
-    tokens, queues of the server). `mixes` says that prompt chunks share steps with decodes. `reserved_share` is the
-    share of the answer whose cache is taken from the start, `usable_share` the share of memory that it claims,
-    `burst_share` the share of a closed loop's requests that arrive together.
+    tokens, queues of the server), `front_seconds` of the server's front end on one request after the other. `mixes`
+    says that prompt chunks share steps with decodes. `reserved_share` is the share of the answer whose cache is taken
+    from the start, `usable_share` the share of memory that it claims, `burst_share` the share of a closed loop's
+    requests that arrive together. `fused_attention` says that scores never reach memory, `stages_at_once` how many
+    stages of a pipeline work at the same time at most, `draft_sequence_limit` how many sequences are admitted under
+    speculation, `experts_in_turn` which weight schemes run one expert after another.
     """
 
     id: str
@@ -26,12 +29,17 @@ class EngineProfile:
     layer_seconds: float
     sequence_seconds: float
     request_seconds: float
+    front_seconds: float
     token_budget: float
     sequence_limit: float
     mixes: bool
     reserved_share: float
     usable_share: float
     burst_share: float
+    fused_attention: bool
+    stages_at_once: float
+    draft_sequence_limit: float
+    experts_in_turn: tuple[str, ...]
     runtime_bytes: float
     rank_runtime_bytes: float
     source: str

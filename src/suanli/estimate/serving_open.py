@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -59,10 +60,11 @@ def open_replica(
 
 def _with_settings(profile: EngineProfile, setup: ServingSetup) -> EngineProfile:
     """Put the setup's own settings over the engine's defaults."""
+    admitted = min(profile.sequence_limit, profile.draft_sequence_limit if setup.draft_tokens else math.inf)
     return replace(
         profile,
         token_budget=profile.token_budget if setup.token_budget is None else setup.token_budget,
-        sequence_limit=profile.sequence_limit if setup.sequence_limit is None else setup.sequence_limit,
+        sequence_limit=admitted if setup.sequence_limit is None else setup.sequence_limit,
         usable_share=profile.usable_share if setup.usable_share is None else setup.usable_share,
     )
 

@@ -54,6 +54,11 @@ class Replica:
         return self.layout.tensor * self.layout.attention_data
 
     @property
+    def at_once(self) -> float:
+        """Pipeline stages that work at the same time."""
+        return float(min(self.layout.pipeline, self.engine.stages_at_once))
+
+    @property
     def expert_tensor(self) -> float:
         """How many ways one expert's matrices are split."""
         return max(self.group / max(self.layout.expert, 1), 1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,13 +35,12 @@ def _prefill_seconds(replica: Replica, demand: Demand, prompts: float) -> float:
         prompts=max(chunk / demand.chunk, 1.0 / demand.chunks),
         prompt_context=demand.prompt_context,
     )
-    stages = replica.layout.pipeline
-    return float(step_seconds(replica, load)) * (1 + (steps - 1) / stages)
+    return float(step_seconds(replica, load)) * (1 + (steps - 1) / replica.at_once)
 
 
 def _decode_seconds(replica: Replica, demand: Demand, decoding: Column) -> Column:
     """Seconds of a decode step of so many sequences, spread over the pipeline's micro-batches."""
-    stages = replica.layout.pipeline
+    stages = replica.at_once
     spread = np.maximum(decoding / stages, np.minimum(decoding, 1.0))
     load = StepLoad(decoding=spread, context=demand.context, verified=demand.verified)
     return np.asarray(step_seconds(replica, load), dtype=float)
@@ -55,9 +54,9 @@ def static_run(replica: Replica, batch: float) -> RunFigures:
     prefill = _prefill_seconds(replica, demand, resident)
     step = float(_decode_seconds(replica, demand, np.asarray([resident]))[0])
     decode = demand.steps * step if replica.setup.outputs_after_first > 0 else 0.0
-    whole = waves * (prefill + decode) + replica.engine.request_seconds
+    whole = waves * (prefill + decode)
     return RunFigures(
-        ttft_seconds=replica.engine.request_seconds + prefill,
+        ttft_seconds=prefill,
         tpot_seconds=decode / max(replica.setup.outputs_after_first, 1.0),
         requests_per_s=batch / whole,
         resident=resident,
@@ -81,7 +80,7 @@ def prefill_run(replica: Replica) -> RunFigures:
     return RunFigures(ttft_seconds=spent, tpot_seconds=0.0, requests_per_s=1 / spent, resident=1.0)
 
 
-def burst_run(replica: Replica, requests: float, mixed_lengths: bool = True) -> RunFigures:
+def burst_run(replica: Replica, requests: float) -> RunFigures:
     """Return the figures of requests that all arrive at once, their answers' lengths spread around the mean.
 
     Prompts are prefilled one after another, then the batch drains as answers end; where the cache or the engine admits
@@ -92,7 +91,7 @@ def burst_run(replica: Replica, requests: float, mixed_lengths: bool = True) -> 
     levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
     lengths = -np.log(1 - levels) * demand.steps
     ends = _drain_seconds(replica, demand, resident, lengths)
-    prefill = _prefill_seconds(replica, demand, resident)
+    prefill = max(_prefill_seconds(replica, demand, resident), resident * replica.engine.front_seconds)
     rate = float(steady_state(replica, resident).requests_per_s[0])
     late = requests - resident
     drained = float(
@@ -128,4 +127,5 @@ def _drain_seconds(replica: Replica, demand: Demand, resident: float, lengths: C
 
 def offline_run(replica: Replica) -> RunFigures:
     """Return the figures of a run with more requests than places: as many in flight as cache and engine admit."""
-    return steady_run(replica, max(demand_of(replica).resident, 1.0))
+    alone = replace(replica, engine=replace(replica.engine, front_seconds=0.0, request_seconds=0.0))
+    return steady_run(alone, max(demand_of(replica).resident, 1.0))

@@ -101,7 +101,7 @@ def _short_bytes(replica: Replica) -> float:
 def _best_of(
     replica: Replica, ttft_limit_seconds: float, tpot_limit_seconds: float
 ) -> tuple[ServingEstimate | None, ServingEstimate | None]:
-    """Return a layout's best setting within the targets, else the one that comes nearest; neither where it does not fit."""
+    """Return a layout's best setting within the targets, else the nearest one; neither where it does not fit."""
     demand = demand_of(replica)
     if demand.resident < 1:
         return None, None
@@ -128,8 +128,8 @@ def _nothing(
     layout = nearest.layout
     return InfeasibleError(
         limit=tr(
-            "No setting meets the latency targets: closest is tensor {tensor}, pipeline {pipeline} at {flight} in flight"
-            " with {ttft} s to the first token and {tpot} s for each further one.",
+            "No setting meets the latency targets: closest is tensor {tensor}, pipeline {pipeline} at {flight} in"
+            " flight with {ttft} s to the first token and {tpot} s for each further one.",
             tensor=layout.tensor * layout.attention_data, pipeline=layout.pipeline, flight=round(nearest.concurrency),
             ttft=f"{nearest.ttft_seconds:.3g}", tpot=f"{nearest.tpot_seconds:.3g}",
         ),
@@ -138,6 +138,14 @@ def _nothing(
             ttft=f"{max(nearest.ttft_seconds, 0.0):.3g}", tpot=f"{nearest.tpot_seconds:.3g}",
         ),
     )  # fmt: skip
+
+
+def nothing_fits(limit: str) -> InfeasibleError:
+    """Say that one setting breaks a limit, and what would free it."""
+    return InfeasibleError(
+        limit=tr("The setting does not fit: {limit}.", limit=limit),
+        relief=tr("Use more accelerators for one replica, a smaller weight or cache format, or shorter requests."),
+    )
 
 
 def replicas_for(rate_requests_per_s: float, estimate: ServingEstimate, headroom: float = 0.2) -> int:

@@ -102,7 +102,7 @@ def steady_state(replica: Replica, concurrency: Real) -> Steady:
     demand = demand_of(replica)
     flight = np.atleast_1d(np.asarray(concurrency, dtype=float))
     resident = np.minimum(flight, max(demand.resident, LEAST))
-    stages = float(replica.layout.pipeline)
+    stages = replica.at_once
     decoding = resident / (1 + demand.chunks / demand.steps)
     for _ in range(ROUNDS):
         decoding = np.minimum(decoding, _budget_bound(replica, demand))
@@ -112,6 +112,7 @@ def steady_state(replica: Replica, concurrency: Real) -> Steady:
         decoding = batching.decoding_sequences(resident, demand.steps, stay)
     decoding = np.minimum(decoding, _budget_bound(replica, demand))
     rate = batching.requests_per_s(decoding, demand.steps * mean)
+    rate = np.minimum(rate, 1 / max(replica.engine.front_seconds, LEAST))
     first = replica.engine.request_seconds + waiting + prefill + mean / 2
     queued = np.maximum(flight / rate - resident / rate, 0.0) + np.maximum(
         resident / rate - first - demand.steps * mean, 0
@@ -132,7 +133,7 @@ def _budget_bound(replica: Replica, demand: Demand) -> float:
     """Return how many decoding sequences fill a step's token budget (none do where prompts have steps of their own)."""
     if not replica.engine.mixes:
         return np.inf
-    stages = replica.layout.pipeline
+    stages = replica.at_once
     return float(stages * demand.budget / (demand.verified + demand.prompt / demand.steps))
 
 
@@ -162,7 +163,7 @@ def _step_times(replica: Replica, demand: Demand, decoding: Column) -> tuple[Col
     """Return the mean time between two tokens of a sequence, a prompt's time in prefill, and its share of a step."""
     decode, prefill, share, prompts = _loads(demand, decoding)
     alone = np.asarray(step_seconds(replica, decode))
-    spread = 1 + (demand.chunks - 1) / replica.layout.pipeline
+    spread = 1 + (demand.chunks - 1) / replica.at_once
     if replica.engine.mixes:
         with_chunk = np.asarray(step_seconds(replica, _mixed(decode, prefill)))
         mean = batching.mean_step_seconds(alone, with_chunk, np.minimum(share, 1.0))
@@ -173,7 +174,7 @@ def _step_times(replica: Replica, demand: Demand, decoding: Column) -> tuple[Col
 
 def _prefill_wait(replica: Replica, resident: Column, own: Column) -> Column:
     """Mean wait of a prompt behind those that came with it."""
-    together = replica.engine.burst_share * resident / replica.layout.pipeline
+    together = replica.engine.burst_share * resident / replica.at_once
     return np.asarray(batching.burst_wait_seconds(own, together))
 
 

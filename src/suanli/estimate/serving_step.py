@@ -115,7 +115,13 @@ def _expert_seconds(replica: Replica, product: Product, load: StepLoad) -> Real:
     touched = np.maximum(batching.touched_experts(product.copies, product.chosen, np.maximum(load.rows, 1.0)), 1.0)
     rows = load.rows * product.chosen / touched
     groups = np.maximum(touched / ranks, 1.0)
-    even = replica.device.matmul_seconds(rows, product.inner, product.columns, product.number_format, groups)
+    form = product.number_format
+    if replica.scheme.name in replica.engine.experts_in_turn:
+        held = product.copies / ranks
+        return held * replica.device.matmul_seconds(
+            load.rows * product.chosen / product.copies, product.inner, product.columns, form
+        )
+    even = replica.device.matmul_seconds(rows, product.inner, product.columns, form, groups)
     return even * replica.device.moe_imbalance(float(ranks), load.rows / ranks)
 
 
@@ -187,6 +193,7 @@ def _prefill_attention(replica: Replica, core: Core, load: StepLoad) -> Real:
     spent = replica.device.attention_seconds(
         "prefill", queries, reach, max(core.heads / tensor, 1.0), max(kv_heads / tensor, 1.0),
         core.qk_head_dim, core.v_head_dim, np.maximum(prompts / ranks, 1.0), "bf16", "bf16",
+        replica.engine.fused_attention,
     )  # fmt: skip
     index = _index_seconds(replica, core, keys / 2, np.maximum(prompts / ranks, 1.0), queries)
     return _present(load.prompt_tokens) * (spent + index)

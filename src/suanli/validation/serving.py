@@ -157,7 +157,7 @@ def _run(replica: Replica, row: ServingRow) -> RunFigures:
     if row.drive is Drive.STATIC:
         return static_run(replica, row.concurrency)
     if row.drive is Drive.BURST:
-        return burst_run(replica, row.concurrency, row.mean_lengths)
+        return burst_run(replica, row.concurrency)
     if row.drive is Drive.PREFILL:
         return prefill_run(replica)
     return steady_run(replica, row.concurrency)

@@ -32,11 +32,11 @@ WEIGHT_FORMATS: Mapping[str, str] = {
     "gptq-int8": "int8_weight",
     "int8_wo": "int8_weight",
     "awq-int4": "int4_weight",
-    "gptq-int4": "int4_weight",
+    "gptq-int4": "gptq_int4",
     "int4": "int4_weight",
     "int4_wo": "int4_weight",
     "awq": "int4_weight",
-    "gptq": "int4_weight",
+    "gptq": "gptq_int4",
     "q4_k_m": "q4_k_m",
     "q4_0": "q4_0",
 }
@@ -139,7 +139,6 @@ class ServingRow:
     workers: Workers
     prefill_workers: Workers | None
     per_accelerator: bool
-    mean_lengths: bool
     speculative: bool
     token_budget: float | None
     usable_share: float | None
@@ -322,7 +321,6 @@ def read_serving_row(cells: Mapping[str, str]) -> ServingRow:
         workers=workers,
         prefill_workers=prefill,
         per_accelerator=metric.per_accelerator,
-        mean_lengths="means of ISL/OSL" in notes,
         speculative="spec=mtp" in notes or "; speculative;" in notes,
         token_budget=float(budget.group(1)) if budget else None,
         usable_share=float(usable.group(1)) if usable else None,
