@@ -15,6 +15,7 @@ from suanli.foundation.calendar import MONTHS_PER_YEAR
 from suanli.foundation.errors import did_you_mean
 from suanli.foundation.language import tr
 
+SCHEMA_VERSION = 1
 EARLIEST_YEAR = 2000
 LATEST_YEAR = 2100
 MOST_COUNT = 1_000_000_000
@@ -146,12 +147,20 @@ def _read_model(found: Any, context: Any) -> str | dict[str, Any]:
     raise fault(shown(found), tr("a path of a config.json, a name such as Qwen/Qwen3-32B, or the config itself"))
 
 
+def _read_version(found: Any, context: Any) -> int:
+    """Read the version of the schema; true, which Python takes for 1, is none."""
+    if found is True or found != SCHEMA_VERSION:
+        raise fault(shown(found), str(SCHEMA_VERSION))
+    return SCHEMA_VERSION
+
+
 _SHARE = Measure(into="", example="8 %", bare=True, low_allowed=True, high=1.0)
 _PATTERN_MONTH = {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$", "examples": ["2023-05"]}
 _PATTERN_DAY = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}(-[0-9]{2})?$", "examples": ["2023-05", "2023-05-16"]}
 _SELECTION = {"anyOf": [{"enum": [ANY, NONE]}, {"type": "array", "items": {"type": "string"}}]}
 _MODEL = {"anyOf": [{"type": "string"}, {"type": "object"}], "examples": ["models/mine.json", "Qwen/Qwen3-32B"]}
 
+Version = Annotated[int, Reader(_read_version, {"const": SCHEMA_VERSION})]
 Word = Annotated[str, Field(min_length=1, max_length=LONGEST_WORD)]
 Count = Annotated[int, Field(ge=1, le=MOST_COUNT)]
 Months = Annotated[int, Field(ge=1, le=MOST_MONTHS)]

@@ -32,6 +32,7 @@ from suanli.catalogue.scenario_fields import (
     Selection,
     Share,
     Tokens,
+    Version,
     Word,
 )
 from suanli.domain.hardware import Precision
@@ -296,7 +297,7 @@ class ScenarioEntry(Entry):
     '13 weeks', '100 B tokens', '2 s', '50 ms'. Months are 'YYYY-MM'.
     """
 
-    suanli: Literal[1]
+    suanli: Version
     """Version of this schema."""
     title: Word
     """What the scenario is, in English."""
