@@ -32,6 +32,8 @@ from suanli.cli.train import (
     tell,
 )
 
+RankOption = Annotated[int | None, typer.Option("--lora-rank", help="Rank of the adapters.", show_default=False)]
+
 
 @app.command("finetune")
 @guarded
@@ -40,7 +42,7 @@ def finetune_command(
     system: SystemOption,
     nodes: NodesOption = 1,
     method: Annotated[str, typer.Option("--method", help="full, lora or qlora.")] = "lora",
-    lora_rank: Annotated[int | None, typer.Option("--lora-rank", help="Rank of the adapters.", show_default=False)] = None,
+    lora_rank: RankOption = None,
     seq_len: SequenceOption = None,
     global_batch: BatchOption = None,
     precision: PrecisionOption = "bf16",

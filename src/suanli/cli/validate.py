@@ -62,7 +62,8 @@ def _table(title: str, summaries: Mapping[tuple[str, str], Summary], what: str) 
 
     table = Table(title=title)
     table.add_column(what, overflow="fold")
-    for heading in (tr("rows"), tr("predicted"), tr("median error"), tr("mean error"), tr("90th percentile"), tr("band holds")):
+    errors = (tr("median error"), tr("mean error"), tr("90th percentile"))
+    for heading in (tr("rows"), tr("predicted"), *errors, tr("band holds")):
         table.add_column(heading, justify="right")
     for (quantity, name), one in summaries.items():
         table.add_row(

@@ -45,13 +45,15 @@ class Software:
 class TrainingCalibration:
     """Everything that training estimates are calibrated by: classes of software, aliases, cluster-wide terms, bands.
 
-    `aliases` maps words of a framework's name to the id of its class; `frozen_bytes` is what one frozen parameter takes in each format; `bands` gives the half-width of the 80 % band as
+    `aliases` maps words of a framework's name to the id of its class; `sustained` is what long training keeps of the
+    rate that short kernels show, by pattern of accelerator ids (power, clocks); `frozen_bytes` is what one frozen parameter takes in each format; `bands` gives the half-width of the 80 % band as
     the log of predicted over measured, by class of evidence.
     """
 
     software: Mapping[str, Software]
     aliases: Mapping[str, str]
     straggler_per_doubling: float
+    sustained: Mapping[str, float]
     adapter_rank: int
     frozen_bytes: Mapping[str, float]
     bands: Mapping[str, tuple[float, float]]

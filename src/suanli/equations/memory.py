@@ -34,7 +34,11 @@ def first_stage_in_flight(micro_batches: Real, pipeline: Real, interleave: Real)
 
 @equation(unit="B", source="korthikanti2022")
 def kept_activation_bytes(
-    tokens_at_once: Real, whole_bytes_per_position: Real, split_bytes_per_position: Real, tensor: Real, whole_split: Real
+    tokens_at_once: Real,
+    whole_bytes_per_position: Real,
+    split_bytes_per_position: Real,
+    tensor: Real,
+    whole_split: Real,
 ) -> Real:
     """Activation bytes that one layer keeps for its backward pass, for one micro-batch on one rank.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from suanli.equations.pipeline import (
     slowest_stage_seconds,
     straggler_slowdown,
 )
+from suanli.estimate.operators import LayerColumns
 from suanli.estimate.step import RawStep
 from suanli.foundation.equation import FloatArray, Real
 
@@ -43,8 +44,17 @@ class _Layer:
     backward: Real
 
 
-def _layer(raw: RawStep, software: Software) -> _Layer:
-    one, again = raw.layers, raw.full
+LASTING = ("matmul_forward", "matmul_backward", "core_forward", "core_backward", "head_forward", "head_backward")
+"""Kernels whose rate power limits hold down when they run for hours."""
+
+
+def lasting(layers: LayerColumns, share: Real) -> LayerColumns:
+    """Slow arithmetic down to the rate that lasts."""
+    return replace(layers, **{name: getattr(layers, name) / share for name in LASTING})
+
+
+def _layer(raw: RawStep, software: Software, one: LayerColumns) -> _Layer:
+    again = raw.full
     forward_pass = software.pass_factor * one.pass_forward
     accumulate = software.accumulate_moved_bytes * raw.accumulate_parameters / raw.pass_bytes_per_s
     backward_pass = software.pass_factor * one.pass_backward + accumulate
@@ -86,12 +96,12 @@ def _sharding(raw: RawStep, software: Software, layer: _Layer) -> Real:
     return forward + backward
 
 
-def compose(raw: RawStep, software: Software, straggler_per_doubling: float) -> StepColumns:
+def compose(raw: RawStep, software: Software, straggler_per_doubling: Real, sustained: Real = 1.0) -> StepColumns:
     """Put a step together from its raw columns."""
-    layer = _layer(raw, software)
+    one = lasting(raw.layers, sustained)
+    layer = _layer(raw, software, one)
     sharding = _sharding(raw, software, layer)
     per_layer = layer.seconds + sharding
-    one = raw.layers
     head = one.head_forward + one.head_backward + software.pass_factor * one.head_pass
     alone = np.where(raw.pipeline > 1, 0.0, head)
     slowest = slowest_stage_seconds(per_layer, raw.fullest, raw.last, alone, head)
@@ -99,7 +109,7 @@ def compose(raw: RawStep, software: Software, straggler_per_doubling: float) -> 
     mean_stage = (raw.layer_count * per_layer + head) / raw.pipeline
     hop = (1 - software.pipeline_hidden) * raw.hop_count * raw.hop_seconds
     work = raw.micro_batches
-    causes = {cause: work * layers * seconds for cause, seconds in layer.causes.items()}
+    causes: dict[str, Real] = {cause: work * layers * seconds for cause, seconds in layer.causes.items()}
     causes["sharding_exposed"] = work * layers * sharding
     causes["head"] = work * (slowest - layers * per_layer)
     causes["pipeline_exposed"] = work * hop
@@ -112,6 +122,8 @@ def compose(raw: RawStep, software: Software, straggler_per_doubling: float) -> 
     causes["optimizer"] = software.optimizer_moved_bytes * raw.optimizer_parameters / raw.pass_bytes_per_s
     busy = sum(causes.values(), start=0.0 * work)
     causes["stragglers"] = busy * (straggler_slowdown(raw.nodes, straggler_per_doubling) - 1)
-    causes = {cause: np.asarray(causes[cause], dtype=np.float64) for cause in CAUSES}
-    total: FloatArray = sum(causes.values(), start=np.zeros(len(work)))
-    return StepColumns(causes=causes, step_seconds=total)
+    told: dict[str, FloatArray] = {cause: np.asarray(causes[cause], dtype=np.float64) for cause in CAUSES}
+    total: FloatArray = np.zeros(len(work))
+    for seconds in told.values():
+        total = total + seconds
+    return StepColumns(causes=told, step_seconds=total)

@@ -14,7 +14,7 @@ from suanli.domain.workload import TrainingSetup
 from suanli.estimate.compose import CAUSES, StepColumns, compose
 from suanli.estimate.memory import MEMORY_CAUSES, MemoryColumns, memory_columns
 from suanli.estimate.operators import BF16_BYTES
-from suanli.estimate.software import find_software
+from suanli.estimate.software import find_software, sustained_share
 from suanli.estimate.step import Machine, job_of, raw_step
 from suanli.estimate.tables import take
 from suanli.foundation.equation import FloatArray
@@ -78,7 +78,10 @@ def frozen_bytes(question: Question) -> float:
         return BF16_BYTES
     if name not in known:
         raise InputError.single(
-            place=tr("format of frozen weights"), found=f"'{name}'", allowed=", ".join(known), hint=did_you_mean(name, known)
+            place=tr("format of frozen weights"),
+            found=f"'{name}'",
+            allowed=", ".join(known),
+            hint=did_you_mean(name, known),
         )
     return known[name]
 
@@ -102,11 +105,13 @@ def _joined(parts: list[FloatArray]) -> FloatArray:
 def weigh_time(question: Question, table: LayoutTable) -> StepColumns:
     """Count the seconds of every row."""
     straggler = question.calibration.straggler_per_doubling
+    sustained = sustained_share(question.calibration, question.machine.device.accelerator.id)
     parts = [
         compose(
             raw_step(question.setup, question.machine, question.software, take(table, rows)),
             question.software,
             straggler,
+            sustained,
         )
         for rows in chunks(len(table))
     ]

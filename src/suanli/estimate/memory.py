@@ -100,7 +100,12 @@ def _kept(held: Parameters, element_bytes: float, dense_shards: Real, expert_sha
 
 
 def _states(
-    setup: TrainingSetup, software: Software, table: LayoutTable, stage: Parameters, held: StageParameters, frozen: float
+    setup: TrainingSetup,
+    software: Software,
+    table: LayoutTable,
+    stage: Parameters,
+    held: StageParameters,
+    frozen: float,
 ) -> dict[str, Real]:
     """Bytes of weights, gradients, optimizer state and gathering buffers of one stage."""
     ranks, copies = group(table), expert_copies(table)
@@ -113,7 +118,8 @@ def _states(
     weights = _kept(stage, 1.0, shards(table, FULL, ranks), shards(table, FULL, copies)) * stored
     if tuned:
         weights = weights + _kept(trained, 2 * BF16_BYTES, shards(table, FULL, ranks), shards(table, FULL, copies))
-    gradients = _kept(trained, software.gradient_bytes, shards(table, GRADIENTS, ranks), shards(table, GRADIENTS, copies))
+    split = (shards(table, GRADIENTS, ranks), shards(table, GRADIENTS, copies))
+    gradients = _kept(trained, software.gradient_bytes, *split)
     moments = _kept(trained, 1.0, shards(table, OPTIMIZER, ranks), shards(table, OPTIMIZER, copies))
     one = held.layer.dense + held.layer.expert
     tables = np.maximum(held.first.dense - held.layer.dense, 0.0)
@@ -149,12 +155,17 @@ def memory_columns(
         causes["logits"] = logits * out
         settled = causes["weights"] + causes["gradients"] + causes["optimizer"]
         short = causes["activations"] + causes["logits"] + causes["buffers"]
-        total = held_bytes(settled, short, software.reserved_bytes, software.fragmentation)
+        taken = held_bytes(settled, short, software.reserved_bytes, software.fragmentation)
         causes["fragmentation"] = software.fragmentation * short
         causes["runtime"] = software.reserved_bytes + 0.0 * short
-        stages.append((causes, total))
+        stages.append((causes, taken))
     (first, first_total), (end, end_total) = stages
     fuller = np.asarray(first_total >= end_total)
-    whole = np.ones(len(table))
-    causes = {name: np.where(fuller, first[name], end[name]) * whole for name in MEMORY_CAUSES}
-    return MemoryColumns(causes=causes, memory_bytes=sum(causes.values(), start=np.zeros(len(table))))
+    whole: FloatArray = np.ones(len(table))
+    kinds: dict[str, FloatArray] = {
+        name: np.asarray(np.where(fuller, first[name], end[name]), dtype=np.float64) * whole for name in MEMORY_CAUSES
+    }
+    total: FloatArray = np.zeros(len(table))
+    for held_for in kinds.values():
+        total = total + held_for
+    return MemoryColumns(causes=kinds, memory_bytes=total)

@@ -168,7 +168,9 @@ def scan_seconds(bench: Bench, core: Core) -> tuple[Real, Real]:
 def mlp_elements(layer: Layer) -> tuple[float, float]:
     """Elements for each token between a layer's feed-forward matrices: as they come in, and as they go out."""
     incoming = sum(
-        matrix.outputs * matrix.active for matrix in layer.matrices if matrix.role in (Role.MLP_IN, Role.SHARED_IN, Role.EXPERT_IN)
+        matrix.outputs * matrix.active
+        for matrix in layer.matrices
+        if matrix.role in (Role.MLP_IN, Role.SHARED_IN, Role.EXPERT_IN)
     )
     outgoing = sum(
         matrix.inputs * matrix.active
@@ -205,7 +207,7 @@ def pass_bytes(bench: Bench, layer: Layer) -> tuple[Real, Real]:
 
 
 def quantise_seconds(bench: Bench, layer: Layer) -> Real:
-    """Seconds that casting activations and gradients to a narrow format takes: read wide, write narrow, both ways round."""
+    """Seconds that casting activations and gradients to a narrow format takes: read wide, write narrow twice."""
     form = bench.device.number_format(bench.setup.number_format)
     wide = BF16_BYTES
     if form.activation_bytes >= wide:

@@ -11,7 +11,6 @@ from suanli.domain.model import Layer, Matrix, Model, Role
 from suanli.domain.workload import TrainingSetup, TuningMethod
 from suanli.equations.pipeline import fullest_stage_layers
 from suanli.estimate.operators import EXPERT_ROLES, NARROW_ROLES, layer_count, runs_of
-from suanli.foundation.equation import Real
 from suanli.parts.axes.expert import expert_tensor
 from suanli.parts.axes.sharding import Parameters
 from suanli.parts.axes.tensor import splits_columns

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import fields
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,22 @@ def load_training_calibration(path: Path = FRAMEWORK_FILE) -> TrainingCalibratio
     """Read the file of training software. Raises InputError naming the entry at fault."""
     said = read_yaml(path).data
     return TrainingCalibration(
-        software={name: _software(name, one, f"{path.name}: software.{name}") for name, one in said["software"].items()},
+        software={name: _software(name, one, f"{path.name}: {name}") for name, one in said["software"].items()},
         aliases=dict(said["aliases"]),
         straggler_per_doubling=float(said["cluster"]["straggler_per_doubling"]),
+        sustained={pattern: float(share) for pattern, share in said["sustained"].items()},
         adapter_rank=int(said["cluster"]["adapter_rank"]),
         frozen_bytes={name: _figure(one, "B", f"{path.name}: frozen.{name}") for name, one in said["frozen"].items()},
         bands={name: (float(low), float(high)) for name, (low, high) in said["bands"].items()},
     )
+
+
+def sustained_share(calibration: TrainingCalibration, accelerator_id: str) -> float:
+    """Return what long training keeps of an accelerator's short-kernel rate: the first pattern that fits, else all."""
+    for pattern, share in calibration.sustained.items():
+        if fnmatch(accelerator_id, pattern):
+            return share
+    return 1.0
 
 
 def find_software(calibration: TrainingCalibration, framework: str) -> Software:

@@ -45,7 +45,8 @@ def _products(choices: dict[str, Sequence[float]]) -> LayoutTable:
 
 def _recompute(setup: TrainingSetup) -> tuple[float, ...]:
     """Levels worth trying: with a fused kernel, selective recomputation has nothing left to save."""
-    levels = [level for level in RECOMPUTE_LEVELS if setup.attention is Attention.UNFUSED or level is not Recompute.SELECTIVE]
+    unfused = setup.attention is Attention.UNFUSED
+    levels = [level for level in RECOMPUTE_LEVELS if unfused or level is not Recompute.SELECTIVE]
     return tuple(float(RECOMPUTE_LEVELS.index(level)) for level in levels)
 
 

@@ -1,4 +1,4 @@
-"""One training step as raw columns: kernels, traffic and shape of every layout, before software hides or adds anything."""
+"""One training step as raw columns: kernels, traffic and shape of every layout, before software adds to it."""
 
 from __future__ import annotations
 

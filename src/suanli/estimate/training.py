@@ -134,8 +134,9 @@ def _infeasible(
     )
     return InfeasibleError(
         limit=tr(
-            "No layout fits the memory: closest is data {data}, tensor {tensor}, pipeline {pipeline}, context {context}, "
-            "expert {expert}, micro-batch {micro_batch}, recompute {recompute}, short by {gib:.1f} GiB an accelerator.",
+            "No layout fits the memory: closest is data {data}, tensor {tensor}, pipeline {pipeline}, "
+            "context {context}, expert {expert}, micro-batch {micro_batch}, recompute {recompute}, "
+            "short by {gib:.1f} GiB an accelerator.",
             data=layout.data,
             tensor=layout.tensor,
             pipeline=layout.pipeline,

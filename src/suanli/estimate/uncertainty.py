@@ -8,6 +8,6 @@ from suanli.parts.devices.electronic import Device
 
 
 def band_of(calibration: TrainingCalibration, quantity: str, device: Device, value: float) -> Band:
-    """The band around a value: narrow where the device's kernels are measured, wide where its class stands in."""
+    """Put the band around a value: narrow where the device's kernels are measured, wide where its class stands in."""
     low, high = calibration.bands[f"{quantity}_{'calibrated' if device.calibrated else 'default'}"]
     return Band(low=value * low, high=value * high)

@@ -62,9 +62,8 @@ def read_records(path: Path, needed: Iterable[str] = ()) -> tuple[Record, ...]:
     try:
         size = path.stat().st_size
         if size > MOST_BYTES:
-            raise InputError.single(
-                place=str(path), found=tr("{size} bytes", size=size), allowed=tr("at most {most} bytes", most=MOST_BYTES)
-            )
+            most = tr("at most {most} bytes", most=MOST_BYTES)
+            raise InputError.single(place=str(path), found=tr("{size} bytes", size=size), allowed=most)
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError.single(place=str(path), found=str(error), allowed=tr("a CSV table in UTF-8")) from error
@@ -80,14 +79,16 @@ def read_records(path: Path, needed: Iterable[str] = ()) -> tuple[Record, ...]:
         )
     try:
         return tuple(
-            Record(file=path.name, line=reader.line_num, cells={k: v for k, v in row.items() if k and isinstance(v, str)},
-                   faults=faults)
-            for row in reader
-        )  # fmt: skip
+            Record(file=path.name, line=reader.line_num, cells=_cells(row), faults=faults) for row in reader
+        )
     except csv.Error as error:
         raise InputError.single(
             place=f"{path.name}:{reader.line_num}", found=str(error), allowed=tr("a CSV table")
         ) from error
+
+
+def _cells(row: Mapping[str, object]) -> dict[str, str]:
+    return {column: cell for column, cell in row.items() if column and isinstance(cell, str)}
 
 
 def raise_faults(records: Iterable[Record]) -> None:

@@ -43,7 +43,7 @@ def model_of_columns(record: Record, reading: Reading) -> Model | None:
     vocabulary = record.count("vocab") or int(fallback)
     experts, chosen = record.count("experts") or 0, record.count("experts_per_token") or 0
     matrices = (
-        Matrix(name="query_key_value", role=Role.ATTENTION_IN, inputs=hidden, outputs=(heads + 2 * kv_heads) * head_dim),
+        Matrix(name="keys", role=Role.ATTENTION_IN, inputs=hidden, outputs=(heads + 2 * kv_heads) * head_dim),
         Matrix(name="attention_out", role=Role.ATTENTION_OUT, inputs=heads * head_dim, outputs=hidden),
         *_feed(hidden, inner, gated, experts, chosen),
     )
@@ -74,7 +74,7 @@ def model_of_columns(record: Record, reading: Reading) -> Model | None:
 
 
 def _feed(hidden: int, inner: int, gated: bool, experts: int, chosen: int) -> tuple[Matrix, ...]:
-    wide = 2 * inner if gated else inner
+    wide, active = 2 * inner if gated else inner, float(chosen)
     if experts < 2:
         return (
             Matrix(name="mlp_in", role=Role.MLP_IN, inputs=hidden, outputs=wide),
@@ -82,8 +82,8 @@ def _feed(hidden: int, inner: int, gated: bool, experts: int, chosen: int) -> tu
         )
     return (
         Matrix(name="router", role=Role.ROUTER, inputs=hidden, outputs=experts),
-        Matrix(name="expert_in", role=Role.EXPERT_IN, inputs=hidden, outputs=wide, copies=experts, active=float(chosen)),
-        Matrix(name="expert_out", role=Role.EXPERT_OUT, inputs=inner, outputs=hidden, copies=experts, active=float(chosen)),
+        Matrix(name="expert_in", role=Role.EXPERT_IN, inputs=hidden, outputs=wide, copies=experts, active=active),
+        Matrix(name="expert_out", role=Role.EXPERT_OUT, inputs=inner, outputs=hidden, copies=experts, active=active),
     )
 
 

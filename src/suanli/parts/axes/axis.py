@@ -59,7 +59,7 @@ class Axis(Protocol):
         """Which rows of a table keep the axis' rule."""
 
     def transfers(self, job: Job, layer: Layer, table: LayoutTable, backward: bool) -> tuple[Transfer, ...]:
-        """What one layer sends for one micro-batch, forward or backward."""
+        """Say what one layer sends for one micro-batch, forward or backward."""
 
 
 AXES: Registry[Axis] = Registry("axis")
@@ -76,7 +76,7 @@ def divides(part: Real, whole: Real) -> Rows:
 
 
 def placed_together(ranks: Real, inside: Real, node_accelerators: float) -> Real:
-    """How many of a group's ranks share a node when `inside` neighbours of each rank belong to groups laid out first."""
+    """Say how many of a group's ranks share a node when `inside` neighbours of each belong to groups laid out first."""
     return np.minimum(ranks, np.maximum(np.floor(node_accelerators / inside), 1))
 
 

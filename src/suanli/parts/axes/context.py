@@ -28,7 +28,7 @@ class ContextAxis:
 
     def legal(self, job: Job, table: LayoutTable) -> Rows:
         """Two parts for each rank."""
-        return (table.context == 1) | divides(2 * table.context, job.sequence)
+        return np.asarray((table.context == 1) | divides(2 * table.context, job.sequence))
 
     def transfers(self, job: Job, layer: Layer, table: LayoutTable, backward: bool) -> tuple[Transfer, ...]:
         """Keys and values of the whole sequence reach every rank of the ring."""

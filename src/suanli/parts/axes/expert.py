@@ -31,7 +31,7 @@ class ExpertAxis:
     rule = "expert must divide the experts of every layer and the ranks of a stage (data x context x tensor)"
 
     def degrees(self, job: Job) -> tuple[int, ...]:
-        """Common divisors of the numbers of experts; 1 alone for a dense model."""
+        """Find the common divisors of the numbers of experts; 1 alone for a dense model."""
         experts = _experts(job)
         if not experts:
             return (1,)

@@ -16,7 +16,7 @@ def model_layers(job: Job) -> int:
 
 
 def hop(job: Job, table: LayoutTable) -> Transfer:
-    """What a stage hands on for one micro-batch and chunk, one way."""
+    """Say what a stage hands on for one micro-batch and chunk, one way."""
     split = np.where(table.sequence_parallel > 0, table.tensor, 1.0)
     inside = table.data * table.tensor * table.context * table.pipeline <= job.node_accelerators
     return Transfer(

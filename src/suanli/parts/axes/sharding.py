@@ -50,7 +50,7 @@ def _both(job: Job, table: LayoutTable, op: str, held: Parameters, element_bytes
 
 
 def gradients(job: Job, table: LayoutTable, held: Parameters, element_bytes: float) -> tuple[Transfer, ...]:
-    """What one exchange of gradients sends: all-reduced, or scattered from the optimizer stage on.
+    """Say what one exchange of gradients sends: all-reduced, or scattered from the optimizer stage on.
 
     A sharding group smaller than all replicas all-reduces its parts with the other groups.
     """
@@ -67,7 +67,7 @@ def gradients(job: Job, table: LayoutTable, held: Parameters, element_bytes: flo
 
 
 def weights(job: Job, table: LayoutTable, held: Parameters, element_bytes: float) -> tuple[Transfer, ...]:
-    """What one gathering of sharded weights sends."""
+    """Say what one gathering of sharded weights sends."""
     return tuple(_both(job, table, "all_gather", held, element_bytes, np.where(table.sharding >= OPTIMIZER, 1.0, 0.0)))
 
 
@@ -82,7 +82,7 @@ class ShardingAxis:
         return tuple(range(len(SHARDING_STAGES)))
 
     def legal(self, job: Job, table: LayoutTable) -> Rows:
-        """Groups divide the replicas; gradients and weights stay whole under a pipeline, which would gather too often."""
+        """Tell whether groups divide the replicas; under a pipeline gradients and weights stay whole."""
         staged = (table.pipeline == 1) | (table.sharding <= OPTIMIZER)
         return np.asarray(staged & divides(group(table), replicas(table)))
 
@@ -92,7 +92,7 @@ class ShardingAxis:
 
 
 def sharding_column(sharding: Sharding) -> float:
-    """The number that stands for a stage in a table."""
+    """Return the number that stands for a stage in a table."""
     return float(SHARDING_STAGES.index(sharding))
 
 

@@ -64,7 +64,7 @@ class TensorAxis:
         return fits
 
     def transfers(self, job: Job, layer: Layer, table: LayoutTable, backward: bool) -> tuple[Transfer, ...]:
-        """An all-reduce for each join, or a reduce-scatter and an all-gather under sequence parallelism."""
+        """Ask for an all-reduce for each join, or a reduce-scatter and an all-gather under sequence parallelism."""
         split_experts = np.where(expert_tensor(table) > 1, 1.0, 0.0)
         count = joins(layer, job.model.hidden, split_experts) * np.where(table.tensor > 1, 1.0, 0.0)
         message = tokens_at_once(job, table) * job.model.hidden * job.activation_bytes
