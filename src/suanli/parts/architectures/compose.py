@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from suanli.domain.model import Core, CoreKind, Layer, LayerRun, Matrix, Model, Quantisation, Role
+from suanli.domain.model import Core, CoreKind, Layer, LayerRun, Matrix, Model, Role
 from suanli.parts.architectures.families import Family, table
 from suanli.parts.architectures.fields import Fields
 from suanli.parts.architectures.pieces import EXTRAS, FEEDS, MIXERS, OUTERS, PATTERNS, Piece, Spot, vector
@@ -98,7 +98,7 @@ def outer_vectors(fields: Fields, family: Family, hidden: int) -> int:
     return count * norm_vectors(fields, family, hidden) + outer_piece(fields, family).vectors
 
 
-def build_model(fields: Fields, family: Family, name: str, quantisation: Quantisation | None) -> Model:
+def build_model(fields: Fields, family: Family, name: str) -> Model:
     """Make the model that a config describes. Raises InputError with every fault found."""
     hidden, layers = (
         fields.count("hidden_size"),
@@ -124,8 +124,6 @@ def build_model(fields: Fields, family: Family, name: str, quantisation: Quantis
         draft_runs=build_drafts(fields, family, spots),
         outer_matrices=outer(fields, family, width),
         embedding_width=0 if width == hidden else width,
-        quantisation=quantisation,
-        notes=tuple(note for note in (*fields.notes, family.note) if note),
     )
     fields.raise_faults()
     return model

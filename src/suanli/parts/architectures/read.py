@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -72,9 +73,11 @@ def read_model(
     fields = fields_of(prepared, family, part_place)
     if part is not config:
         fields.notes.append(tr("Only the language part is counted; towers for images, video and sound are left out."))
-    said = quantisation or config.get("quantization_config") or part.get("quantization_config")
-    found = read_quantisation(said, fields, name_of_expert_format(config, part))
-    return build_model(fields, family, name, found)
+    model = build_model(fields, family, name)
+    inside = part.get("quantization_config") or config.get("quantization_config")
+    found = read_quantisation(quantisation, inside, name_of_expert_format(config, part), fields, model)
+    fields.raise_faults()
+    return replace(model, quantisation=found, notes=tuple(note for note in (*fields.notes, family.note) if note))
 
 
 def name_of_expert_format(config: Mapping[str, Any], part: Mapping[str, Any]) -> str | None:
