@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gettext
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
@@ -11,14 +12,15 @@ from types import ModuleType
 import pytest
 
 from suanli.domain.plan import Plan
+from suanli.foundation import language as spoken
 from suanli.foundation.language import set_language
 
 
-def load_sample() -> ModuleType:
-    """Load sample.py, which lies beside this file and belongs to no package."""
-    name = "suanli_report_sample"
+def load_beside(file: str) -> ModuleType:
+    """Load a module that lies beside this file and belongs to no package."""
+    name = f"suanli_report_{file}"
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name("sample.py"))
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{file}.py"))
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
@@ -29,12 +31,28 @@ def load_sample() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def plan() -> Plan:
-    return load_sample().sample_plan()
+    return load_beside("sample").sample_plan()
 
 
 @pytest.fixture(scope="session")
 def hostile_plan() -> Callable[[str], Plan]:
-    return load_sample().hostile_plan
+    return load_beside("sample").hostile_plan
+
+
+@pytest.fixture(scope="session")
+def pages() -> ModuleType:
+    return load_beside("pages")
+
+
+@pytest.fixture
+def pseudo_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Speak a language that puts every translated message in marks, so that what was not translated stands out."""
+
+    class Marked(gettext.NullTranslations):
+        def gettext(self, message: str) -> str:
+            return f"⟦{message}⟧"
+
+    monkeypatch.setattr(spoken, "_messages", lambda code: Marked())
 
 
 @pytest.fixture(autouse=True)
@@ -46,4 +64,4 @@ def english() -> Iterator[None]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "hostile_name" in metafunc.fixturenames:
-        metafunc.parametrize("hostile_name", load_sample().HOSTILE_NAMES, ids=ascii)
+        metafunc.parametrize("hostile_name", load_beside("sample").HOSTILE_NAMES, ids=ascii)
