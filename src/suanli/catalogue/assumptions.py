@@ -45,8 +45,8 @@ def assumption(name: str) -> Figure:
     """Return one assumed figure, such as `pue.china`. Raises InputError naming the nearest where there is none."""
     known = assumptions()
     if name not in known:
-        raise InputError.single(place="assumptions", found=tr("unknown figure '{name}'", name=name),
-                                allowed=tr("a name in data/assumptions.yaml"), hint=did_you_mean(name, known))  # fmt: skip
+        found, allowed = tr("unknown figure '{name}'", name=name), tr("a name in data/assumptions.yaml")
+        raise InputError.single(place="assumptions", found=found, allowed=allowed, hint=did_you_mean(name, known))
     return known[name]
 
 
@@ -91,8 +91,8 @@ def exchange_rate(paid: str, wanted: str, as_of: datetime.date) -> Figure:
     direct = _rate(paid, wanted, as_of)
     if direct is not None:
         return direct
-    legs = [_rate(paid, middle, as_of) for middle in CURRENCIES], [_rate(middle, wanted, as_of) for middle in CURRENCIES]
-    for first, second in zip(*legs, strict=True):
+    for middle in CURRENCIES:
+        first, second = _rate(paid, middle, as_of), _rate(middle, wanted, as_of)
         if first is not None and second is not None:
             return _product(first, second, f"{wanted}/{paid}")
     raise InputError.single(place=str(as_of), found=f"{paid} -> {wanted}", allowed=", ".join(CURRENCIES))

@@ -1,4 +1,4 @@
-"""Files to figures: number and unit as printed become SI, with the range that the kind is good for where none is given."""
+"""Files to figures: numbers and units as printed become SI, with the range of their kind where none is given."""
 
 from __future__ import annotations
 
@@ -56,6 +56,11 @@ def unit_factor(unit: str, into: str) -> float | None:
         return 1.0
     known = _known_factors().get(into, {}).get(unit)
     return known if known is not None else si_factor(unit, "" if into == "1" else into)
+
+
+def seconds_of(span: str) -> float:
+    """Return the seconds of a span such as `h`, `month` or `year`. Raises KeyError on any other."""
+    return _known_factors()["s"][span]
 
 
 def units_like(into: str) -> list[str]:

@@ -68,7 +68,8 @@ def _found(
         if plain in table and table[plain] in ids:
             return table[plain]
     asked = _words(text)
-    fitting = sorted((len(_words(said) - asked), name) for name, said in names.items() if asked and asked <= _words(said))
+    spare = {name: len(_words(said) - asked) for name, said in names.items() if asked and asked <= _words(said)}
+    fitting = sorted((count, name) for name, count in spare.items())
     alone = len(fitting) == 1 or (len(fitting) > 1 and fitting[0][0] < fitting[1][0])
     return fitting[0][1] if alone else None
 
@@ -93,7 +94,8 @@ def system(text: str, known: Catalogue | None = None, place: str = "system") -> 
     usual = default_system(inside, everything)
     if counted and int(counted["count"]) != usual.accelerators:
         found_words = tr("{count} accelerators", count=counted["count"])
-        raise InputError.single(place=place, found=f"'{text}': {found_words}", allowed=f"{usual.id}: {usual.accelerators}")
+        allowed = f"{usual.id}: {usual.accelerators}"
+        raise InputError.single(place=place, found=f"'{text}': {found_words}", allowed=allowed)
     return usual
 
 
@@ -112,14 +114,21 @@ def default_system(accelerator_id: str, known: Catalogue | None = None) -> Syste
     return in_chassis(inside, everything.systems[chassis]) if chassis else plain_host(inside)
 
 
+@functools.cache
+def siblings_of(accelerator_id: str) -> frozenset[str]:
+    """Return the accelerators that do the same work as another and are priced alike: bins of one chip, export cuts."""
+    for members in read_plain(DATA / "aliases.yaml").data["siblings"].values():
+        if accelerator_id in members:
+            return frozenset(members) - {accelerator_id}
+    return frozenset()
+
+
 def _preference(item: System) -> tuple[int, int, str, str]:
     return (KIND_ORDER.index(item.system_kind), CONFIDENCE_ORDER.index(item.confidence)
             if item.confidence in CONFIDENCE_ORDER else 0, item.released, item.id)  # fmt: skip
 
 
-def _unknown(
-    text: str, place: str, what: str, ids: Mapping[str, Accelerator] | Mapping[str, System]
-) -> InputError:
+def _unknown(text: str, place: str, what: str, ids: Mapping[str, Accelerator] | Mapping[str, System]) -> InputError:
     import difflib
 
     spelled = {folded(item.name): item.id for item in ids.values()} | {folded(name): name for name in ids}

@@ -17,7 +17,8 @@ ACCELERATOR_KEYS = (
 )  # fmt: skip
 SYSTEM_KEYS = (
     "id", "vendor", "name", "system_kind", "released", "accelerator", "accelerators", "host_cpu", "cooling",
-    "confidence", "weak", "sources", "notes", "link", "scale_out", "nics", "host_memory", "power", "rack_units", "other",
+    "confidence", "weak", "sources", "notes", "link", "scale_out", "nics", "host_memory", "power", "rack_units",
+    "other",
 )  # fmt: skip
 LINK_KEYS = ("name", "topology", "domain", "per_direction")
 OTHER_UNITS: Mapping[str, str] = {
@@ -69,22 +70,30 @@ def system_of(sheet: Sheet, stem: str, accelerators: Mapping[str, Accelerator]) 
     kind = sheet.text("system_kind", needed=True)
     if kind and kind not in SYSTEM_KINDS:
         sheet.fault(("system_kind",), f"'{kind}'", ", ".join(SYSTEM_KINDS), did_you_mean(kind, SYSTEM_KINDS))
-    link = _link(sheet)
-    figures = {
-        "scale_out_bytes_per_s": sheet.figure("scale_out", into="B/s"),
-        "host_memory_bytes": sheet.figure("host_memory", into="B"),
-        "power_watts": sheet.figure("power", into="W"),
-        "rack_units": sheet.figure("rack_units", into="1", quantity="count"),
-    }
-    texts = {name: sheet.text(name) for name in ("vendor", "name", "host_cpu", "cooling", "confidence", "notes")}
-    nics, sources, others = sheet.whole("nics"), sheet.sources("sources"), _others(sheet)
-    name, released = _id(sheet, stem), sheet.date("released")
-    if len(sheet.faults) > before or accelerator is None or count is None:
+    if accelerator is None:
         return None
-    return System(
-        id=name, system_kind=kind, released=released, accelerator=accelerator, accelerators=count, link=link,
-        nics=nics, sources=sources, other_figures=others, **figures, **texts,
-    )  # fmt: skip
+    made = System(
+        id=_id(sheet, stem),
+        vendor=sheet.text("vendor", needed=True),
+        name=sheet.text("name", needed=True),
+        system_kind=kind,
+        released=sheet.date("released"),
+        accelerator=accelerator,
+        accelerators=count or 1,
+        link=_link(sheet),
+        scale_out_bytes_per_s=sheet.figure("scale_out", into="B/s"),
+        nics=sheet.whole("nics"),
+        host_memory_bytes=sheet.figure("host_memory", into="B"),
+        power_watts=sheet.figure("power", into="W"),
+        rack_units=sheet.figure("rack_units", into="1", quantity="count"),
+        cooling=sheet.text("cooling"),
+        confidence=sheet.text("confidence"),
+        sources=sheet.sources("sources"),
+        host_cpu=sheet.text("host_cpu"),
+        notes=sheet.text("notes"),
+        other_figures=_others(sheet),
+    )
+    return made if len(sheet.faults) == before else None
 
 
 def _id(sheet: Sheet, stem: str) -> str:

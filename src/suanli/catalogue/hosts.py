@@ -39,7 +39,7 @@ def in_chassis(accelerator: Accelerator, chassis: System) -> System:
 
 
 def plain_host(accelerator: Accelerator) -> System:
-    """Put an accelerator in a plain host: eight cards where it is a card on PCIe or has a link, else one of its kind."""
+    """Put an accelerator in a plain host: eight where it is a card on PCIe or has a link, else one of its kind."""
     linked = accelerator.link.domain > 1 or accelerator.link.topology is Topology.PCIE
     count = int(assumption("host.accelerators").value) if linked or accelerator.host_bytes_per_s is not None else 1
     power = accelerator.power_watts

@@ -132,9 +132,7 @@ def _laid_over(below: Catalogue, overlay: Path, faults: list[Fault]) -> Catalogu
                      offers=(*below.offers, *offers), sources=below.sources)  # fmt: skip
 
 
-def _with_new_accelerators(
-    systems: Mapping[str, System], accelerators: Mapping[str, Accelerator]
-) -> dict[str, System]:
+def _with_new_accelerators(systems: Mapping[str, System], accelerators: Mapping[str, Accelerator]) -> dict[str, System]:
     import dataclasses
 
     return {

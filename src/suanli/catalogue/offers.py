@@ -11,7 +11,7 @@ from pathlib import Path
 from suanli.catalogue.dates import is_date
 from suanli.catalogue.figures import DATA, unit_factor, with_range
 from suanli.domain.market import Offer, OfferKind
-from suanli.foundation.errors import Fault, InputError, did_you_mean
+from suanli.foundation.errors import Fault, did_you_mean
 from suanli.foundation.figure import Figure, Kind
 from suanli.foundation.language import tr
 
@@ -128,9 +128,7 @@ class OfferReader:
         value = (ends[0] + ends[1]) / 2
         apart = ends[0] != ends[1]
         quantity = "lead_time" if row["kind"] == "lead_time" else "price"
-        low, high, given = with_range(
-            value, ends[0] if apart else None, ends[1] if apart else None, kind, quantity
-        )
+        low, high, given = with_range(value, ends[0] if apart else None, ends[1] if apart else None, kind, quantity)
         source = self.owner or row.get("source", "")
         figure = Figure(
             value=value, unit=unit, low=low, high=high, kind=kind, source=source, date=row["date"], range_given=given

@@ -82,7 +82,7 @@ def _value(said: str, trail: Trail, number: int, lines: dict[Trail, int]) -> Any
     if said[0] in "\"'":
         end = said.index(said[0], 1)
         return said[1:end]
-    return scalar(said.split(" #")[0].rstrip())
+    return scalar(said.partition(" #")[0].rstrip())
 
 
 def _mapping(said: str, trail: Trail, number: int, lines: dict[Trail, int]) -> dict[str, Any]:

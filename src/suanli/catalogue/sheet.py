@@ -61,7 +61,7 @@ class Sheet:
         """Fault a part that is needed and not there."""
         self.fault(trail[:-1], tr("no '{key}'", key=trail[-1]), what)
 
-    def text(self, *trail: str, needed: bool = False) -> str:
+    def text(self, *trail: str | int, needed: bool = False) -> str:
         """Return a text; a date or number that YAML reads as such stays as it is printed."""
         said = self.get(trail)
         if said is None or said == "":
@@ -75,7 +75,7 @@ class Sheet:
             return ""
         return str(said)
 
-    def date(self, *trail: str) -> str:
+    def date(self, *trail: str | int) -> str:
         """Return a date as printed; empty where none is known."""
         said = self.text(*trail)
         if said and not is_date(said):
