@@ -30,8 +30,8 @@ def load_scenario(path: Path | str, known: KnownNames = NOTHING_CHECKED) -> Scen
     own, exchange = (data.get("currency"), data.get("exchange")) if isinstance(data, dict) else (None, None)
     currencies = known_currencies(own, exchange)
     entry, of_shape = read_shape(data, currencies)
-    of_parts = cross_findings(data, path.parent, known, currencies)
-    faults = _in_order(document, (*of_shape, *of_parts))
+    of_parts, of_files = cross_findings(data, path.parent, known, currencies)
+    faults = (*_in_order(document, (*of_shape, *of_parts)), *of_files)
     if faults or entry is None:
         raise InputError(faults)
     return build_scenario(entry, path)

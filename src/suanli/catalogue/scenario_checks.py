@@ -30,20 +30,23 @@ from suanli.catalogue.workload_checks import check_workloads
 from suanli.catalogue.yaml_reader import Trail
 from suanli.domain.scenario import QuoteTerms
 from suanli.foundation.calendar import month_after
+from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
 
 
-def cross_findings(data: object, folder: Path, known: KnownNames, currencies: frozenset[str]) -> tuple[Finding, ...]:
-    """Check the parts of a scenario against each other and the outside; every fault."""
+def cross_findings(
+    data: object, folder: Path, known: KnownNames, currencies: frozenset[str]
+) -> tuple[tuple[Finding, ...], tuple[Fault, ...]]:
+    """Check the parts of a scenario against each other and the outside; its faults, and those of the user's files."""
     if not isinstance(data, dict):
-        return ()
+        return (), ()
     facts = Facts(data=data, folder=folder, known=known, currencies=currencies)
     find_horizon(facts)
     check_files(facts)
     for check in (check_empty, check_horizon, check_exchange, check_budget, check_fleet, check_market, check_goodput):
         check(facts)
     check_workloads(facts)
-    return tuple(facts.findings)
+    return tuple(facts.findings), tuple(facts.file_faults)
 
 
 def find_horizon(facts: Facts) -> None:
@@ -116,7 +119,10 @@ def check_files(facts: Facts) -> None:
         else:
             allowed = tr("a file that exists, as a path from the scenario's folder")
             facts.tell(("market", "files", index), f"'{shown(name)}'", allowed)
-    facts.systems = facts.known.systems(tuple(paths)) if facts.known.systems else ()
+    try:
+        facts.systems = facts.known.systems(tuple(paths)) if facts.known.systems else ()
+    except InputError as error:
+        facts.file_faults.extend(error.faults)
 
 
 def check_fleet(facts: Facts) -> None:

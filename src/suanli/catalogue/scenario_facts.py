@@ -13,7 +13,7 @@ from suanli.catalogue.quantity import shown
 from suanli.catalogue.scenario_fields import read_date
 from suanli.catalogue.scenario_shape import Finding
 from suanli.catalogue.yaml_reader import Trail
-from suanli.foundation.errors import did_you_mean
+from suanli.foundation.errors import Fault, did_you_mean
 from suanli.foundation.language import tr
 
 MOST_NAMES_SHOWN = 8
@@ -46,6 +46,7 @@ class Facts:
     start: str = ""
     last: str = ""
     findings: list[Finding] = field(default_factory=list)
+    file_faults: list[Fault] = field(default_factory=list)
 
     def tell(self, trail: Trail, found: str, allowed: str, hint: str = "") -> None:
         """Note a fault."""
