@@ -22,6 +22,7 @@ def main() -> None:
 from suanli.cli import (  # noqa: E402  each module adds its own command to the app above
     finetune as finetune,
     init as init,
+    model as model,
     serve as serve,
     train as train,
     validate as validate,

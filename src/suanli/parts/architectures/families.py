@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import tomllib
 from collections.abc import Mapping
@@ -109,6 +110,20 @@ def families() -> Mapping[str, Family]:
     return made
 
 
+SIMILARITY = 0.4  # how alike a near name is, by difflib
+NEAREST = 8
+"""How many known names a refusal tells."""
+
+
+def _near(model_type: str, known: Mapping[str, Family]) -> str:
+    """Name the known model_types that are nearest to what was found."""
+    near = difflib.get_close_matches(model_type.lower(), list(known), n=NEAREST, cutoff=SIMILARITY)
+    start = model_type.lower()[: 1 + 2]
+    near += [name for name in sorted(known) if start and name.startswith(start) and name not in near]
+    names = ", ".join(near[:NEAREST]) or ", ".join(sorted(known))
+    return tr("one of {count} known families, near it: {names}", count=len(known), names=names)
+
+
 def find_family(model_type: object, place: str) -> Family:
     """Return the family of a model_type. Raises InputError that names what is known nearby."""
     known = families()
@@ -116,13 +131,13 @@ def find_family(model_type: object, place: str) -> Family:
         raise InputError.single(
             place=place,
             found=tr("no model_type") if model_type is None else repr(model_type),
-            allowed=", ".join(sorted(known)),
+            allowed=_near("", known),
         )
     if model_type not in known:
         raise InputError.single(
             place=place,
             found=tr("unknown model_type '{name}'", name=model_type),
-            allowed=", ".join(sorted(known)),
+            allowed=_near(model_type, known),
             hint=did_you_mean(model_type, known),
         )
     return known[model_type]

@@ -101,6 +101,15 @@ def own_width(fields: Fields, widths: object, index: int) -> tuple[tuple[str, in
     return (("intermediate_size", fields.checked("intermediate_size", widths[index])),)
 
 
+def own_counts(fields: Fields, index: int) -> tuple[tuple[str, int], ...]:
+    """Return the counts that `per_layer_config` gives a layer of its own."""
+    layers = fields.value("per_layer_config")
+    own = layers.get(f"{index:02d}", layers.get(str(index))) if isinstance(layers, dict) else None
+    if not isinstance(own, dict):
+        return ()
+    return tuple((str(name), fields.checked("per_layer_config", value)) for name, value in own.items())
+
+
 def named(fields: Fields, family: Family, layers: int) -> list[Spot]:
     """Lay out layers of one mixer and one feed-forward each."""
     found = kinds(fields, family, layers)
@@ -118,7 +127,7 @@ def named(fields: Fields, family: Family, layers: int) -> list[Spot]:
             windowed=kind == WINDOWED,
             word=index_words[index] if index < len(index_words) else "",
             reuses_keys=index >= own_keys,
-            own=own_width(fields, widths, index),
+            own=own_width(fields, widths, index) + own_counts(fields, index),
         )
         for index, (kind, sparse) in enumerate(zip(found, experts, strict=True))
     ]

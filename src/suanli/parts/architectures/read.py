@@ -194,7 +194,10 @@ def named_model(name: str) -> Model:
         raise InputError.single(
             place=tr("model"),
             found=tr("unknown model '{name}'", name=name),
-            allowed=tr("a path to a config.json, or one of: {names}", names=", ".join(known_models())),
+            allowed=tr(
+                "a path to a config.json, or one of the {count} packaged models (suanli model --list)",
+                count=len(known_models()),
+            ),
             hint=did_you_mean(name.lower(), _by_lower_name()),
         )
     return read_model(_packaged()[found]["config"], found, place=found)
