@@ -130,7 +130,9 @@ def _purchase_columns(made: Draft, choice: Choice, name: str, most: int) -> None
             made.ordering[choice.id, period] = made.program.column(f"ordering_{name}_{period}", high=1, whole=True)
     high = choice.held if fixed else most * max(1, len(orders))
     for period in range(periods):
-        made.pool[choice.id, period] = made.program.column(f"pool_{name}_{period}", low=choice.held, high=high)
+        made.pool[choice.id, period] = made.program.column(
+            f"pool_{name}_{period}", low=choice.held, high=high, whole=True
+        )
 
 
 def _rent_columns(made: Draft, choice: Choice, name: str, most: int) -> None:
@@ -143,7 +145,7 @@ def _rent_columns(made: Draft, choice: Choice, name: str, most: int) -> None:
         made.pool[choice.id, period] = pool
         if period < first or (choice.commit_periods <= 1 and choice.lot <= 1):
             continue
-        made.start[choice.id, period] = made.program.column(f"start_{name}_{period}", high=most)
+        made.start[choice.id, period] = made.program.column(f"start_{name}_{period}", high=most, whole=True)
         if choice.lot > 1:
             made.ordering[choice.id, period] = made.program.column(f"ordering_{name}_{period}", high=1, whole=True)
 
@@ -155,7 +157,9 @@ def _demand_columns(made: Draft, demand: Demand, name: str) -> None:
             continue
         tail = f"{name}_{choice_name}"
         if finish:
-            made.runs_on[demand.id, choice_id] = made.program.column(f"runs_on_{tail}", high=1, whole=True)
+            made.runs_on[demand.id, choice_id] = made.program.column(
+                f"runs_on_{tail}", high=1, whole=True, leading=True
+            )
         most = systems_at_once(demand, choice_id)
         for period in working_periods(demand, len(made.problem.periods), made.elastic):
             key = (demand.id, choice_id, period)

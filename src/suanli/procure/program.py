@@ -21,13 +21,14 @@ Terms = Mapping[int, float]
 
 @dataclass(slots=True)
 class Column:
-    """One unknown: its bounds, what one unit of it costs, and whether it counts whole things."""
+    """One unknown: its bounds, what one unit of it costs, whether it counts whole things, whether it leads others."""
 
     name: str
     low: float
     high: float
     cost: float
     whole: bool
+    leading: bool = False
 
 
 @dataclass(slots=True)
@@ -48,6 +49,7 @@ class ProgramArrays:
     low: FloatArray
     high: FloatArray
     whole: NDArray[np.bool_]
+    leading: NDArray[np.bool_]
     row_low: FloatArray
     row_high: FloatArray
     row_start: NDArray[np.int32]
@@ -63,10 +65,17 @@ class Program:
     rows: list[Row] = field(default_factory=list)
 
     def column(
-        self, name: str, *, low: float = 0.0, high: float = math.inf, cost: float = 0.0, whole: bool = False
+        self,
+        name: str,
+        *,
+        low: float = 0.0,
+        high: float = math.inf,
+        cost: float = 0.0,
+        whole: bool = False,
+        leading: bool = False,
     ) -> int:
         """Add an unknown and return its number."""
-        self.columns.append(Column(name, low, high, cost, whole))
+        self.columns.append(Column(name, low, high, cost, whole, leading))
         return len(self.columns) - 1
 
     def row(self, name: str, terms: Terms, *, low: float = -math.inf, high: float = math.inf) -> None:
@@ -86,6 +95,7 @@ class Program:
             low=np.array([column.low for column in self.columns], dtype=np.float64),
             high=np.array([column.high for column in self.columns], dtype=np.float64),
             whole=np.array([column.whole for column in self.columns], dtype=np.bool_),
+            leading=np.array([column.leading for column in self.columns], dtype=np.bool_),
             row_low=np.array([row.low for row in self.rows], dtype=np.float64),
             row_high=np.array([row.high for row in self.rows], dtype=np.float64),
             row_start=np.concatenate(([0], np.cumsum(lengths))).astype(np.int32),

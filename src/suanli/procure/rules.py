@@ -6,6 +6,7 @@ A rule has a golden program of a few lines in `tests/golden/rules`, and a test f
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable
 
 from suanli.domain.procurement import DemandKind
@@ -94,11 +95,12 @@ def supply_is_limited(draft: Draft) -> None:
 @rule
 def pools_are_shared(draft: Draft) -> None:
     """Let all demands together use no more systems of a pool than stand ready."""
-    for (choice_id, period), pool in draft.pool.items():
-        users = [column for (_, used, at), column in draft.use.items() if used == choice_id and at == period]
-        if users:
-            terms = dict.fromkeys(users, 1.0) | {pool: -1.0}
-            draft.program.row(f"shared_{draft.choice_names[choice_id]}_{period}", terms, high=0.0)
+    users: dict[tuple[str, int], dict[int, float]] = defaultdict(dict)
+    for (_, choice_id, period), column in draft.use.items():
+        users[choice_id, period][column] = 1.0
+    for (choice_id, period), working in users.items():
+        terms = working | {draft.pool[choice_id, period]: -1.0}
+        draft.program.row(f"shared_{draft.choice_names[choice_id]}_{period}", terms, high=0.0)
 
 
 @rule
@@ -116,12 +118,14 @@ def jobs_run_on_one_pool(draft: Draft) -> None:
 def jobs_are_finished(draft: Draft) -> None:
     """Make the system-periods given to a job, where it runs, add up to its whole amount."""
     demands = {demand.id: demand for demand in draft.problem.demands}
+    working: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for (demand_id, choice_id, _), column in draft.use.items():
+        working[demand_id, choice_id].append(column)
     for (demand_id, choice_id), runs_on in draft.runs_on.items():
         demand = demands[demand_id]
         needed = demand.amount / demand.work_per_system[choice_id]
         name = f"{draft.demand_names[demand_id]}_{draft.choice_names[choice_id]}"
-        terms = {c: 1.0 for (d, used, _), c in draft.use.items() if d == demand_id and used == choice_id}
-        terms[runs_on] = -needed
+        terms = dict.fromkeys(working[demand_id, choice_id], 1.0) | {runs_on: -needed}
         ease = draft.easing("amount", demand_id, "share", 1.0)
         if ease is not None:
             missing = draft.program.column(f"missing_{name}", high=1.0)
@@ -161,6 +165,10 @@ def systems_work_together(draft: Draft) -> None:
     service holds its systems all the time, so what it uses is nothing or at least its least number.
     """
     demands = {demand.id: demand for demand in draft.problem.demands}
+    services: dict[tuple[str, int], dict[int, float]] = defaultdict(dict)
+    for (demand_id, choice_id, period), column in draft.use.items():
+        if demands[demand_id].kind is DemandKind.RATE:
+            services[choice_id, period][column] = -1.0
     for (demand_id, choice_id, period), together in draft.together.items():
         demand = demands[demand_id]
         least = float(demand.least_systems[choice_id])
@@ -171,12 +179,7 @@ def systems_work_together(draft: Draft) -> None:
         if demand.kind is DemandKind.RATE:
             draft.program.row(f"least_{name}", {use: 1.0, together: -least}, low=0.0)
             continue
-        services = [
-            column
-            for (other, used, at), column in draft.use.items()
-            if used == choice_id and at == period and demands[other].kind is DemandKind.RATE
-        ]
-        terms = {draft.pool[choice_id, period]: 1.0, together: -least} | dict.fromkeys(services, -1.0)
+        terms = {draft.pool[choice_id, period]: 1.0, together: -least} | services[choice_id, period]
         draft.program.row(f"least_{name}", terms, low=0.0)
 
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from suanli.domain.procurement import DemandKind, Problem, Solution
+from suanli.domain.procurement import Conflict, DemandKind, Problem, Solution
 from suanli.foundation.equation import FloatArray
 from suanli.procure import check
-from suanli.procure.check import Decisions
-from suanli.procure.costs import lay_costs
-from suanli.procure.draft import RENTS, Draft, draft
-from suanli.procure.rules import RULES
+from suanli.procure.build import build, read
+from suanli.procure.draft import Draft
+from suanli.procure.explain import binding_text, explain, relief_text
+from suanli.procure.terms import can_run, check_problem
 from suanli.procure.worker import SHARED, Answer, Outcome, Worker
 
 OPTIMAL = "optimal_within_gap"
@@ -22,17 +22,8 @@ TIME_LIMIT = "time_limit"
 NO_INCUMBENT = "no_incumbent"
 INFEASIBLE = "infeasible"
 
-DUST_SYSTEMS = 1e-7
-"""A share of a system smaller than this is the solver's dust."""
-
-
-def build(problem: Problem, *, elastic: bool = False) -> Draft:
-    """Make a problem's whole program: unknowns, costs, rules."""
-    made = draft(problem, elastic=elastic)
-    lay_costs(made)
-    for rule in RULES.values():
-        rule(made)
-    return made
+EARLY_SHARE = 0.2
+"""Share of the time that finishing early may take on top."""
 
 
 def solve(
@@ -42,24 +33,29 @@ def solve(
     *,
     threads: int = 1,
     early: bool = True,
-    explain: bool = True,
+    reasons: bool = True,
     worker: Worker = SHARED,
 ) -> Solution:
     """Find what to buy and rent, when, and what runs where, at least present cost within the gap.
 
-    `early` runs a second, small program over the same holdings that finishes jobs as early as they allow; `explain`
+    `early` runs a second, small program over the same holdings that finishes jobs as early as they allow; `reasons`
     looks for the limits in conflict where there is no answer. Every answer has passed the feasibility checker.
+
+    Raises InputError where the problem itself is at fault.
     """
     begun = time.monotonic()
+    check_problem(problem)
+    if any(not can_run(problem, demand) for demand in problem.demands):
+        return _infeasible(problem, begun, seconds, reasons, worker)
     made = build(problem)
     answer = worker.run(made.program.arrays(), gap=gap, seconds=seconds, threads=threads)
     if answer.outcome is Outcome.INFEASIBLE:
-        return _without(INFEASIBLE, time.monotonic() - begun)
+        return _infeasible(problem, begun, seconds, reasons, worker)
     if answer.values is None:
         return _without(NO_INCUMBENT, time.monotonic() - begun)
     values = answer.values
     if early:
-        values = _finished_early(made, values, seconds, worker)
+        values = _finished_early(made, values, EARLY_SHARE * seconds, worker)
     return _solution(made, answer, values, gap, time.monotonic() - begun)
 
 
@@ -82,26 +78,6 @@ def _finished_early(made: Draft, values: FloatArray, seconds: float, worker: Wor
     start[fixed] = kept
     earlier = worker.run(replace(arrays, low=low, high=high, cost=cost), gap=0.0, seconds=seconds, start=start)
     return values if earlier.values is None else earlier.values
-
-
-def read(made: Draft, values: FloatArray) -> Decisions:
-    """Read decisions out of a program's values, in whole systems and without dust."""
-    orders = {key: round(float(values[column])) for key, column in made.order.items()}
-    rented = {choice.id for choice in made.problem.choices if choice.tenure in RENTS}
-    rents = {key: round(float(values[column])) for key, column in made.pool.items() if key[0] in rented}
-    starts: dict[tuple[str, int], int] = {}
-    for (choice_id, period), rented_now in rents.items():
-        if (choice_id, period) in made.start:
-            starts[choice_id, period] = math.floor(float(values[made.start[choice_id, period]]) + DUST_SYSTEMS)
-        else:
-            starts[choice_id, period] = max(0, rented_now - rents.get((choice_id, period - 1), 0))
-    use = {key: float(values[column]) for key, column in made.use.items()}
-    return Decisions(
-        orders={key: count for key, count in orders.items() if count},
-        rents={key: count for key, count in rents.items() if count},
-        rent_starts={key: count for key, count in starts.items() if count},
-        use={key: share for key, share in use.items() if share > DUST_SYSTEMS},
-    )
 
 
 def _solution(made: Draft, answer: Answer, values: FloatArray, gap: float, seconds: float) -> Solution:
@@ -131,6 +107,23 @@ def _solution(made: Draft, answer: Answer, values: FloatArray, gap: float, secon
         power_watts=check.power_watts(problem, decided),
         finish=check.finish_periods(problem, decided),
     )
+
+
+def _infeasible(problem: Problem, begun: float, seconds: float, reasons: bool, worker: Worker) -> Solution:
+    found, together = explain(problem, seconds, worker) if reasons else ((), 0)
+    return replace(
+        _without(INFEASIBLE, time.monotonic() - begun),
+        conflicts=found,
+        binding=tuple(dict.fromkeys(binding_text(problem, conflict) for conflict in found)),
+        relief=_relief_lines(found, together),
+    )
+
+
+def _relief_lines(found: tuple[Conflict, ...], together: int) -> tuple[str, ...]:
+    """Say what frees the plan: one line for what must give way together, then one for each way alone."""
+    said = [relief_text(conflict) for conflict in found]
+    jointly = " + ".join(said[:together])
+    return tuple(dict.fromkeys(([jointly] if jointly else []) + said[together:]))
 
 
 def _without(status: str, seconds: float) -> Solution:

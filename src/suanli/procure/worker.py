@@ -77,6 +77,7 @@ class Worker:
             "time_limit": seconds,
             "mip_rel_gap": gap,
             "mip_abs_gap": 0.0,
+            "mip_allow_restart": False,
             "threads": threads,
             "presolve": "on" if presolve else "off",
         }
