@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from suanli.catalogue.plain_yaml import read_plain
 from suanli.domain.hardware import Precision
 from suanli.domain.kernel import (
     AttentionKernel,
@@ -18,168 +20,237 @@ from suanli.domain.kernel import (
     NumberFormat,
     PassKernel,
 )
-from suanli.foundation.errors import InputError
+from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.units import to_si
 
 KERNEL_FOLDER = Path(__file__).parent.parent / "data" / "kernels"
-NOT_DEVICES = ("formats.yaml", "classes.yaml", "network.yaml")
+NOT_DEVICES = ("formats.yaml", "attention.yaml", "classes.yaml", "network.yaml")
+LINK_SHARE = "link_share_"
+"""How the name of a share of the link begins; the number of ranks follows."""
+COLLECTIVE_FIGURES = ("base_seconds", "hop_seconds", "half_bytes", "ramp_power")
+SCALES = ("ceiling_share", "memory_share", "floor", "latency", "link_share")
+"""What a class may scale of the device that it extends."""
+FIGURE_UNITS = {"seconds": "s", "bytes": "B"}
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read one YAML file as plain mappings. Raises InputError where it is not one."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """A mapping of a file, and where it stands."""
 
-    try:
-        with path.open(encoding="utf-8") as opened:
-            said = YAML(typ="safe", pure=True).load(opened)
-    except (OSError, YAMLError) as error:
-        raise InputError.single(place=str(path), found=str(error), allowed="a readable YAML file") from error
-    if not isinstance(said, dict):
-        raise InputError.single(place=str(path), found=type(said).__name__, allowed="a mapping")
-    return said
+    said: Mapping[str, Any]
+    place: str
+
+    def get(self, key: str) -> Any:
+        """Return an entry. Raises InputError where it is missing."""
+        if key not in self.said:
+            raise InputError.single(place=self.place, found=f"no '{key}'", allowed=f"an entry '{key}'")
+        return self.said[key]
+
+    def at(self, key: str) -> Section:
+        """Return a mapping inside. Raises InputError where there is none."""
+        inside = self.get(key)
+        if not isinstance(inside, Mapping):
+            raise InputError.single(place=f"{self.place}: {key}", found=repr(inside), allowed="a mapping")
+        return Section(said=inside, place=f"{self.place}: {key}")
+
+    def within(self, key: str) -> dict[str, Section]:
+        """Return the mappings inside a mapping, by name; none where the key is absent."""
+        if key not in self.said:
+            return {}
+        inside = self.at(key)
+        return {name: inside.at(name) for name in inside.said}
+
+    def number(self, key: str, unit: str = "") -> float:
+        """Read a number in SI; one with a unit is written as text, `2.5 us`."""
+        said = self.get(key)
+        words = str(said).split(maxsplit=1)
+        try:
+            value = float(words[0])
+        except (ValueError, IndexError):
+            raise InputError.single(place=f"{self.place}: {key}", found=repr(said), allowed="a number") from None
+        return to_si(value, words[1] if len(words) > 1 else "1", unit, f"{self.place}: {key}")
+
+    def figures(self, allowed: tuple[str, ...]) -> dict[str, float]:
+        """Read the named figures, each with the unit that the end of its name says; no others may stand here."""
+        for name in self.said:
+            if name not in allowed:
+                raise InputError.single(
+                    place=self.place, found=f"'{name}'", allowed=", ".join(allowed), hint=did_you_mean(name, allowed)
+                )
+        return {name: self.number(name, FIGURE_UNITS.get(name.rsplit("_", 1)[-1], "")) for name in allowed}
+
+    def text(self, key: str, absent: str = "") -> str:
+        """Read a text; `absent` where it is not there."""
+        return str(self.said.get(key, absent))
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Read a list of texts; empty where it is not there."""
+        return tuple(str(one) for one in self.said.get(key, ()))
 
 
-def _number(said: Any, unit: str, place: str) -> float:
-    """Read a plain number, or a number with its unit, as SI."""
-    if isinstance(said, (int, float)) and not isinstance(said, bool):
-        if unit:
-            raise InputError.single(
-                place=place, found=f"{said} without a unit", allowed=f"a number with a unit of {unit}"
-            )
-        return float(said)
-    words = str(said).split(maxsplit=1)
-    try:
-        value = float(words[0])
-    except (ValueError, IndexError):
-        raise InputError.single(place=place, found=repr(said), allowed="a number") from None
-    return to_si(value, words[1] if len(words) > 1 else "", unit, place)
+def _open(path: Path) -> Section:
+    document = read_plain(path)
+    if document.faults:
+        raise InputError(document.faults)
+    if not isinstance(document.data, Mapping):
+        raise InputError.single(place=path.name, found=type(document.data).__name__, allowed="a mapping")
+    return Section(said=document.data, place=path.name)
 
 
-def _entry(said: Mapping[str, Any], key: str, place: str) -> Any:
-    if not isinstance(said, Mapping) or key not in said:
-        raise InputError.single(place=place, found=f"no '{key}'", allowed=f"an entry '{key}'")
-    return said[key]
+def _names(noun: type) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(noun))
 
 
-def _figures(said: Any, names: tuple[str, ...], place: str) -> dict[str, float]:
-    """Read the named figures of one family; a name that ends in seconds or bytes carries its unit."""
-    units = {"seconds": "s", "bytes": "B"}
-    unknown = sorted(set(said) - set(names)) if isinstance(said, Mapping) else []
-    if unknown:
-        raise InputError.single(place=place, found=", ".join(unknown), allowed=", ".join(names))
+def _collective(section: Section) -> CollectiveKernel:
+    shares = {name: float(share) for name, share in section.said.items() if name.startswith(LINK_SHARE)}
+    rest = Section(said={k: v for k, v in section.said.items() if k not in shares}, place=section.place)
+    if not shares:
+        raise InputError.single(place=section.place, found="no share of the link", allowed=f"'{LINK_SHARE}8' and such")
+    return CollectiveKernel(
+        share_ranks=tuple(float(name.removeprefix(LINK_SHARE)) for name in shares),
+        link_shares=tuple(shares.values()),
+        **rest.figures(COLLECTIVE_FIGURES),
+    )
+
+
+def _backward(prefill: Mapping[str, AttentionKernel], scale: Mapping[str, float]) -> dict[str, AttentionKernel]:
+    """Derive the backward kernels of attention from the forward ones."""
     return {
-        name: _number(_entry(said, name, place), units.get(name.rsplit("_", 1)[-1], ""), f"{place}.{name}")
-        for name in names
+        name: replace(
+            kernel,
+            ceiling_share=kernel.ceiling_share * scale["ceiling_share"],
+            floor_seconds=kernel.floor_seconds * scale["floor"],
+        )
+        for name, kernel in prefill.items()
     }
 
 
-def _slots(noun: type) -> tuple[str, ...]:
-    return tuple(noun.__dataclass_fields__)  # type: ignore[attr-defined]
-
-
-def _collective(said: Any, place: str) -> CollectiveKernel:
-    figures = _figures(
-        {key: value for key, value in said.items() if key != "link_shares"},
-        ("base_seconds", "hop_seconds", "half_bytes", "ramp_power"),
-        place,
-    )
-    shares = _entry(said, "link_shares", place)
-    return CollectiveKernel(
-        share_ranks=tuple(float(ranks) for ranks in shares),
-        link_shares=tuple(float(share) for share in shares.values()),
-        **figures,
-    )
-
-
-def _calibration(said: Mapping[str, Any], place: str, fallback: KernelCalibration | None) -> KernelCalibration:
-    """Read one device or class; a family that it leaves out is its class's."""
-
-    def families(key: str, noun: Any) -> dict[str, Any]:
-        own = {
-            name: noun(**_figures(figures, _slots(noun), f"{place}.{key}.{name}"))
-            for name, figures in said.get(key, {}).items()
-        }
-        return {**(getattr(fallback, key) if fallback else {}), **own}
-
-    def single(key: str, noun: Any) -> Any:
-        if key in said:
-            return noun(**_figures(said[key], _slots(noun), f"{place}.{key}"))
-        return getattr(fallback, key) if fallback else _entry(said, key, place)
-
-    collectives = {op: _collective(one, f"{place}.collectives.{op}") for op, one in said.get("collectives", {}).items()}
-    one_shot = _collective(said["one_shot"], f"{place}.one_shot") if "one_shot" in said else None
+def _device(section: Section, backward_scale: Mapping[str, float]) -> KernelCalibration:
+    """Read one measured device."""
+    prefill = {
+        name: AttentionKernel(**one.figures(_names(AttentionKernel))) for name, one in section.within("prefill").items()
+    }
+    decode = {
+        name: AttentionKernel(**one.figures(_names(AttentionKernel))) for name, one in section.within("decode").items()
+    }
     return KernelCalibration(
-        id=_entry(said, "id", place),
-        name=_entry(said, "name", place),
-        accelerators=tuple(said.get("accelerators", ())),
-        device_classes=tuple(said.get("device_classes", ())),
-        calibrated=bool(said.get("calibrated", False)),
-        default_units=_number(_entry(said, "default_units", place), "", f"{place}.default_units"),
-        compute_units={key: float(units) for key, units in said.get("compute_units", {}).items()},
-        matmul=families("matmul", MatmulKernel),
-        prefill=families("prefill", AttentionKernel),
-        decode=families("decode", AttentionKernel),
-        backward=families("backward", AttentionKernel),
-        element_pass=single("element_pass", PassKernel),
-        expert_skew=single("expert_skew", ExpertSkew),
-        collectives={**(fallback.collectives if fallback else {}), **collectives},
-        one_shot=one_shot if one_shot or not fallback else fallback.one_shot,
-        spread_log=_number(_entry(said, "spread_log", place), "", f"{place}.spread_log"),
-        source=_entry(said, "source", place),
-        date=_entry(said, "date", place),
-        kind=_entry(said, "kind", place),
-        notes=said.get("notes", ""),
+        id=section.text("id"),
+        name=section.text("name"),
+        accelerators=section.texts("accelerators"),
+        device_classes=(),
+        calibrated=True,
+        default_units=section.number("default_units"),
+        compute_units={},
+        matmul={
+            name: MatmulKernel(**one.figures(_names(MatmulKernel))) for name, one in section.within("matmul").items()
+        },
+        prefill=prefill,
+        decode=decode,
+        backward=_backward(prefill, backward_scale),
+        element_pass=PassKernel(**section.at("element_pass").figures(_names(PassKernel))),
+        expert_skew=ExpertSkew(**section.at("expert_skew").figures(_names(ExpertSkew))),
+        collectives={op: _collective(one) for op, one in section.within("collectives").items()},
+        one_shot=_collective(section.at("one_shot")) if "one_shot" in section.said else None,
+        spread_log=section.number("spread_log"),
+        source=section.text("source"),
+        date=section.text("date"),
+        kind=section.text("kind"),
+        notes=section.text("notes"),
     )
 
 
-def _format(name: str, said: Mapping[str, Any], place: str) -> NumberFormat:
+def _scaled(kernel: Any, scale: Mapping[str, float]) -> Any:
+    """Scale the shares and the fixed times of a kernel; a share never passes 1."""
+    changes: dict[str, float] = {}
+    for name in _names(type(kernel)):
+        by = scale["floor"] if name.endswith("_seconds") else scale.get(name)
+        if by is not None:
+            value = getattr(kernel, name) * by
+            changes[name] = min(value, 1.0) if name.endswith("_share") else value
+    return replace(kernel, **changes)
+
+
+def _slowed(kernel: CollectiveKernel, scale: Mapping[str, float]) -> CollectiveKernel:
+    return replace(
+        kernel,
+        base_seconds=kernel.base_seconds * scale["latency"],
+        hop_seconds=kernel.hop_seconds * scale["latency"],
+        link_shares=tuple(min(share * scale["link_share"], 1.0) for share in kernel.link_shares),
+    )
+
+
+def _class(section: Section, whole: Section, devices: Mapping[str, KernelCalibration]) -> KernelCalibration:
+    """Read the default of a class: a measured device, scaled where the class is known or thought to differ."""
+    extends = section.text("extends")
+    if extends not in devices:
+        raise InputError.single(
+            place=section.place,
+            found=f"extends '{extends}'",
+            allowed=", ".join(devices),
+            hint=did_you_mean(extends, devices),
+        )
+    like = devices[extends]
+    scale = section.at("scale").figures(SCALES)
+    own = {op: _collective(one) for op, one in section.within("collectives").items()}
+    kernels = {
+        key: {name: _scaled(kernel, scale) for name, kernel in getattr(like, key).items()}
+        for key in ("matmul", "prefill", "decode", "backward")
+    }
+    return replace(
+        like,
+        id=section.text("id", section.place.rsplit(" ", 1)[-1]),
+        name=section.text("name"),
+        accelerators=section.texts("accelerators"),
+        device_classes=section.texts("device_classes"),
+        calibrated=False,
+        default_units=section.number("default_units"),
+        compute_units={name: float(units) for name, units in section.said.get("compute_units", {}).items()},
+        element_pass=_scaled(like.element_pass, scale),
+        collectives={op: own.get(op, _slowed(one, scale)) for op, one in like.collectives.items()},
+        one_shot=_slowed(like.one_shot, scale) if like.one_shot else None,
+        spread_log=section.number("spread_log"),
+        source=whole.text("source"),
+        date=whole.text("date"),
+        kind=whole.text("kind"),
+        notes=section.text("notes"),
+        **kernels,
+    )
+
+
+def _format(name: str, section: Section) -> NumberFormat:
     return NumberFormat(
         name=name,
-        weight_bytes=_number(_entry(said, "weight", place), "B", place),
-        activation_bytes=_number(_entry(said, "activation", place), "B", place),
-        output_bytes=_number(_entry(said, "output", place), "B", place),
-        precisions=tuple(Precision(one) for one in _entry(said, "precisions", place)),
-        families=tuple(_entry(said, "families", place)),
+        weight_bytes=section.number("weight", "B"),
+        activation_bytes=section.number("activation", "B"),
+        output_bytes=section.number("output", "B"),
+        precisions=tuple(Precision(one) for one in section.texts("precisions")),
+        families=section.texts("families"),
     )
 
 
-def _classes(folder: Path) -> dict[str, KernelCalibration]:
-    """Read the class defaults in the order of the file; a class may extend one that stands before it."""
-    made: dict[str, KernelCalibration] = {}
-    path = folder / "classes.yaml"
-    said = read_yaml(path)
-    for one in _entry(said, "classes", str(path)):
-        whole = {"source": said.get("source"), "date": said.get("date"), "kind": said.get("kind"), **one}
-        place = f"{path.name}:{one.get('id')}"
-        made[whole["id"]] = _calibration(whole, place, made.get(one.get("extends", "")))
-    return made
+def load_formats(folder: Path = KERNEL_FOLDER) -> dict[str, NumberFormat]:
+    """Read the number formats. Raises InputError naming file and entry at fault."""
+    return {name: _format(name, one) for name, one in _open(folder / "formats.yaml").within("formats").items()}
 
 
 @functools.cache
 def load_kernels(folder: Path = KERNEL_FOLDER) -> KernelTable:
     """Read every kernel file of a folder. Raises InputError naming file and entry at fault."""
-    formats = _entry(read_yaml(folder / "formats.yaml"), "formats", "formats.yaml")
-    classes = _classes(folder)
-    network = read_yaml(folder / "network.yaml")
-    defaults = _entry(network, "defaults", "network.yaml")
-    devices = []
-    for path in sorted(folder.glob("*.yaml")):
-        if path.name not in NOT_DEVICES:
-            said = read_yaml(path)
-            devices.append(_calibration(said, path.name, classes.get(said.get("extends", ""))))
+    attention, network = _open(folder / "attention.yaml"), _open(folder / "network.yaml")
+    backward = attention.at("backward_scale").figures(("ceiling_share", "floor"))
+    read = (_device(_open(path), backward) for path in sorted(folder.glob("*.yaml")) if path.name not in NOT_DEVICES)
+    devices = {one.id: one for one in read}
+    classes = _open(folder / "classes.yaml")
+    defaults = network.at("defaults")
+    host = defaults.text("host_collectives_like")
     return KernelTable(
-        formats={name: _format(name, one, f"formats.yaml:{name}") for name, one in formats.items()},
-        calibrations=tuple(devices),
-        classes=tuple(classes.values()),
-        scale_out={
-            op: _collective(one, f"network.yaml:{op}")
-            for op, one in _entry(network, "scale_out", "network.yaml").items()
-        },
-        wiring={name: float(share) for name, share in _entry(network, "wiring", "network.yaml").items()},
-        score_passes={name: float(passes) for name, passes in _entry(network, "score_passes", "network.yaml").items()},
-        host_bytes_per_s=_number(_entry(defaults, "host", "network.yaml"), "B/s", "network.yaml:defaults.host"),
-        network_bytes_per_s=_number(
-            _entry(defaults, "network", "network.yaml"), "B/s", "network.yaml:defaults.network"
-        ),
+        formats=load_formats(folder),
+        calibrations=tuple(devices.values()),
+        classes=tuple(_class(one, classes, devices) for one in classes.within("classes").values()),
+        scale_out={op: _collective(one) for op, one in network.within("scale_out").items()},
+        host_collectives=devices[host].collectives,
+        wiring={name: float(share) for name, share in network.at("wiring").said.items()},
+        score_passes={phase: float(passes) for phase, passes in attention.at("score_passes").said.items()},
+        host_bytes_per_s=defaults.number("host", "B/s"),
+        network_bytes_per_s=defaults.number("network", "B/s"),
     )

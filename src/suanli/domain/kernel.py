@@ -121,7 +121,8 @@ class KernelCalibration:
 class KernelTable:
     """Everything known of kernels: number formats, calibrated devices, defaults of classes, the network's own.
 
-    `scale_out` is keyed by collective, for the tier between nodes; `wiring` says what share of the link one pair gets
+    `scale_out` is keyed by collective, for the tier between nodes, `host_collectives` for cards that reach each other
+    through the host only; `wiring` says what share of the link one pair gets
     (0: 1 / (domain - 1)); `score_passes` how often unfused attention moves its score matrix, by phase; the two
     bandwidths stand in where neither product nor system says one.
     """
@@ -130,6 +131,7 @@ class KernelTable:
     calibrations: tuple[KernelCalibration, ...]
     classes: tuple[KernelCalibration, ...]
     scale_out: Mapping[str, CollectiveKernel]
+    host_collectives: Mapping[str, CollectiveKernel]
     wiring: Mapping[str, float]
     score_passes: Mapping[str, float]
     host_bytes_per_s: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,18 +18,62 @@ PASSES = {"all_reduce": 2.0, "all_gather": 1.0, "reduce_scatter": 1.0, "all_to_a
 """How often the buffer crosses the links: an all-reduce is a reduce-scatter and an all-gather."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fabric:
-    """Two tiers: links inside a node or rack, network between them; bandwidths for one direction and accelerator."""
+def time_transfer(kernel: CollectiveKernel, sent_bytes: Real, ranks: Real, link_bytes_per_s: float) -> Real:
+    """Time to move what each rank sends over one tier of so many ranks."""
+    share = np.interp(np.log2(ranks), np.log2(kernel.share_ranks), kernel.link_shares)
+    return collective.tier_transfer_seconds(sent_bytes, link_bytes_per_s, share, kernel.half_bytes, kernel.ramp_power)
 
-    system: System
-    inner: dict[str, CollectiveKernel]
-    one_shot: CollectiveKernel | None
-    outer: dict[str, CollectiveKernel]
+
+def time_tier(
+    kernel: CollectiveKernel, passes: float, message_bytes: Real, ranks: Real, link_bytes_per_s: float
+) -> Real:
+    """Time of one collective within a single tier: latency and transfer."""
+    sent = message_bytes * collective.traffic_share(ranks, passes)
+    delay = collective.tier_latency_seconds(ranks, kernel.base_seconds, kernel.hop_seconds)
+    return delay + time_transfer(kernel, sent, ranks, link_bytes_per_s)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tier:
+    """Links of one kind: collectives over them, bytes per second in one direction, share that one pair gets."""
+
+    kernels: Mapping[str, CollectiveKernel]
     link_bytes_per_s: float
     pair_share: float
-    domain: float
-    network_bytes_per_s: float
+
+    def kernel(self, op: str) -> CollectiveKernel:
+        """Return how a collective runs here. Raises InputError where there is none of that name."""
+        if op not in PASSES:
+            raise InputError.single(
+                place=tr("collective"), found=f"'{op}'", allowed=", ".join(PASSES), hint=did_you_mean(op, PASSES)
+            )
+        return self.kernels[op]
+
+    def transfer_seconds(self, op: str, sent_bytes: Real, ranks: Real) -> Real:
+        """Time to move what each rank sends."""
+        link = self.link_bytes_per_s * (self.pair_share if op == "send" else 1.0)
+        return time_transfer(self.kernel(op), sent_bytes, ranks, link)
+
+    def latency_seconds(self, op: str, ranks: Real) -> Real:
+        """Latency of a collective over so many ranks."""
+        kernel = self.kernel(op)
+        return collective.tier_latency_seconds(ranks, kernel.base_seconds, kernel.hop_seconds)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fabric:
+    """Links inside a node or rack, the way through the host where links do not reach, and the network between nodes.
+
+    `linked` is how many accelerators the links join; `node` how many one node holds.
+    """
+
+    system: System
+    links: Tier
+    host: Tier
+    network: Tier
+    one_shot: CollectiveKernel | None
+    linked: float
+    node: float
     calibrated: bool
     spread_log: float
 
@@ -38,80 +83,76 @@ class Fabric:
         """Time of one collective over `ranks`, of which `ranks_per_node` share a node (or rack with one link domain).
 
         `message_bytes` is the full buffer as the NCCL tests count it: for all-reduce what each rank holds, for
-        all-gather and reduce-scatter the whole, for all-to-all and send what one rank sends. `one_shot` lets small
-        all-reduces take the serving engines' own kernel where that is faster.
+        all-gather and reduce-scatter the whole, for all-to-all and send what one rank sends. `one_shot` lets
+        all-reduces within a node take the serving engines' own kernel where that is faster.
         """
-        inner, outer = self._kernels(op)
-        local = np.maximum(np.minimum(np.minimum(ranks, ranks_per_node), self.domain), 1)
+        local = np.maximum(np.minimum(np.minimum(ranks, ranks_per_node), self.node), 1)
         nodes = np.maximum(ranks / local, 1)
-        within = self._inner_seconds(op, inner, message_bytes, local, ranks)
-        across = self._outer_seconds(op, outer, message_bytes, local, nodes)
-        delay = collective.tier_latency_seconds(local, inner.base_seconds, inner.hop_seconds)
-        far = collective.tier_latency_seconds(nodes, outer.base_seconds, outer.hop_seconds)
-        seconds = collective.two_tier_seconds(within, across, delay, far)
+        inside = self._inside_seconds(op, message_bytes, local, nodes, one_shot)
+        sent = _sent_across(op, message_bytes, local, nodes)
+        across = self.network.transfer_seconds(op, sent, nodes)
+        delay = self.network.latency_seconds(op, nodes) * (sent > 0)
+        return np.maximum(inside[0], across) + inside[1] + delay
+
+    def _inside_seconds(self, op: str, message: Real, local: Real, nodes: Real, one_shot: bool) -> tuple[Real, Real]:
+        """Transfer and latency within a node: over links as far as they reach, else through the host."""
+        sent = _sent_inside(op, message, local, nodes)
+        moved, delay = self.links.transfer_seconds(op, sent, local), self.links.latency_seconds(op, local)
         if one_shot and op == "all_reduce" and self.one_shot is not None:
-            quick = self._one_shot_seconds(self.one_shot, message_bytes, local)
-            return np.where(nodes > 1, seconds, np.minimum(seconds, quick))
-        return seconds
+            quick = Tier(kernels={op: self.one_shot}, link_bytes_per_s=self.links.link_bytes_per_s, pair_share=1.0)
+            quick_moved, quick_delay = quick.transfer_seconds(op, sent, local), quick.latency_seconds(op, local)
+            better = quick_moved + quick_delay < moved + delay
+            moved, delay = np.where(better, quick_moved, moved)[()], np.where(better, quick_delay, delay)[()]
+        if np.any(np.asarray(local) > self.linked):
+            beyond = np.asarray(local) > self.linked
+            moved = np.where(beyond, self.host.transfer_seconds(op, sent, local), moved)[()]
+            delay = np.where(beyond, self.host.latency_seconds(op, local), delay)[()]
+        return moved, delay
 
-    def _kernels(self, op: str) -> tuple[CollectiveKernel, CollectiveKernel]:
-        if op not in PASSES:
-            raise InputError.single(
-                place=tr("collective"), found=f"'{op}'", allowed=", ".join(PASSES), hint=did_you_mean(op, PASSES)
-            )
-        return self.inner[op], self.outer[op]
 
-    def _inner_seconds(self, op: str, kernel: CollectiveKernel, message: Real, local: Real, ranks: Real) -> Real:
-        share = np.interp(np.log2(local), np.log2(kernel.share_ranks), kernel.link_shares)
-        if op == "send":
-            sent = message * np.minimum(local - 1, 1)
-            return collective.tier_transfer_seconds(
-                sent, self.link_bytes_per_s * self.pair_share, share, kernel.half_bytes, kernel.ramp_power
-            )
-        sent = message * collective.traffic_share(local, PASSES[op])
-        if op == "all_to_all":
-            sent = message * (local - 1) / ranks
-        return collective.tier_transfer_seconds(
-            sent, self.link_bytes_per_s, share, kernel.half_bytes, kernel.ramp_power
-        )
+def _sent_inside(op: str, message: Real, local: Real, nodes: Real) -> Real:
+    """Bytes that each rank sends within its node."""
+    if op == "send":
+        return message * np.minimum(local - 1, 1)
+    if op == "all_to_all":
+        return message * (local - 1) / (local * nodes)
+    return message * collective.traffic_share(local, PASSES[op])
 
-    def _outer_seconds(self, op: str, kernel: CollectiveKernel, message: Real, local: Real, nodes: Real) -> Real:
-        share = np.interp(np.log2(nodes), np.log2(kernel.share_ranks), kernel.link_shares)
-        each = message if op in ("all_to_all", "send") else message / local
-        if op == "send":
-            sent = each * np.where(local > 1, 0.0, np.minimum(nodes - 1, 1))
-        else:
-            sent = each * collective.traffic_share(nodes, PASSES[op])
-        return collective.tier_transfer_seconds(
-            sent, self.network_bytes_per_s, share, kernel.half_bytes, kernel.ramp_power
-        )
 
-    def _one_shot_seconds(self, kernel: CollectiveKernel, message: Real, local: Real) -> Real:
-        share = np.interp(np.log2(local), np.log2(kernel.share_ranks), kernel.link_shares)
-        sent = message * (local - 1)
-        moved = collective.tier_transfer_seconds(
-            sent, self.link_bytes_per_s, share, kernel.half_bytes, kernel.ramp_power
-        )
-        return moved + collective.tier_latency_seconds(local, kernel.base_seconds, kernel.hop_seconds)
+def _sent_across(op: str, message: Real, local: Real, nodes: Real) -> Real:
+    """Bytes that each rank sends to other nodes: its shard of the buffer, or all that is meant for them."""
+    if op == "send":
+        return message * np.minimum(nodes - 1, 1) * (1 - np.minimum(local - 1, 1))
+    shard = message if op == "all_to_all" else message / local
+    return shard * collective.traffic_share(nodes, PASSES[op])
 
 
 def join_fabric(system: System, found: KernelCalibration, kernels: KernelTable) -> Fabric:
     """Join a system's links and network with what its kind of device makes of them."""
     accelerator = system.accelerator
     link = system.link if system.link.bytes_per_s is not None else accelerator.link
-    linked = link.bytes_per_s is not None and link.domain > 1 and link.topology is not Topology.PCIE
-    host = accelerator.host_bytes_per_s.value if accelerator.host_bytes_per_s else kernels.host_bytes_per_s
+    joined = link.bytes_per_s is not None and link.domain > 1 and link.topology is not Topology.PCIE
+    host_rate = accelerator.host_bytes_per_s.value if accelerator.host_bytes_per_s else kernels.host_bytes_per_s
     network = system.scale_out_bytes_per_s
     pair = kernels.wiring[link.topology.value]
+    host = Tier(kernels=kernels.host_collectives, link_bytes_per_s=host_rate, pair_share=1.0)
+    links = Tier(
+        kernels=found.collectives,
+        link_bytes_per_s=link.bytes_per_s.value if link.bytes_per_s else host_rate,
+        pair_share=pair if pair > 0 else 1 / max(link.domain - 1, 1),
+    )
     return Fabric(
         system=system,
-        inner=dict(found.collectives),
-        one_shot=found.one_shot if linked else None,
-        outer=dict(kernels.scale_out),
-        link_bytes_per_s=link.bytes_per_s.value if linked and link.bytes_per_s else host,
-        pair_share=pair if pair > 0 else 1 / max(link.domain - 1, 1),
-        domain=float(max(link.domain if linked else 1, system.accelerators)),
-        network_bytes_per_s=network.value if network else kernels.network_bytes_per_s,
+        links=links if joined else host,
+        host=host,
+        network=Tier(
+            kernels=kernels.scale_out,
+            link_bytes_per_s=network.value if network else kernels.network_bytes_per_s,
+            pair_share=1.0,
+        ),
+        one_shot=found.one_shot if joined else None,
+        linked=float(link.domain if joined else system.accelerators),
+        node=float(max(link.domain if joined else 1, system.accelerators)),
         calibrated=found.calibrated,
         spread_log=found.spread_log,
     )
