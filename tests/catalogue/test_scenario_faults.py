@@ -398,3 +398,12 @@ def test_rates_by_month_lie_in_the_plan_in_order(folder):
 def test_goodput_is_told_in_one_way(folder):
     _, faults = faults_of(folder, BASE.replace("  training: 0.85", "  training: 0.85\n  failures: good"))
     assert [fault.allowed for fault in faults] == ["one of them"]
+
+
+def test_a_thousand_workloads_are_not_too_many(folder):
+    head, _, _ = BASE.partition("workloads:")
+    one = BASE[BASE.index("  - id: weekly") : BASE.index("  - id: chat")]
+    text = head + "workloads:\n" + "".join(one.replace("weekly", f"weekly-{n}") for n in range(1000))
+    path = folder / "mine.yaml"
+    path.write_text(text)
+    assert len(load_scenario(path, KNOWN).workloads) == 1000

@@ -14,8 +14,8 @@ from suanli.catalogue.yaml_reader import Trail, YamlDocument, YamlLimits, survey
 from suanli.domain.scenario import Scenario
 from suanli.foundation.errors import Fault, InputError
 
-SCENARIO_LIMITS = YamlLimits(nodes=20_000)
-"""A scenario of a thousand workloads has some ten thousand nodes."""
+SCENARIO_LIMITS = YamlLimits(size_bytes=1_000_000, nodes=20_000)
+"""A scenario of a thousand workloads has some ten thousand nodes and a quarter of a megabyte; more is refused."""
 NOTHING_CHECKED = KnownNames()
 
 

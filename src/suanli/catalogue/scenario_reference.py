@@ -45,7 +45,7 @@ months.
 
 **Refused**, each with its line, all at once: unknown keys and names, keys given twice, anchors, aliases and tags, empty
 values, numbers that are not finite, digits that are not 0-9, thousands separators, units that do not fit, dates that
-the calendar lacks or the plan does not reach, files that are missing or over ten megabytes.
+the calendar lacks or the plan does not reach, files that are missing, scenarios over a megabyte.
 """
 
 
