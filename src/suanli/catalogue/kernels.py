@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from suanli.catalogue.plain_yaml import read_plain
 from suanli.domain.hardware import Precision
@@ -31,6 +31,7 @@ COLLECTIVE_FIGURES = ("base_seconds", "hop_seconds", "half_bytes", "ramp_power")
 SCALES = ("ceiling_share", "memory_share", "floor", "latency", "link_share")
 """What a class may scale of the device that it extends."""
 FIGURE_UNITS = {"seconds": "s", "bytes": "B"}
+Kernel = TypeVar("Kernel", MatmulKernel, AttentionKernel, PassKernel)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,7 +160,7 @@ def _device(section: Section, backward_scale: Mapping[str, float]) -> KernelCali
     )
 
 
-def _scaled(kernel: Any, scale: Mapping[str, float]) -> Any:
+def _scaled(kernel: Kernel, scale: Mapping[str, float]) -> Kernel:
     """Scale the shares and the fixed times of a kernel; a share never passes 1."""
     changes: dict[str, float] = {}
     for name in _names(type(kernel)):
@@ -168,6 +169,10 @@ def _scaled(kernel: Any, scale: Mapping[str, float]) -> Any:
             value = getattr(kernel, name) * by
             changes[name] = min(value, 1.0) if name.endswith("_share") else value
     return replace(kernel, **changes)
+
+
+def _all_scaled(families: Mapping[str, Kernel], scale: Mapping[str, float]) -> dict[str, Kernel]:
+    return {name: _scaled(kernel, scale) for name, kernel in families.items()}
 
 
 def _slowed(kernel: CollectiveKernel, scale: Mapping[str, float]) -> CollectiveKernel:
@@ -192,10 +197,6 @@ def _class(section: Section, whole: Section, devices: Mapping[str, KernelCalibra
     like = devices[extends]
     scale = section.at("scale").figures(SCALES)
     own = {op: _collective(one) for op, one in section.within("collectives").items()}
-    kernels = {
-        key: {name: _scaled(kernel, scale) for name, kernel in getattr(like, key).items()}
-        for key in ("matmul", "prefill", "decode", "backward")
-    }
     return replace(
         like,
         id=section.text("id", section.place.rsplit(" ", 1)[-1]),
@@ -213,7 +214,10 @@ def _class(section: Section, whole: Section, devices: Mapping[str, KernelCalibra
         date=whole.text("date"),
         kind=whole.text("kind"),
         notes=section.text("notes"),
-        **kernels,
+        matmul=_all_scaled(like.matmul, scale),
+        prefill=_all_scaled(like.prefill, scale),
+        decode=_all_scaled(like.decode, scale),
+        backward=_all_scaled(like.backward, scale),
     )
 
 

@@ -91,8 +91,8 @@ class Fabric:
         inside = self._inside_seconds(op, message_bytes, local, nodes, one_shot)
         sent = _sent_across(op, message_bytes, local, nodes)
         across = self.network.transfer_seconds(op, sent, nodes)
-        delay = self.network.latency_seconds(op, nodes) * (sent > 0)
-        return np.maximum(inside[0], across) + inside[1] + delay
+        delay = np.where(np.asarray(sent) > 0, self.network.latency_seconds(op, nodes), 0.0)[()]
+        return collective.two_tier_seconds(inside[0], across, inside[1], delay)
 
     def _inside_seconds(self, op: str, message: Real, local: Real, nodes: Real, one_shot: bool) -> tuple[Real, Real]:
         """Transfer and latency within a node: over links as far as they reach, else through the host."""
@@ -122,7 +122,8 @@ def _sent_inside(op: str, message: Real, local: Real, nodes: Real) -> Real:
 def _sent_across(op: str, message: Real, local: Real, nodes: Real) -> Real:
     """Bytes that each rank sends to other nodes: its shard of the buffer, or all that is meant for them."""
     if op == "send":
-        return message * np.minimum(nodes - 1, 1) * (1 - np.minimum(local - 1, 1))
+        crosses: Real = np.minimum(nodes - 1, 1) * (1 - np.minimum(local - 1, 1))
+        return message * crosses
     shard = message if op == "all_to_all" else message / local
     return shard * collective.traffic_share(nodes, PASSES[op])
 

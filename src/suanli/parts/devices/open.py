@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from fnmatch import fnmatch
+from typing import TypeVar
 
 from suanli.domain.hardware import Accelerator, Precision, System
 from suanli.domain.kernel import AttentionKernel, KernelCalibration, KernelTable, MatmulKernel
 from suanli.parts.devices.electronic import Device
 from suanli.parts.devices.fabric import Fabric, join_fabric
+
+Kernel = TypeVar("Kernel", MatmulKernel, AttentionKernel)
 
 
 def find_calibration(accelerator: Accelerator, kernels: KernelTable) -> KernelCalibration:
@@ -46,12 +49,10 @@ def under_measured_ceiling(accelerator: Accelerator, found: KernelCalibration) -
     )
 
 
-def _scaled(families: Mapping[str, object], scale: float) -> dict[str, object]:
-    made: dict[str, object] = {}
-    for name, kernel in families.items():
-        assert isinstance(kernel, MatmulKernel | AttentionKernel)
-        made[name] = replace(kernel, ceiling_share=min(kernel.ceiling_share * scale, 1.0))
-    return made
+def _scaled(families: Mapping[str, Kernel], scale: float) -> dict[str, Kernel]:
+    return {
+        name: replace(kernel, ceiling_share=min(kernel.ceiling_share * scale, 1.0)) for name, kernel in families.items()
+    }
 
 
 def open_device(accelerator: Accelerator, kernels: KernelTable) -> Device:
