@@ -20,9 +20,12 @@ def main() -> None:
 
 
 from suanli.cli import (  # noqa: E402  each module adds its own command to the app above
+    catalogue as catalogue,
     finetune as finetune,
     init as init,
     model as model,
+    plan as plan,
+    market as market,
     serve as serve,
     train as train,
     validate as validate,

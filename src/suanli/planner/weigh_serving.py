@@ -56,9 +56,7 @@ def median_limit(limit_seconds: float | None, percentile: float, desk: Desk, dev
     return limit_seconds * math.exp(-NormalDist().inv_cdf(percentile) * desk.assumptions[deviation].value)
 
 
-def performance_of(
-    job: ServingJob, model: Model, system: System, estimate: ServingEstimate, desk: Desk
-) -> Performance:
+def performance_of(job: ServingJob, model: Model, system: System, estimate: ServingEstimate, desk: Desk) -> Performance:
     """Put a replica's estimate into the buyer's terms: requests per second that one system is planned to hold."""
     used = estimate.layout.accelerators
     spanned = max(1, -(-used // system.accelerators))

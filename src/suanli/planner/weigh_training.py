@@ -124,7 +124,7 @@ def _size(job: Job, model: Model, system: System, setup: TrainingSetup, desk: De
     else:
         window = SECONDS_PER_MONTH / job.runs_per_month
     needed = flop / rate / (window * desk.assumptions["planning.sizing_window_share"].value)
-    systems = 2 ** max(0, math.ceil(math.log2(max(needed, 1.0))))
+    systems = 1 << max(0, math.ceil(math.log2(max(needed, 1.0))))
     return min(max(systems, job.least_systems or 1), job.most_systems or systems)
 
 

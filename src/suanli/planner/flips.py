@@ -1,0 +1,79 @@
+"""What would change the decision: prices, deadlines, budget and demand, moved until another plan is the better one."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from suanli.domain.plan import Flip
+from suanli.domain.procurement import DemandKind, Problem, Solution
+from suanli.foundation.language import tr
+from suanli.planner.calendar import later
+from suanli.planner.terms import Ground
+from suanli.procure import sensitivity
+from suanli.procure.solve import INFEASIBLE, NO_INCUMBENT, solve
+
+DEADLINE_MONTHS = (-2, 3, 6)
+"""How far all deadlines are moved for the curve of cost over finishing month."""
+
+Tried = tuple[tuple[str, float, str], ...]
+"""Points of cost over finishing month: month, cost, name."""
+
+
+def find_flips(
+    ground: Ground, problem: Problem, solution: Solution, gap: float, seconds: float
+) -> tuple[tuple[Flip, ...], Tried]:
+    """Move one thing at a time; return where the decision flips, and the points of cost over finishing month."""
+    span = ground.value("planning.flip_price_span")
+    decision = sensitivity.main_decision(problem)
+    look = partial(sensitivity.flip, decision=decision, base=solution, gap=gap, seconds=seconds)
+    flips = []
+    main = _main_choice(problem, solution)
+    if main:
+        name = next(choice.system_name for choice in problem.choices if choice.id == main)
+        priced = partial(_price_of, choice_id=main)
+        flips.append(
+            look(problem, priced, 1 / span, span, now=1.0, quantity=tr("price of {name}", name=name), unit="×")
+        )
+    if any(limit is not None for limit in problem.limits.cash):
+        budget = tr("budget")
+        flips.append(look(problem, sensitivity.scale_budget, 1 / span, span, now=1.0, quantity=budget, unit="×"))
+    work = partial(_work, demand_ids=tuple(demand.id for demand in problem.demands))
+    flips.append(look(problem, work, 1 / span, span, now=1.0, quantity=tr("amount of all work"), unit="×"))
+    return tuple(flips), _pareto(problem, gap, seconds)
+
+
+def _price_of(problem: Problem, factor: float, choice_id: str) -> Problem:
+    return sensitivity.scale_prices(problem, factor, (choice_id,))
+
+
+def _work(problem: Problem, factor: float, demand_ids: tuple[str, ...]) -> Problem:
+    return sensitivity.scale_work(problem, factor, demand_ids)
+
+
+def _main_choice(problem: Problem, solution: Solution) -> str:
+    """Return the choice that most money is spent on, or "" where nothing is bought or rented."""
+    spent: dict[str, float] = {}
+    prices = {choice.id: choice.price for choice in problem.choices}
+    for decided in (solution.orders, solution.rents):
+        for (choice_id, period), systems in decided.items():
+            spent[choice_id] = spent.get(choice_id, 0.0) + systems * prices[choice_id][period]
+    return max(spent, key=spent.__getitem__, default="")
+
+
+def _pareto(problem: Problem, gap: float, seconds: float) -> Tried:
+    """Move all deadlines together and tell what each finishing month costs."""
+    jobs = [demand.id for demand in problem.demands if demand.kind is DemandKind.FINISH]
+    if not jobs:
+        return ()
+    tried = []
+    for months in DEADLINE_MONTHS:
+        moved = sensitivity.shift_deadline(problem, months, jobs)
+        if moved == problem:
+            continue
+        solution = solve(moved, gap, seconds, reasons=False)
+        if solution.status in (INFEASIBLE, NO_INCUMBENT):
+            continue
+        finish = later(problem.periods[0], max(solution.finish.values()))
+        words = tr("deadlines {months:+d} months", months=months)
+        tried.append((finish, solution.objective, words))
+    return tuple(tried)
