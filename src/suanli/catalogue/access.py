@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from suanli.catalogue.dates import first_day
 from suanli.catalogue.figures import DATA
 from suanli.catalogue.plain_yaml import read_plain
-from suanli.domain.hardware import Accelerator
+from suanli.domain.hardware import Accelerator, System
 from suanli.domain.market import Access, Availability
 from suanli.foundation.language import tr
 
@@ -57,6 +57,13 @@ def availability(accelerator: Accelerator, as_of: datetime.date, region: str) ->
         reason = tr("export rules hold for China alone")
         return Availability(access=Access.FREE, since=accelerator.released, reason=reason)
     return _in_china(accelerator, as_of)
+
+
+def system_availability(system: System, as_of: datetime.date, region: str) -> Availability:
+    """Say whether a system could be had: both it and its accelerators must be."""
+    if system.released and first_day(system.released) > as_of:
+        return Availability(access=Access.UNRELEASED, since="", reason=tr("not released at that date"))
+    return availability(system.accelerator, as_of, region)
 
 
 def _in_china(accelerator: Accelerator, as_of: datetime.date) -> Availability:

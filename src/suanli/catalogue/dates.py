@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import datetime
+import functools
 import re
 
 from suanli.foundation.errors import InputError
@@ -11,7 +12,6 @@ from suanli.foundation.language import tr
 
 PRINTED = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
 MONTHS_A_YEAR = 12
-FIRST_YEAR, LAST_YEAR = datetime.MINYEAR, datetime.MAXYEAR
 
 
 def is_date(text: str) -> bool:
@@ -39,12 +39,14 @@ def _known_parts(text: str, place: str) -> tuple[int, int | None, int | None]:
     return parts
 
 
+@functools.cache
 def first_day(text: str, place: str = "date") -> datetime.date:
     """Return the first day of the printed period. Raises InputError where it is no date."""
     year, month, day = _known_parts(text, place)
     return datetime.date(year, month or 1, day or 1)
 
 
+@functools.cache
 def last_day(text: str, place: str = "date") -> datetime.date:
     """Return the last day of the printed period: when a fact so dated is surely known.
 
@@ -60,6 +62,7 @@ def months_between(earlier: datetime.date, later: datetime.date) -> float:
     return (later - earlier) / datetime.timedelta(days=365.25) * MONTHS_A_YEAR
 
 
+@functools.cache
 def middle_day(text: str, place: str = "date") -> datetime.date:
     """Return the middle of the printed period: when a price so dated is taken to have held.
 

@@ -134,7 +134,8 @@ def _unknown(text: str, place: str, what: str, ids: Mapping[str, Accelerator] | 
     spelled = {folded(item.name): item.id for item in ids.values()} | {folded(name): name for name in ids}
     spelled |= {folded(name.partition("-")[2]): name for name in ids}
     near = difflib.get_close_matches(folded(text), list(spelled), n=2 + 2, cutoff=1 / 2)
-    hint = tr("Did you mean {names}?", names=", ".join(f"'{spelled[name]}'" for name in near)) if near else ""
+    names = ", ".join(dict.fromkeys(f"'{spelled[name]}'" for name in near))
+    hint = tr("Did you mean {names}?", names=names) if near else ""
     allowed = tr("one of `suanli catalogue list`")
     return InputError.single(place=place, found=tr("unknown {what} '{text}'", what=what, text=text), allowed=allowed,
                              hint=hint)  # fmt: skip

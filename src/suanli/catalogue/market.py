@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from suanli.catalogue.access import availability
+from suanli.catalogue.access import system_availability
 from suanli.catalogue.dates import last_day
 from suanli.catalogue.find import system as find_system
 from suanli.catalogue.known_offers import known
@@ -20,4 +20,4 @@ def access(system_id: str, as_of: str, region: str, among: Catalogue | None = No
 
     Raises InputError on an unknown system or date.
     """
-    return availability(find_system(system_id, among).accelerator, last_day(as_of, "as_of"), region)
+    return system_availability(find_system(system_id, among), last_day(as_of, "as_of"), region)

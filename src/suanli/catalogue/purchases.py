@@ -6,7 +6,7 @@ import datetime
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from suanli.catalogue.access import availability
+from suanli.catalogue.access import system_availability
 from suanli.catalogue.assumptions import assumption, exchange_rate
 from suanli.catalogue.bases import Basis, Trends, basis_of, log_range, refuse_unknown_currency, surest
 from suanli.catalogue.dates import last_day
@@ -50,7 +50,7 @@ def purchase_quote(
         price=price_figure(price, currency, as_of, estimated=basis.estimated, note=basis.name),
         trend_per_month=trend_figure(way, as_of, seen=way_of.seen(basis)),
         lead_time=lead_time(wanted.id, as_of, region, everything),
-        availability=availability(wanted.accelerator, day, region), basis=basis.name, estimated=basis.estimated,
+        availability=system_availability(wanted, day, region), basis=basis.name, estimated=basis.estimated,
         evidence=tuple(item.offer for item in price.used),
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ import datetime
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from suanli.catalogue.access import availability
+from suanli.catalogue.access import system_availability
 from suanli.catalogue.assumptions import assumption, exchange_rate
 from suanli.catalogue.bases import Basis, Trends, basis_of, log_error, log_range, refuse_unknown_currency, surest
 from suanli.catalogue.dates import last_day
@@ -39,7 +39,8 @@ def rent_quote(
 ) -> RentQuote | None:
     """Return what one system cost to rent at a date (tenure: on_demand, month, reserved, spot); None where not known.
 
-    Where no reserved rent was known, it is the on-demand rent less the usual discount, and says so.
+    Where no reserved rent was known in the region, or a dearer one from outside, it is the on-demand rent less the
+    usual discount, and says so.
     Raises InputError on an unknown system, tenure, date or currency.
     """
     if tenure not in RENTED:
@@ -56,13 +57,17 @@ def rent_quote(
     if found is None:
         return _discounted(wanted, as_of, region, currency, everything) if tenure == "reserved" else None
     basis, way, price = found
+    if tenure == "reserved" and basis.estimated:
+        cheaper = _discounted(wanted, as_of, region, currency, everything)
+        if cheaper is not None and cheaper.price_per_accelerator_hour.value < math.exp(price.value):
+            return cheaper
     hour = price_figure(price, currency, as_of, estimated=basis.estimated, note=basis.name)
     return RentQuote(
         system_id=wanted.id, tenure=tenure, as_of=as_of, region=region, currency=currency,
         price_per_accelerator_hour=hour, price_per_system_month=_times(hour, wanted.accelerators * _month_hours()),
         trend_per_month=trend_figure(way, as_of, seen=way_of.seen(basis)),
         commitment_seconds=_longest([item.offer for item in price.used]) if tenure == "reserved" else 0.0,
-        availability=availability(wanted.accelerator, day, region), basis=basis.name, estimated=basis.estimated,
+        availability=system_availability(wanted, day, region), basis=basis.name, estimated=basis.estimated,
         evidence=tuple(item.offer for item in price.used),
     )  # fmt: skip
 
