@@ -305,9 +305,9 @@ def assumed() -> tuple[Assumed, ...]:
     return (
         Assumed(
             name="power price",
-            figure=figure(0.68 / 3.6e6, "CNY/J", Kind.ASSUMPTION, "assumption", note="industrial tariff, Shanghai"),
+            figure=figure(0.68 / 3.6e6, "CNY/J", Kind.ASSUMPTION, "own_assumption", note="industrial tariff, Shanghai"),
         ),
-        Assumed(name="PUE", figure=figure(1.35, "", Kind.ASSUMPTION, "assumption")),
+        Assumed(name="PUE", figure=figure(1.35, "", Kind.ASSUMPTION, "own_assumption")),
         Assumed(
             name="lead time A800", figure=figure(60 * 86400.0, "s", Kind.ESTIMATE, "article2023", range_given=True)
         ),
@@ -333,7 +333,7 @@ def sources() -> tuple[Source, ...]:
         Source(
             key="market2023", title="Rental offers, May 2023", url="https://example.org/rent?a=1&b=2", date="2023-05"
         ),
-        Source(key="assumption", title="An assumption of this plan", url="", date="2023-05"),
+        Source(key="own_assumption", title="An assumption of this plan", url="", date="2023-05"),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ FOLDER = Path(__file__).parent
 SCRIPTS = ("vendor/vega.min.js", "vendor/vega-lite.min.js", "vendor/vega-interpreter.js", "templates/report.js")
 """The page's scripts in order: the chart library, its grammar, its reader of expressions without eval, and ours."""
 EPOCH_WORDS = "epoch"
+WHOLE = re.compile(r"\d{4}-\d{2}|\b[A-Z]{3} -?\d[\d,.]*( [TBM]\b)?|-?\d[\d,.]* [万亿]?(美|欧|日)?元|\d[\d,.]* %")
+"""Months, amounts and shares, which stand on one line."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +56,7 @@ def page(plan: Plan) -> str:
         chart={one.key: one for one in drawn},
         parts=_parts(plan, drawn),
         specs={one.key: one.spec for one in drawn},
+        region=word(plan.region),
         status=word(plan.recommended.solver.status),
         late=[work for work in plan.recommended.workloads if work.target_month and work.finish_p80 > work.target_month],
         estimates_assume=_estimates_assume(plan),
@@ -96,6 +100,13 @@ def _policy(scripts: list[str]) -> str:
     )
 
 
+def whole(text: str) -> Any:
+    """Mark up a sentence so that no line breaks within a month or an amount; everything else is escaped."""
+    import markupsafe
+
+    return markupsafe.Markup(WHOLE.sub(r'<span class="w">\g<0></span>', str(markupsafe.escape(text))))
+
+
 @functools.cache
 def _text(name: str) -> str:
     """Read a file of this package; carriage returns would break its hash, so there are none."""
@@ -114,4 +125,5 @@ def _template() -> Any:
         lstrip_blocks=True,
     )
     environment.globals["tr"] = tr
+    environment.filters["whole"] = whole
     return environment.get_template("report.html.j2")

@@ -6,6 +6,7 @@ from suanli.domain.layout import Layout, Recompute, Sharding
 from suanli.domain.plan import WorkloadPlan
 from suanli.domain.workload import ServingLayout
 from suanli.foundation.language import tr
+from suanli.report.words import listed
 
 
 def layout_words(work: WorkloadPlan) -> str:
@@ -28,7 +29,7 @@ def training_words(layout: Layout) -> str:
     if layout.interleave > 1:
         settings.append(tr("{count} stages interleaved", count=layout.interleave))
     settings += [words for words in (_sharding(layout.sharding), _recompute(layout.recompute)) if words]
-    return ", ".join([*degrees, *settings])
+    return listed([*degrees, *settings])
 
 
 def serving_words(layout: ServingLayout) -> str:
@@ -39,7 +40,7 @@ def serving_words(layout: ServingLayout) -> str:
         (tr("expert"), layout.expert),
         (tr("attention data"), layout.attention_data),
     )
-    return ", ".join(degrees) or tr("one accelerator a replica")
+    return listed(degrees) or tr("one accelerator a replica")
 
 
 def _degrees(*named: tuple[str, int]) -> list[str]:

@@ -7,7 +7,7 @@ from suanli.domain.result import Band
 from suanli.foundation.figure import Figure
 from suanli.foundation.language import tr
 from suanli.report import numbers
-from suanli.report.words import word
+from suanli.report.words import listed, word
 
 
 def source_text(plan: Plan, key: str) -> str:
@@ -18,7 +18,7 @@ def source_text(plan: Plan, key: str) -> str:
 
 def told_source(source: Source) -> str:
     """Say one source with its date and licence."""
-    return ", ".join(part for part in (source.title or source.key, source.date, source.licence) if part)
+    return listed((source.title or source.key, source.date, source.licence))
 
 
 def of_price(plan: Plan, source: str, kind: str = "") -> str:

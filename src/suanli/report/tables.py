@@ -9,7 +9,7 @@ from suanli.domain.plan import Alternative, Flip, Option, Order, Plan, Rent, Wor
 from suanli.foundation.language import tr
 from suanli.report import numbers, provenance
 from suanli.report.layouts import layout_words
-from suanli.report.words import word
+from suanli.report.words import listed, word
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,7 +134,7 @@ def _workload_row(work: WorkloadPlan) -> tuple[Cell, ...]:
         cell(
             work.id,
             word(work.layer),
-            note=f"{word(work.layer)}; {work.demand_note}" if work.demand_note else word(work.layer),
+            note=listed((word(work.layer), work.demand_note)),
         ),
         cell(work.model_name, note=tr("{count} parameters", count=numbers.count(work.parameters))),
         cell(work.system_name, work.system_id, note=count),
@@ -158,13 +158,15 @@ def speed(work: WorkloadPlan) -> Cell:
         rate = tr("{rate} tokens/s", rate=numbers.count(work.training.tokens_per_s))
         mfu = tr("{share} of peak", share=numbers.percent(work.training.mfu))
         tip = provenance.of_estimate(tr("step time by cause"), work.training.band, "s")
-        return cell(tr("{seconds} a step", seconds=numbers.seconds(work.training.step_seconds)), tip, f"{rate}, {mfu}")
+        return cell(
+            tr("{seconds} a step", seconds=numbers.seconds(work.training.step_seconds)), tip, listed((rate, mfu))
+        )
     if work.serving is not None:
         first = tr("first token after {seconds}", seconds=numbers.seconds(work.serving.ttft_seconds))
         rate = tr("{rate} tokens/s a replica", rate=numbers.count(work.serving.output_tokens_per_s))
         tip = provenance.of_estimate(tr("decode step by cause"), work.serving.bands.get("tpot_seconds"), "s")
         return cell(
-            tr("{seconds} a token", seconds=numbers.seconds(work.serving.tpot_seconds)), tip, f"{first}, {rate}"
+            tr("{seconds} a token", seconds=numbers.seconds(work.serving.tpot_seconds)), tip, listed((first, rate))
         )
     return cell(numbers.ABSENT)
 

@@ -55,7 +55,7 @@ def _heading(console: Console, text: str) -> None:
 
 def _head(plan: Plan, console: Console) -> None:
     as_of = tr("as of {date}", date=plan.as_of)
-    _say(console, f"{plan.title} · {as_of} · {plan.region}", "dim")
+    _say(console, f"{plan.title} · {as_of} · {word(plan.region)}", "dim")
     _say(console, story.decision(plan), "bold cyan")
     console.print()
     width = max((_width(fact.label) for fact in story.facts(plan)), default=0)

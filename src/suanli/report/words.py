@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from suanli.foundation.language import tr
 
 
@@ -86,9 +88,19 @@ def kind_words() -> dict[str, str]:
     }
 
 
+def region_words() -> dict[str, str]:
+    """Name the regions that a scenario may stand in."""
+    return {"China": tr("China"), "US": tr("United States"), "EU": tr("European Union"), "world": tr("the world")}
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Join parts as the language in force lists things."""
+    return tr(", ").join(part for part in parts if part)
+
+
 def word(name: str) -> str:
     """Say a stable name in the language in force; a name of nobody's list is said as it stands, without underscores."""
-    for words in (cause_words, money_words, pool_words, layer_words, option_words, kind_words):
+    for words in (cause_words, money_words, pool_words, layer_words, option_words, kind_words, region_words):
         known = words()
         if name in known:
             return known[name]
