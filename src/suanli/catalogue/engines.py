@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from suanli.catalogue.yaml_reader import read_yaml
-from suanli.domain.engine import EngineEra, EngineProfile, EngineTable, ServingConstants, WeightScheme
+from suanli.domain.engine import Claim, EngineEra, EngineProfile, EngineTable, ServingConstants, WeightScheme
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
 from suanli.foundation.units import to_si
@@ -39,7 +39,7 @@ def _profile(name: str, said: Mapping[str, Any], whole: Mapping[str, Any], place
             raise InputError.single(place=place, found=tr("no '{name}'", name=field.name), allowed=field.name)
         unit = WITH_UNIT.get(field.name.rsplit("_", 1)[-1], "")
         value = _figure(named[field.name], unit, f"{place}.{field.name}")
-        read[field.name] = tuple(value) if isinstance(value, list) else value
+        read[field.name] = Claim(value) if field.name == "claim" else tuple(value) if isinstance(value, list) else value
     return EngineProfile(**read)
 
 

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Claim(StrEnum):
+    """What an engine's share of memory is of: all that runs, weights and cache alone, or what the rest leaves free."""
+
+    WHOLE = "whole"
+    STATIC = "static"
+    FREE = "free"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,10 +24,11 @@ class EngineProfile:
     `sequence_seconds` for each sequence that gets a token; `request_seconds` is spent once on a request (text to
     tokens, queues of the server), `front_seconds` of the server's front end on one request after the other. `mixes`
     says that prompt chunks share steps with decodes. `reserved_share` is the share of the answer whose cache is taken
-    from the start, `usable_share` the share of memory that it claims, `burst_share` the share of a closed loop's
-    requests that arrive together. `fused_attention` says that scores never reach memory, `stages_at_once` how many
-    stages of a pipeline work at the same time at most, `draft_sequence_limit` how many sequences are admitted under
-    speculation, `experts_in_turn` which weight schemes run one expert after another.
+    from the start, `usable_share` the share of memory that it claims (of what, `claim` says), `burst_share` the share
+    of a closed loop's requests that arrive together. `logit_copies` is how often the logits of all sequences stand in
+    memory at the peak. Accelerators with less memory than `modest_bytes`, and those named, get the modest limits.
+    `fused_attention` says that scores never reach memory, `stages_at_once` how many stages of a pipeline work at the
+    same time at most, `experts_in_turn` which weight schemes run one expert after another.
     """
 
     id: str
@@ -35,10 +45,15 @@ class EngineProfile:
     mixes: bool
     reserved_share: float
     usable_share: float
+    claim: Claim
+    logit_copies: float
+    modest_bytes: float
+    modest_names: tuple[str, ...]
+    modest_token_budget: float
+    modest_sequence_limit: float
     burst_share: float
     fused_attention: bool
     stages_at_once: float
-    draft_sequence_limit: float
     experts_in_turn: tuple[str, ...]
     runtime_bytes: float
     rank_runtime_bytes: float
@@ -60,7 +75,8 @@ class EngineEra:
 class WeightScheme:
     """Which number format each part of a model has under a weight format's name.
 
-    `cache` is what it implies for keys and values, by engine profile (key "" for any other).
+    `cache` is what it implies for keys and values, by engine profile (key "" for any other). `native` says that a
+    checkpoint of this quantisation method is served in it whatever other format is named.
     """
 
     name: str
@@ -70,27 +86,30 @@ class WeightScheme:
     latent_attention: str
     head: str = "bf16"
     cache: Mapping[str, str] = field(default_factory=dict)
+    native: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServingConstants:
     """Figures of serving that belong to no engine: activations, speculation, fused passes, spreads of the bands.
 
-    `physical_share` is what a device shows of memory over the printed figure (makers print GiB as GB);
-    `activation_copies` and `logit_copies` are how many times a batch's widest activations and its logits stand in
-    memory at the peak. `acceptance` and `drafts` are of speculative decoding where the setup says no more.
-    `hidden_moves` is how often a norm with its residual moves the hidden state, `expert_passes` how many passes sort
-    tokens to experts and back. `length_variation` is the squared coefficient of variation of answers' lengths where
-    only a mean is known.
+    `physical_share` is what a device shows of memory over the printed figure (makers print GiB as GB); `activation_copies`
+    is how many times a step's widest activations stand in memory at the peak. `burst_power` is how requests that
+    arrive together grow with those in flight. `acceptance` and `drafts` are of speculative decoding where the setup
+    says no more. `hidden_moves` is how often a norm with its residual moves the hidden state, `inward_moves` how often
+    a rotation or gate moves what the layer's first products made, `expert_passes` how many passes sort tokens to
+    experts and back. `length_variation` is the squared coefficient of variation of answers' lengths where only a mean
+    is known.
     """
 
     physical_share: float
     activation_copies: float
-    logit_copies: float
     acceptance: float
     drafts: float
     expert_passes: float
+    burst_power: float
     hidden_moves: float
+    inward_moves: float
     length_variation: float
     spreads_log: Mapping[str, float] = field(default_factory=dict)
 

@@ -89,5 +89,5 @@ def _send_seconds(pair: Apart) -> float:
 def _wait(pair: Apart, concurrency: float, service: float) -> float:
     """Mean wait behind requests that arrived together at a prefill replica."""
     ranks = pair.prefills * pair.prefill.layout.attention_data
-    together = pair.prefill.engine.burst_share * concurrency / ranks
+    together = 1 + pair.prefill.engine.burst_share * (concurrency / ranks) ** pair.prefill.constants.burst_power
     return float(batching.burst_wait_seconds(service, together))

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from suanli.domain.engine import Claim
 from suanli.domain.model import Core, Layer, Role
 from suanli.estimate.serving_replica import Replica, cache_ways
 from suanli.estimate.serving_step import STATE_BYTES, WIDE_BYTES
@@ -87,7 +88,7 @@ def activation_bytes(replica: Replica) -> float:
     if replica.layout.pipeline > 1:
         return step
     logits = engine.sequence_limit * replica.setup.model.vocabulary * 2 * WIDE_BYTES
-    return max(step, constants.logit_copies * logits)
+    return max(step, engine.logit_copies * logits)
 
 
 def runtime_bytes(replica: Replica) -> float:
@@ -109,8 +110,14 @@ def fixed_bytes(replica: Replica) -> dict[str, float]:
 
 def cache_pool_bytes(replica: Replica) -> float:
     """Bytes left for the cache on the fullest accelerator; negative where the weights alone do not fit."""
-    usable = replica.engine.usable_share * visible_memory_bytes(replica)
-    return usable - sum(fixed_bytes(replica).values())
+    visible, fixed = visible_memory_bytes(replica), fixed_bytes(replica)
+    share, claim = replica.engine.usable_share, replica.engine.claim
+    whole = visible - sum(fixed.values())
+    if claim is Claim.FREE:
+        return share * whole
+    if claim is Claim.STATIC:
+        return min(share * visible - fixed["weights"], whole)
+    return share * visible - sum(fixed.values())
 
 
 def cache_capacity_tokens(replica: Replica, length: float) -> float:

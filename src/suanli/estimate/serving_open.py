@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
+from fnmatch import fnmatch
 
 from suanli.catalogue.engines import find_engine, load_engines
 from suanli.domain.engine import EngineProfile, EngineTable, WeightScheme
-from suanli.domain.hardware import System
+from suanli.domain.hardware import Accelerator, System
 from suanli.domain.kernel import KernelTable
 from suanli.domain.model import CoreKind
 from suanli.domain.workload import ServingLayout, ServingSetup
@@ -39,8 +39,10 @@ def open_replica(
         )  # fmt: skip
     if faults:
         raise InputError(faults)
-    profile = _with_settings(find_engine(table, setup.engine, setup.engine_version, setup.engine_date), setup)
-    scheme = table.schemes[setup.weight_format]
+    profile = _with_settings(
+        find_engine(table, setup.engine, setup.engine_version, setup.engine_date), setup, system.accelerator
+    )
+    scheme = _scheme(setup, table)
     device = open_device(system.accelerator, kernels)
     kv_format, assumed = _cache_format(setup, scheme, profile)
     device.number_format(kv_format)
@@ -58,12 +60,25 @@ def open_replica(
     )
 
 
-def _with_settings(profile: EngineProfile, setup: ServingSetup) -> EngineProfile:
-    """Put the setup's own settings over the engine's defaults."""
-    admitted = min(profile.sequence_limit, profile.draft_sequence_limit if setup.draft_tokens else math.inf)
+def _scheme(setup: ServingSetup, table: EngineTable) -> WeightScheme:
+    """Return the weight scheme of a format's name; a checkpoint that exists in one scheme alone is served in it."""
+    native = setup.model.quantisation.method if setup.model.quantisation else ""
+    for scheme in table.schemes.values():
+        if native and scheme.native == native:
+            return scheme
+    return table.schemes[setup.weight_format]
+
+
+def _with_settings(profile: EngineProfile, setup: ServingSetup, accelerator: Accelerator) -> EngineProfile:
+    """Put the setup's own settings over the engine's defaults, which may be modest on the accelerator."""
+    memory = accelerator.memory_bytes.value if accelerator.memory_bytes else 0.0
+    named = any(fnmatch(accelerator.id, pattern) for pattern in profile.modest_names)
+    modest = memory < profile.modest_bytes or named
+    budget = profile.modest_token_budget if modest else profile.token_budget
+    admitted = profile.modest_sequence_limit if modest else profile.sequence_limit
     return replace(
         profile,
-        token_budget=profile.token_budget if setup.token_budget is None else setup.token_budget,
+        token_budget=budget if setup.token_budget is None else setup.token_budget,
         sequence_limit=admitted if setup.sequence_limit is None else setup.sequence_limit,
         usable_share=profile.usable_share if setup.usable_share is None else setup.usable_share,
     )

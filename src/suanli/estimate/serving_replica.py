@@ -12,6 +12,8 @@ from suanli.parts.devices.electronic import Device
 from suanli.parts.devices.fabric import Fabric
 
 ATTENTION_ROLES = (Role.ATTENTION_IN, Role.ATTENTION_OUT, Role.MIXER, Role.INDEXER, Role.CONVOLUTION)
+WIDE_FORMATS = ("bf16", "fp16")
+"""Formats in which nothing of a checkpoint is quantised."""
 EXPERT_ROLES = (Role.EXPERT_IN, Role.EXPERT_OUT)
 COLUMN_SPLIT = (Role.ATTENTION_IN, Role.MIXER, Role.MLP_IN, Role.SHARED_IN, Role.EXPERT_IN)
 ROW_SPLIT = (Role.ATTENTION_OUT, Role.MLP_OUT, Role.SHARED_OUT, Role.EXPERT_OUT)
@@ -70,14 +72,16 @@ class Replica:
         return self.held[layer]
 
 
-def matrix_format(scheme: WeightScheme, matrix: Matrix, latent: bool) -> str:
-    """Return the number format that a matrix is kept in under a weight scheme."""
+def matrix_format(replica: Replica, matrix: Matrix, latent: bool) -> str:
+    """Return the number format that a matrix is kept in; what a checkpoint leaves whole stays in 16 bits."""
+    quantisation, scheme = replica.setup.model.quantisation, replica.scheme
+    whole = quantisation.unquantised_roles if quantisation else ()
+    if matrix.role is Role.ROUTER or (matrix.role in whole and scheme.dense not in WIDE_FORMATS):
+        return "bf16"
     if matrix.role in EXPERT_ROLES:
         return scheme.expert
     if matrix.role in ATTENTION_ROLES:
         return scheme.latent_attention if latent else scheme.attention
-    if matrix.role is Role.ROUTER:
-        return scheme.head if scheme.head != scheme.dense else scheme.dense
     return scheme.dense
 
 
@@ -116,7 +120,7 @@ def _fused(replica: Replica, layer: Layer) -> list[Product]:
     latent = layer.core.kind is CoreKind.LATENT
     joined: dict[tuple[Role, float, int, float, str], float] = {}
     for matrix in layer.matrices:
-        kept = matrix_format(replica.scheme, matrix, latent)
+        kept = matrix_format(replica, matrix, latent)
         key = (matrix.role, _inner_share(replica, matrix), matrix.copies, matrix.active, kept)
         joined[key] = joined.get(key, 0.0) + _column_share(replica, layer, matrix)
     extra = _repeated_heads(replica, layer)

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from suanli.equations import batching
 from suanli.estimate.serving_memory import cache_pool_bytes, sequence_cache_bytes
 from suanli.estimate.serving_replica import Replica
-from suanli.estimate.serving_step import StepLoad, step_causes, step_seconds
+from suanli.estimate.serving_step import StepLoad, step_causes
 from suanli.foundation.equation import Real
 
 Column = NDArray[np.float64]
-ROUNDS = 4
+ROUNDS = 5
 """Rounds of the fixed point between sequences in decode and the time of a step; it contracts fast."""
+CLOSE = 2e-3
+"""How little a round may move the sequences in decode to be the last."""
 LEAST = 1e-9
 """A stand-in for nothing where a quotient needs a number."""
 
@@ -102,30 +104,28 @@ def steady_state(replica: Replica, concurrency: Real) -> Steady:
     demand = demand_of(replica)
     flight = np.atleast_1d(np.asarray(concurrency, dtype=float))
     resident = np.minimum(flight, max(demand.resident, LEAST))
-    stages = replica.at_once
-    decoding = resident / (1 + demand.chunks / demand.steps)
+    decoding = np.minimum(resident / (1 + demand.chunks / demand.steps), _budget_bound(replica, demand))
     for _ in range(ROUNDS):
-        decoding = np.minimum(decoding, _budget_bound(replica, demand))
-        mean, prefill, own = _step_times(replica, demand, decoding / stages)
-        waiting = _prefill_wait(replica, resident, own)
-        stay = (prefill + waiting) / mean
-        decoding = batching.decoding_sequences(resident, demand.steps, stay)
-    decoding = np.minimum(decoding, _budget_bound(replica, demand))
-    rate = batching.requests_per_s(decoding, demand.steps * mean)
-    rate = np.minimum(rate, 1 / max(replica.engine.front_seconds, LEAST))
-    first = replica.engine.request_seconds + waiting + prefill + mean / 2
-    queued = np.maximum(flight / rate - resident / rate, 0.0) + np.maximum(
-        resident / rate - first - demand.steps * mean, 0
-    )
-    tpot = mean * demand.steps / max(replica.setup.outputs_after_first, LEAST)
+        steps = _steps(replica, demand, decoding / replica.at_once)
+        waiting = _prefill_wait(replica, resident, steps.own)
+        stay = (steps.prefill + waiting) / steps.mean
+        before, decoding = decoding, batching.decoding_sequences(resident, demand.steps, stay)
+        decoding = np.asarray(np.minimum(decoding, _budget_bound(replica, demand)))
+        if np.allclose(before, decoding, rtol=CLOSE):
+            break
+    rate = batching.requests_per_s(decoding, demand.steps * steps.mean)
+    rate = np.asarray(np.minimum(rate, 1 / max(replica.engine.front_seconds, LEAST)))
+    first = replica.engine.request_seconds + waiting + steps.prefill + steps.mean / 2
+    decode = demand.steps * steps.mean
+    queued = np.maximum(flight - resident, 0.0) / rate + np.maximum(resident / rate - first - decode, 0.0)
     return Steady(
         concurrency=flight,
-        requests_per_s=np.broadcast_to(rate, flight.shape),
+        requests_per_s=rate,
         ttft_seconds=first + queued,
-        tpot_seconds=np.broadcast_to(tpot, flight.shape),
+        tpot_seconds=decode / max(replica.setup.outputs_after_first, LEAST),
         resident=resident,
         decoding=decoding,
-        seconds_by_cause=_causes(replica, demand, decoding / stages),
+        seconds_by_cause=steps.mean_by_cause,
     )
 
 
@@ -133,56 +133,48 @@ def _budget_bound(replica: Replica, demand: Demand) -> float:
     """Return how many decoding sequences fill a step's token budget (none do where prompts have steps of their own)."""
     if not replica.engine.mixes:
         return np.inf
-    stages = replica.at_once
-    return float(stages * demand.budget / (demand.verified + demand.prompt / demand.steps))
+    return float(replica.at_once * demand.budget / (demand.verified + demand.prompt / demand.steps))
 
 
-def _loads(demand: Demand, decoding: Column) -> tuple[StepLoad, StepLoad, Column, Column]:
-    """Return loads of a decode step and of a prompt chunk, the share of steps that need one, and prompts in it."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Steps:
+    """Columns of step times: mean between two tokens of a sequence, a prompt's prefill, its own share of it, causes."""
+
+    mean: Column
+    prefill: Column
+    own: Column
+    mean_by_cause: dict[str, Column]
+
+
+def _steps(replica: Replica, demand: Demand, decoding: Column) -> _Steps:
+    """Time a decode step and one with a prompt chunk, and mean them by how often a chunk is needed."""
     needed = batching.prefill_per_step(decoding, demand.prompt, demand.steps)
-    chunk = np.clip(needed, demand.chunk, demand.budget)
-    share = needed / chunk
-    prompts = chunk / demand.chunk
-    decode = StepLoad(decoding=decoding, context=demand.context, verified=demand.verified)
-    prefill = StepLoad(prompt_tokens=chunk, prompts=prompts, prompt_context=demand.prompt_context)
-    return decode, prefill, share, prompts
-
-
-def _mixed(decode: StepLoad, prefill: StepLoad) -> StepLoad:
-    return StepLoad(
-        decoding=decode.decoding,
-        context=decode.context,
-        verified=decode.verified,
-        prompt_tokens=prefill.prompt_tokens,
-        prompts=prefill.prompts,
-        prompt_context=prefill.prompt_context,
+    chunk = np.asarray(np.clip(needed, demand.chunk, demand.budget))
+    share, prompts, mixes = np.asarray(needed / chunk), chunk / demand.chunk, replica.engine.mixes
+    nothing = np.zeros_like(decoding)
+    both = StepLoad(
+        decoding=np.stack([decoding, decoding if mixes else nothing]),
+        context=demand.context,
+        verified=demand.verified,
+        prompt_tokens=np.stack([nothing, chunk]),
+        prompts=np.stack([nothing, prompts]),
+        prompt_context=demand.prompt_context,
     )
-
-
-def _step_times(replica: Replica, demand: Demand, decoding: Column) -> tuple[Column, Column, Column]:
-    """Return the mean time between two tokens of a sequence, a prompt's time in prefill, and its share of a step."""
-    decode, prefill, share, prompts = _loads(demand, decoding)
-    alone = np.asarray(step_seconds(replica, decode))
+    causes = {
+        cause: np.broadcast_to(spent, (2, *decoding.shape)) for cause, spent in step_causes(replica, both).items()
+    }
+    alone, with_chunk = np.sum(list(causes.values()), axis=0)
     spread = 1 + (demand.chunks - 1) / replica.at_once
-    if replica.engine.mixes:
-        with_chunk = np.asarray(step_seconds(replica, _mixed(decode, prefill)))
-        mean = batching.mean_step_seconds(alone, with_chunk, np.minimum(share, 1.0))
-        return np.asarray(mean), with_chunk * spread, (with_chunk - alone) / prompts * demand.chunks
-    chunk_alone = np.asarray(step_seconds(replica, prefill))
-    return alone + share * chunk_alone, chunk_alone * spread, chunk_alone / prompts * demand.chunks
+    told, kept = (np.minimum(share, 1.0), 1 - np.minimum(share, 1.0)) if mixes else (share, np.ones_like(share))
+    return _Steps(
+        mean=kept * alone + told * with_chunk,
+        prefill=with_chunk * spread,
+        own=(with_chunk - alone if mixes else with_chunk) / prompts * demand.chunks,
+        mean_by_cause={cause: kept * spent[0] + told * spent[1] for cause, spent in causes.items()},
+    )
 
 
 def _prefill_wait(replica: Replica, resident: Column, own: Column) -> Column:
     """Mean wait of a prompt behind those that came with it."""
-    together = replica.engine.burst_share * resident / replica.at_once
+    together = 1 + replica.engine.burst_share * (resident / replica.at_once) ** replica.constants.burst_power
     return np.asarray(batching.burst_wait_seconds(own, together))
-
-
-def _causes(replica: Replica, demand: Demand, decoding: Column) -> dict[str, Column]:
-    """Return the mean step's seconds by cause."""
-    decode, prefill, share, _ = _loads(demand, decoding)
-    alone = step_causes(replica, decode)
-    chunk = step_causes(replica, _mixed(decode, prefill) if replica.engine.mixes else prefill)
-    kept = 1 - np.minimum(share, 1.0) if replica.engine.mixes else np.ones_like(share)
-    told = np.minimum(share, 1.0) if replica.engine.mixes else share
-    return {cause: np.broadcast_to(kept * alone[cause] + told * chunk[cause], decoding.shape) for cause in alone}

@@ -128,7 +128,10 @@ def _expert_seconds(replica: Replica, product: Product, load: StepLoad) -> Real:
 def _attention_seconds(replica: Replica, core: Core, load: StepLoad) -> Real:
     """Time of a layer's mixing core over the decoding sequences and the prompt chunk of one attention rank."""
     if core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT):
-        return _decode_attention(replica, core, load) + _prefill_attention(replica, core, load)
+        spent: Real = 0.0
+        if np.any(np.asarray(load.decoding) > 0):
+            spent = _decode_attention(replica, core, load)
+        return spent + _prefill_attention(replica, core, load) if np.any(np.asarray(load.prompt_tokens) > 0) else spent
     if core.state_elements:
         return _state_seconds(replica, core, load)
     return 0.0
@@ -223,7 +226,7 @@ def _pass_seconds(replica: Replica, layer: Layer, load: StepLoad) -> Real:
     for role, columns in inward.items():
         if columns:
             share = rows if role is not Role.EXPERT_IN else load.rows / replica.layout.expert
-            spent = spent + device.pass_seconds(2 * share * columns * WIDE_BYTES)
+            spent = spent + device.pass_seconds(constants.inward_moves * share * columns * WIDE_BYTES)
     if inward[Role.EXPERT_IN]:
         spent = spent + constants.expert_passes * device.pass_seconds(hidden * 2)
     return spent

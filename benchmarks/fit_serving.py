@@ -1,0 +1,199 @@
+"""Fit the costs of serving engines to a table of published runs, and print errors of sources that a fit did not see.
+
+    python benchmarks/fit_serving.py RUNS.csv            errors of the packaged figures
+    python benchmarks/fit_serving.py RUNS.csv --fit      fit every class, write data/calibration/engines.yaml
+    python benchmarks/fit_serving.py RUNS.csv --leave-out  fit again without each source, print its errors
+
+Few figures of each class of engines are fitted over all its runs, on log error under a Huber-like loss, starting from
+and weakly tied to the figures in the file. No figure belongs to a source, a model or an accelerator.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from suanli.catalogue.engines import ENGINE_FILE, find_engine
+from suanli.domain.engine import EngineTable
+from suanli.foundation.errors import SuanliError
+from suanli.validation.serving import Tables, default_tables, predict
+from suanli.validation.serving_rows import Drive, ServingRow, read_serving_row
+
+BOUNDS: Mapping[str, tuple[float, float]] = {
+    "kernel_slack": (0.9, 1.6),
+    "host_seconds": (2e-5, 1e-2),
+    "rank_host_seconds": (1e-5, 5e-3),
+    "layer_seconds": (2e-7, 1e-4),
+    "sequence_seconds": (2e-7, 1e-4),
+    "request_seconds": (1e-3, 2e-1),
+    "front_seconds": (1e-3, 3e-2),
+    "burst_share": (0.01, 1.0),
+}
+"""Fitted figures and what they may be: from nothing to what a profiler has ever shown of such engines."""
+PER_CLASS = 220
+"""Runs of a class that a fit looks at, spread evenly over sources, metrics and models."""
+FLAT = 0.25
+"""Log error from which a run counts by its size rather than its square."""
+TIE = 0.08
+"""Weight of a figure's starting value: its log change of one counts as this much log error of every run together."""
+
+
+def read_rows(path: Path) -> list[ServingRow]:
+    """Read the rows that say enough to be predicted."""
+    rows = []
+    with path.open(encoding="utf-8") as opened:
+        for cells in csv.DictReader(opened):
+            try:
+                rows.append(read_serving_row(cells))
+            except SuanliError:
+                continue
+    return rows
+
+
+def log_error(row: ServingRow, tables: Tables) -> float | None:
+    """Return the log of predicted over measured, None where a row cannot be predicted."""
+    try:
+        return math.log(predict(row, tables)[1] / row.measured)
+    except SuanliError:
+        return None
+
+
+def class_of(row: ServingRow, engines: EngineTable) -> str:
+    """Return the class of engines that a row belongs to."""
+    return find_engine(engines, row.engine, row.engine_version, row.date).id
+
+
+def spread_out(rows: list[ServingRow], most: int) -> list[ServingRow]:
+    """Return at most so many rows, evenly over sources, metrics, accelerators and models."""
+    groups: dict[tuple[str, ...], list[ServingRow]] = defaultdict(list)
+    for row in rows:
+        groups[(row.source, row.quantity, row.accelerator, row.model)].append(row)
+    picked: list[ServingRow] = []
+    rank = 0
+    while len(picked) < min(most, len(rows)):
+        for members in groups.values():
+            if rank < len(members) and len(picked) < most:
+                picked.append(members[(rank * 7) % len(members)])
+        rank += 1
+    return list(dict.fromkeys(picked))
+
+
+def with_figures(tables: Tables, name: str, figures: Mapping[str, float]) -> Tables:
+    """Return the tables with one class's figures replaced."""
+    profiles = dict(tables.engines.profiles)
+    profiles[name] = replace(profiles[name], **figures)
+    return Tables(kernels=tables.kernels, engines=replace(tables.engines, profiles=profiles))
+
+
+def fit_class(name: str, rows: list[ServingRow], tables: Tables) -> dict[str, float]:
+    """Fit the figures of one class of engines to its runs."""
+    profile = tables.engines.profiles[name]
+    sample = [row for row in spread_out(rows, PER_CLASS) if row.drive is not Drive.MEMORY]
+    sample = [row for row in sample if log_error(row, tables) is not None]
+    if not sample:
+        return {}
+    names = [one for one in BOUNDS if getattr(profile, one) > 0]
+    low, high = (np.log([BOUNDS[one][side] for one in names]) for side in (0, 1))
+    start = np.clip(np.log([getattr(profile, one) for one in names]), low + 1e-6, high - 1e-6)
+
+    def errors(logs: np.ndarray) -> np.ndarray:
+        trial = with_figures(tables, name, dict(zip(names, np.exp(logs).tolist(), strict=True)))
+        told = [log_error(row, trial) for row in sample]
+        tie = TIE * math.sqrt(len(sample)) * (logs - start)
+        return np.concatenate([[0.0 if one is None else one for one in told], tie])
+
+    found = least_squares(
+        errors, start, bounds=(low, high), loss="soft_l1", f_scale=FLAT, diff_step=0.05, max_nfev=7, x_scale=1.0
+    )
+    return dict(zip(names, np.exp(found.x).tolist(), strict=True))
+
+
+def fit_all(rows: list[ServingRow], tables: Tables, only: str = "") -> dict[str, dict[str, float]]:
+    """Fit every class of engines that has runs (or one)."""
+    by_class: dict[str, list[ServingRow]] = defaultdict(list)
+    for row in rows:
+        by_class[class_of(row, tables.engines)].append(row)
+    fitted = {}
+    for name, members in sorted(by_class.items()):
+        if only and name != only:
+            continue
+        fitted[name] = fit_class(name, members, tables)
+        print(
+            f"{name:>16} {len(members):5} runs  " + "  ".join(f"{k} {v:.3g}" for k, v in fitted[name].items()),
+            flush=True,
+        )
+    return fitted
+
+
+def write_figures(fitted: Mapping[str, Mapping[str, float]], path: Path = ENGINE_FILE) -> None:
+    """Write fitted figures into the engine file, each in its place."""
+    lines, current = [], ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        head = re.fullmatch(r"  (\w+):", line)
+        entry = re.fullmatch(r"    (\w+): .*", line)
+        current = head.group(1) if head else current
+        if entry and entry.group(1) in fitted.get(current, {}):
+            line = f"    {entry.group(1)}: {told(entry.group(1), fitted[current][entry.group(1)])}"
+        lines.append(line)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def told(name: str, value: float) -> str:
+    """Write a figure with its unit."""
+    return f"{value * 1e6:.3g} us" if name.endswith("_seconds") else f"{value:.3g}"
+
+
+def print_errors(title: str, errors: Iterable[float]) -> None:
+    """Print the median absolute error, bias and 90th percentile of log errors."""
+    logs = np.asarray(list(errors))
+    if len(logs):
+        shares = np.abs(np.expm1(logs))
+        print(
+            f"{title:<60} {len(logs):5}  median {np.median(shares):6.1%}  p90 {np.quantile(shares, 0.9):7.1%}"
+            f"  bias {np.expm1(np.median(logs)):+6.1%}",
+            flush=True,
+        )
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path)
+    parser.add_argument("--fit", action="store_true")
+    parser.add_argument("--leave-out", action="store_true")
+    parser.add_argument("--only", default="")
+    asked = parser.parse_args()
+    rows, tables = read_rows(asked.runs), default_tables()
+    if asked.fit:
+        write_figures(fit_all(rows, tables, asked.only))
+        return
+    groups: dict[str, list[float]] = defaultdict(list)
+    for source in sorted({row.source for row in rows}):
+        own = [row for row in rows if row.source == source]
+        used = tables
+        if asked.leave_out:
+            others = [row for row in rows if row.source != source]
+            classes = {class_of(row, tables.engines) for row in own}
+            for name in sorted(classes):
+                seen = [row for row in others if class_of(row, tables.engines) == name]
+                used = with_figures(used, name, fit_class(name, seen, tables) if seen else {})
+        for row in own:
+            error = log_error(row, used)
+            if error is not None:
+                groups[f"{source}: {row.quantity}"].append(error)
+    for title, errors in groups.items():
+        print_errors(title, errors)
+    print_errors("all", [error for errors in groups.values() for error in errors])
+
+
+if __name__ == "__main__":
+    main()
