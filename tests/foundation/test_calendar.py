@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suanli.foundation.calendar import MONTHS_PER_YEAR, month_after, month_index, month_span, months_between
+from suanli.foundation.calendar import (
+    MONTHS_PER_YEAR,
+    SECONDS_PER_MONTH,
+    month_after,
+    month_index,
+    month_span,
+    months_between,
+    whole_months,
+)
 
 MONTHS = st.builds("{:04d}-{:02d}".format, st.integers(1900, 2200), st.integers(1, 12))
 
@@ -38,3 +46,8 @@ def test_a_span_is_ordered_and_whole(month, count):
 def test_what_is_no_month_is_refused(text):
     with pytest.raises(ValueError, match=r".*"):
         month_index(text)
+
+
+@pytest.mark.parametrize(("seconds", "months"), [(0, 0), (1, 1), (SECONDS_PER_MONTH, 1), (2.5 * SECONDS_PER_MONTH, 3)])
+def test_a_wait_is_rounded_up_to_whole_months(seconds, months):
+    assert whole_months(seconds) == months

@@ -38,7 +38,9 @@ def test_an_unknown_unit_is_refused_with_the_one_that_was_meant(unit, meant):
     assert meant in fault.hint
 
 
-@pytest.mark.parametrize("unit", ["kg", "FLOP/s", "CNY", "", "GB", "B/s/s", "nonsense", "1/0", "GB/", "__import__('os')"])
+@pytest.mark.parametrize(
+    "unit", ["kg", "FLOP/s", "CNY", "", "GB", "B/s/s", "nonsense", "1/0", "GB/", "__import__('os')"]
+)
 def test_a_unit_of_another_dimension_is_refused(unit):
     with pytest.raises(InputError):
         to_si(1, unit, "B/s", "here")

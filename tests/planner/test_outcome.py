@@ -1,11 +1,11 @@
 """A solution told in a plan's words says the same: counts, months, money, dates."""
 
 import pytest
+from tests.planner import sample
 
 from suanli.domain.procurement import Solution, Tenure
 from suanli.planner.outcome import main_choice, tell_option
 from suanli.planner.problem import state_problem
-from tests.planner import sample
 
 
 def told(solution_changes=None, **realised):

@@ -3,12 +3,12 @@
 import math
 
 import pytest
+from tests.planner import sample
 
 from suanli.domain.procurement import DemandKind
 from suanli.domain.scenario import Budget
-from suanli.planner.calendar import SECONDS_PER_MONTH
+from suanli.foundation.calendar import SECONDS_PER_MONTH
 from suanli.planner.problem import cautious_rate, discount_factors, state_problem
-from tests.planner import sample
 
 
 def made(confidence=0.8, **changes):

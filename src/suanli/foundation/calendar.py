@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import math
 
 MONTHS_PER_YEAR = 12
 """By the Gregorian calendar."""
+
+SECONDS_PER_MONTH = 31_556_952 / MONTHS_PER_YEAR
+"""A twelfth of the mean Gregorian year of 365.2425 days of 86,400 s."""
+
+ROUNDING = 1e-9
+"""What a wait may exceed a whole month by and still count as that month: the dust of conversions."""
 
 
 def month_index(month: str) -> int:
@@ -44,3 +51,12 @@ def months_between(first: str, last: str) -> int:
     3
     """
     return month_index(last) - month_index(first)
+
+
+def whole_months(seconds: float) -> int:
+    """Round a wait up to whole months.
+
+    >>> whole_months(2.5 * SECONDS_PER_MONTH)
+    3
+    """
+    return max(0, math.ceil(seconds / SECONDS_PER_MONTH - ROUNDING))

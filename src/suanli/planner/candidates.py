@@ -13,10 +13,10 @@ from suanli.domain.hardware import System
 from suanli.domain.market import Access, Availability, Offer, PurchaseQuote, RentQuote
 from suanli.domain.procurement import Choice, Tenure
 from suanli.domain.scenario import FleetItem, Quote, QuoteTerms
+from suanli.foundation.calendar import SECONDS_PER_MONTH, months_between, whole_months
 from suanli.foundation.figure import Figure, Kind
 from suanli.foundation.language import tr
 from suanli.planner import terms
-from suanli.planner.calendar import SECONDS_PER_MONTH, months_between, whole_months
 from suanli.planner.terms import Ground
 
 CHINA = "CN"

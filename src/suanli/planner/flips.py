@@ -6,8 +6,8 @@ from functools import partial
 
 from suanli.domain.plan import Flip
 from suanli.domain.procurement import DemandKind, Problem, Solution
+from suanli.foundation.calendar import month_after
 from suanli.foundation.language import tr
-from suanli.planner.calendar import later
 from suanli.planner.terms import Ground
 from suanli.procure import sensitivity
 from suanli.procure.solve import INFEASIBLE, NO_INCUMBENT, solve
@@ -73,7 +73,7 @@ def _pareto(problem: Problem, gap: float, seconds: float) -> Tried:
         solution = solve(moved, gap, seconds, reasons=False)
         if solution.status in (INFEASIBLE, NO_INCUMBENT):
             continue
-        finish = later(problem.periods[0], max(solution.finish.values()))
+        finish = month_after(problem.periods[0], max(solution.finish.values()))
         words = tr("deadlines {months:+d} months", months=months)
         tried.append((finish, solution.objective, words))
     return tuple(tried)

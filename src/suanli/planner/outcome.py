@@ -9,8 +9,8 @@ from statistics import NormalDist
 from suanli.domain.plan import Assignment, CashLine, Option, Order, PowerUse, Rent, SolverReport, WorkloadPlan
 from suanli.domain.procurement import Choice, Problem, Solution, Tenure
 from suanli.domain.scenario import Scenario, ServingJob, TrainingJob, Workload
+from suanli.foundation.calendar import SECONDS_PER_MONTH, month_after
 from suanli.foundation.language import tr
-from suanli.planner.calendar import SECONDS_PER_MONTH, later
 from suanli.planner.performance import Performance
 
 FINISH_CONFIDENCES = (0.5, 0.8, 0.95)
@@ -53,7 +53,7 @@ def _orders(problem: Problem, choices: Mapping[str, Choice], solution: Solution)
         orders.append(
             Order(
                 month=month,
-                delivery_month=later(month, choice.lead_periods[period]),
+                delivery_month=month_after(month, choice.lead_periods[period]),
                 system_id=choice.system_id,
                 system_name=choice.system_name,
                 systems=systems,
@@ -196,7 +196,7 @@ def _finish(
             return months[period]
     last = max(use)
     pace = rate * max(use.values())
-    return later(months[last], int(-(-left // pace)))
+    return month_after(months[last], int(-(-left // pace)))
 
 
 ROUNDING = 1e-6

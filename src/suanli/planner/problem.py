@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 from suanli.domain.procurement import Choice, Demand, DemandKind, Limits, Problem
 from suanli.domain.scenario import Scenario, ServingJob, TrainingJob, TuningJob, Workload
-from suanli.planner.calendar import MONTHS_PER_YEAR, SECONDS_PER_MONTH, months_between
+from suanli.foundation.calendar import MONTHS_PER_YEAR, SECONDS_PER_MONTH, months_between
 from suanli.planner.performance import Performance
 
 Performances = Mapping[tuple[str, str], Performance]

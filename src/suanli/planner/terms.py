@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from suanli.domain.hardware import System
 from suanli.domain.plan import Assumed
 from suanli.domain.scenario import Scenario
+from suanli.foundation.calendar import MONTHS_PER_YEAR, SECONDS_PER_MONTH, months_between
 from suanli.foundation.figure import Figure
-from suanli.planner.calendar import MONTHS_PER_YEAR, SECONDS_PER_MONTH, months_between
 
 Money = tuple[float, ...]
 """Money in every month of the plan."""
 
+MONTH_TEXT = len("YYYY-MM")
 RESALE_YEARS = (1, 2, 3, 4, 5)
 """The ages for which an assumed share of the price of a new system is kept."""
 
@@ -41,7 +42,7 @@ class Ground:
 def price_path(ground: Ground, price: float, trend_per_month: float) -> Money:
     """Carry a price along its present trend for some months from the date of the market, then hold it."""
     carried = ground.value("market.carry") / SECONDS_PER_MONTH
-    ages = [months_between(ground.scenario.as_of, month) for month in ground.scenario.months]
+    ages = [months_between(ground.scenario.as_of[:MONTH_TEXT], month) for month in ground.scenario.months]
     return tuple(price * (1 + trend_per_month) ** min(max(age, 0), carried) for age in ages)
 
 

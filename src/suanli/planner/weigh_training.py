@@ -13,11 +13,11 @@ from suanli.domain.result import Band, TrainingEstimate
 from suanli.domain.scenario import TrainingJob, TuningJob
 from suanli.domain.workload import TrainingSetup
 from suanli.estimate.training import search
+from suanli.foundation.calendar import SECONDS_PER_MONTH, months_between
 from suanli.foundation.errors import InfeasibleError
 from suanli.foundation.figure import Figure
 from suanli.foundation.language import tr
 from suanli.parts.architectures.count import active_parameters, parameters
-from suanli.planner.calendar import SECONDS_PER_MONTH, months_between
 from suanli.planner.goodput import Interruptions
 from suanli.planner.performance import Performance, Refusal
 
