@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from suanli.domain.hardware import System
+from suanli.equations import reliability
 from suanli.planner.candidates import CHINA
 from suanli.planner.terms import Ground
 
@@ -26,8 +27,6 @@ class Interruptions:
         """Return the share of time that a job on so many systems makes progress."""
         if self.given is not None:
             return self.given
-        from suanli.equations import reliability
-
         domestic = system.accelerator.origin == CHINA
         rate = self.domestic_failures_per_s if domestic else self.failures_per_s
         nodes = max(1.0, system.accelerators * systems / NODE_ACCELERATORS)

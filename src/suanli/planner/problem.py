@@ -8,6 +8,7 @@ from statistics import NormalDist
 
 from suanli.domain.procurement import Choice, Demand, DemandKind, Limits, Problem
 from suanli.domain.scenario import Scenario, ServingJob, TrainingJob, TuningJob, Workload
+from suanli.equations import finance
 from suanli.foundation.calendar import MONTHS_PER_YEAR, SECONDS_PER_MONTH, months_between
 from suanli.planner.performance import Performance
 
@@ -37,7 +38,8 @@ def state_problem(
 
 def discount_factors(rate_per_year: float, months: int) -> tuple[float, ...]:
     """Return the present value of one unit of money paid in each month."""
-    return tuple((1 + rate_per_year) ** (-month / MONTHS_PER_YEAR) for month in range(months))
+    monthly = finance.rate_of_period(rate_per_year, MONTHS_PER_YEAR)
+    return tuple(float(finance.present_value(1.0, monthly, month)) for month in range(months))
 
 
 def _demand(

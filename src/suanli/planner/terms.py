@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from suanli.domain.hardware import System
 from suanli.domain.plan import Assumed
 from suanli.domain.scenario import Scenario
+from suanli.equations import energy, finance
 from suanli.foundation.calendar import MONTHS_PER_YEAR, SECONDS_PER_MONTH, months_between
 from suanli.foundation.figure import Figure
 
@@ -43,7 +44,7 @@ def price_path(ground: Ground, price: float, trend_per_month: float) -> Money:
     """Carry a price along its present trend for some months from the date of the market, then hold it."""
     carried = ground.value("market.carry") / SECONDS_PER_MONTH
     ages = [months_between(ground.scenario.as_of[:MONTH_TEXT], month) for month in ground.scenario.months]
-    return tuple(price * (1 + trend_per_month) ** min(max(age, 0), carried) for age in ages)
+    return tuple(float(finance.trended_price(price, trend_per_month, min(max(age, 0), carried))) for age in ages)
 
 
 def beside(ground: Ground, prices: Money) -> dict[str, Money]:
@@ -79,8 +80,10 @@ def running_cost(ground: Ground, system: System, prices: Money) -> dict[str, Mon
     """Return what one system on site costs in every month: power, room, upkeep, and people where none are named."""
     site, costs = ground.scenario.site, ground.scenario.costs
     watts = watts_of(ground, system)
-    joules = watts * ground.value("power_draw.training") * site.pue * SECONDS_PER_MONTH
-    monthly = {"power": joules * _given(ground, site.power_price_per_joule, "power_price")}
+    drawn = energy.facility_watts(watts * ground.value("power_draw.training"), site.pue)
+    joules = energy.energy_joules(drawn, SECONDS_PER_MONTH)
+    paid = energy.energy_cost(joules, _given(ground, site.power_price_per_joule, "power_price"))
+    monthly = {"power": float(paid)}
     if site.colocation_per_watt_month is not None:
         monthly["colocation"] = watts * site.colocation_per_watt_month
     if costs.maintenance_share_per_year:
@@ -95,7 +98,7 @@ def resale(ground: Ground, prices: Money, lead_months: tuple[int, ...]) -> Money
     loss = ground.scenario.costs.resale_loss_per_year
     ages = [(ground.months - order - lead) / MONTHS_PER_YEAR for order, lead in enumerate(lead_months)]
     if loss is not None:
-        return tuple(prices[-1] * (1 - loss) ** max(age, 0.0) for age in ages)
+        return tuple(float(finance.declining_value(prices[-1], loss, max(age, 0.0))) for age in ages)
     shares = [ground.value(f"resale.after_{year}_year{'s' if year > 1 else ''}") for year in RESALE_YEARS]
     return tuple(prices[-1] * share_at(age, shares) for age in ages)
 
