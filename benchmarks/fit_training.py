@@ -22,7 +22,7 @@ from scipy.optimize import least_squares
 from suanli.catalogue.kernels import load_kernels
 from suanli.catalogue.load import catalogue
 from suanli.domain.software import Software
-from suanli.estimate.compose import compose
+from suanli.estimate.compose import StepColumns, Wear, compose
 from suanli.estimate.operators import LayerColumns
 from suanli.estimate.software import load_training_calibration
 from suanli.estimate.step import RawStep, open_machine, raw_step
@@ -32,6 +32,7 @@ from suanli.validation.rows import read_records
 from suanli.validation.training import measured_quantities, read_run
 
 HUBER = 0.15
+PRIOR = 1.0
 
 
 @dataclass
@@ -45,26 +46,34 @@ class Free:
     high: float
 
 
+MEGATRON = ("megatron_core", "megatron_graphs")
 FREE = (
-    Free("pass_factor", ("eager_unfused",), 1.6, 0.3, 6.0),
-    Free("pass_factor", ("megatron_core",), 1.0, 0.3, 6.0),
-    Free("pass_factor", ("torch_eager",), 1.6, 0.3, 6.0),
-    Free("pass_factor", ("torch_compiled", "xla"), 0.8, 0.3, 6.0),
-    Free("launch_seconds", ("eager_unfused",), 28e-6, 5e-6, 60e-6),
-    Free("launch_seconds", ("megatron_core",), 8e-6, 1e-6, 60e-6),
-    Free("launch_seconds", ("torch_eager",), 12e-6, 1e-6, 60e-6),
-    Free("tensor_hidden", ("megatron_core",), 0.3, 0.0, 0.95),
-    Free("expert_hidden", ("megatron_core",), 0.3, 0.0, 0.95),
-    Free("gather_hidden", ("torch_eager", "torch_compiled", "megatron_core", "xla"), 0.8, 0.0, 0.98),
-    Free("quantise_factor", ("megatron_core", "torch_compiled", "torch_eager"), 1.0, 0.1, 6.0),
-    Free("straggler", (), 0.01, 0.0, 0.05),
+    Free("pass_factor", ("eager_unfused",), 1.6, 0.5, 4.0),
+    Free("pass_factor", MEGATRON, 1.5, 0.5, 4.0),
+    Free("expert_pass_factor", ("megatron_core",), 4.0, 0.5, 12.0),
+    Free("expert_pass_factor", ("megatron_graphs",), 2.0, 0.5, 12.0),
+    Free("attention_factor", ("torch_eager", "torch_compiled"), 1.3, 0.7, 3.0),
+    Free("attention_factor", MEGATRON, 1.1, 0.7, 3.0),
+    Free("pass_factor", ("torch_eager",), 1.6, 0.5, 4.0),
+    Free("pass_factor", ("torch_compiled", "xla"), 1.0, 0.5, 4.0),
+    Free("launch_seconds", ("eager_unfused",), 28e-6, 10e-6, 60e-6),
+    Free("launch_seconds", ("torch_eager",), 12e-6, 5e-6, 40e-6),
+    Free("accumulate_moved_bytes", ("eager_unfused",), 8, 4, 24),
+    Free("tensor_hidden", MEGATRON, 0.3, 0.0, 0.9),
+    Free("expert_hidden", MEGATRON, 0.5, 0.0, 0.9),
+    Free("gather_hidden", ("torch_eager", "torch_compiled", *MEGATRON, "xla"), 0.8, 0.3, 0.95),
+    Free("quantise_factor", (*MEGATRON, "torch_compiled", "torch_eager"), 1.0, 0.3, 3.0),
+    Free("hopper_share", ("torch_eager", "torch_compiled"), 0.7, 0.4, 1.0),
+    Free("hopper_share", MEGATRON, 0.9, 0.4, 1.1),
+    Free("straggler_per_doubling", (), 0.005, 0.0, 0.02),
+    Free("misaligned_slowdown", (), 1.25, 1.0, 2.0),
+    Free("odd_head_slowdown", (), 4.0, 1.0, 12.0),
 )
-SUSTAINED = ("nv-h*", "nv-b*|nv-gb*", "ascend-*", "tpu-*", "nv-v100*")
+SUSTAINED = ("nv-b200*|nv-gb200*", "nv-b300*|nv-gb300*", "ascend-*", "tpu-*", "nv-v100*")
 
 
 def free_figures() -> list[Free]:
-    kept = [one for one in FREE if not one.name.startswith("sustained")]
-    return kept + [Free(f"sustained:{pattern}", (), 0.9, 0.3, 1.15) for pattern in SUSTAINED]
+    return [*FREE, *(Free(f"sustained:{pattern}", (), 0.9, 0.5, 1.3) for pattern in SUSTAINED)]
 
 
 @dataclass
@@ -111,49 +120,38 @@ def family(source: str) -> str:
     return {"AI": "MaxText", "torchtitan": "torchtitan"}.get(word, source.split(" ")[0].split("_")[0].rstrip(":"))
 
 
-def software_columns(runs: Runs, free: list[Free], values: np.ndarray) -> tuple[SimpleNamespace, float, np.ndarray]:
-    known = load_training_calibration().software
-    columns = {
-        field.name: np.array([getattr(known[one], field.name) for one in runs.classes])
-        for field in fields(Software)
-        if field.name not in ("id", "name")
-    }
-    straggler, sustained = 0.0, np.ones(len(runs.classes))
-    for one, value in zip(free, values, strict=True):
-        if one.name == "straggler":
-            straggler = value
-        elif one.name.startswith("sustained:"):
-            patterns = one.name.split(":", 1)[1].split("|")
-            fits = np.array([any(fnmatch(name, pattern) for pattern in patterns) for name in runs.accelerators])
-            sustained = np.where(fits, value, sustained)
-        else:
-            columns[one.name] = np.where(np.isin(runs.classes, one.classes), value, columns[one.name])
-    return SimpleNamespace(**columns), straggler, sustained
-
-
 class Predictor:
     """Composes all runs under given figures, reusing the columns that the figures leave alone."""
 
     def __init__(self, runs: Runs, free: list[Free]) -> None:
         self.runs, self.free = runs, free
-        self.base = software_columns(runs, free, np.array([one.start for one in free]))[0]
-        self.masks = [np.isin(runs.classes, one.classes) for one in free]
-        self.fits = [
-            np.array([any(fnmatch(name, p) for p in one.name.split(":", 1)[1].split("|")) for name in runs.accelerators])
-            if one.name.startswith("sustained:") else None
-            for one in free
-        ]  # fmt: skip
+        known = load_training_calibration().software
+        self.base = {
+            field.name: np.array([getattr(known[one], field.name) for one in runs.classes])
+            for field in fields(Software)
+            if field.name not in ("id", "name")
+        }
+        self.rows = [self._rows(one) for one in free]
+
+    def _rows(self, one: Free) -> np.ndarray:
+        if one.name.startswith("sustained:"):
+            patterns = one.name.split(":", 1)[1].split("|")
+            return np.array([any(fnmatch(name, pattern) for pattern in patterns) for name in self.runs.accelerators])
+        return np.isin(self.runs.classes, one.classes)
+
+    def step(self, values: np.ndarray) -> StepColumns:
+        columns, wear = dict(self.base), {"sustained": np.ones(len(self.runs.classes))}
+        for one, value, rows in zip(self.free, values, self.rows, strict=True):
+            if one.name.startswith("sustained:"):
+                wear["sustained"] = np.where(rows, value, wear["sustained"])
+            elif one.classes:
+                columns[one.name] = np.where(rows, value, columns[one.name])
+            else:
+                wear[one.name] = value
+        return compose(self.runs.raw, SimpleNamespace(**columns), Wear(**wear))
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        columns, straggler, sustained = dict(vars(self.base)), 0.0, np.ones(len(self.runs.classes))
-        for one, value, mask, fits in zip(self.free, values, self.masks, self.fits, strict=True):
-            if one.name == "straggler":
-                straggler = value
-            elif fits is not None:
-                sustained = np.where(fits, value, sustained)
-            else:
-                columns[one.name] = np.where(mask, value, columns[one.name])
-        return compose(self.runs.raw, SimpleNamespace(**columns), straggler, sustained).step_seconds
+        return self.step(values).step_seconds
 
 
 def fit(predictor: Predictor, weights: np.ndarray) -> np.ndarray:
@@ -164,7 +162,7 @@ def fit(predictor: Predictor, weights: np.ndarray) -> np.ndarray:
 
     def residuals(unit: np.ndarray) -> np.ndarray:
         error = np.log(predictor(low + unit * scale) / measured)
-        return np.concatenate([weights * error, 0.1 * (unit - prior)])
+        return np.concatenate([weights * error, PRIOR * (unit - prior)])
 
     found = least_squares(residuals, prior, bounds=(0, 1), loss="huber", f_scale=HUBER, diff_step=1e-4, max_nfev=60)
     return low + found.x * scale

@@ -11,13 +11,18 @@ class Software:
     """A class of training frameworks: how far it fuses passes, hides traffic and launches, and what it keeps.
 
     Shares run from 0 (nothing hidden, nothing kept) to 1. `*_bytes` of states are for one parameter; launches are for
-    one layer and micro-batch. `sharded_master` says that fully sharded weights are kept in 32 bits (as FSDP does).
+    one layer and micro-batch. `attention_factor` is how much longer its attention kernels
+    take than the best measured ones. `hopper_share` is what its kernels reach of
+    Hopper's rate, which software written for Ampere does not know how to feed. `sharded_master` says that fully sharded weights are kept in 32 bits (as FSDP does).
     """
 
     id: str
     name: str
     pass_factor: float
+    expert_pass_factor: float
+    attention_factor: float
     quantise_factor: float
+    hopper_share: float
     launches_forward: float
     launches_backward: float
     launches_expert: float
@@ -42,16 +47,30 @@ class Software:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SoftwareEra:
+    """From a date on, runs of one class are of another: releases change more than products do."""
+
+    software: str
+    since: str
+    becomes: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingCalibration:
     """Everything that training estimates are calibrated by: classes of software, aliases, cluster-wide terms, bands.
 
     `aliases` maps words of a framework's name to the id of its class; `sustained` is what long training keeps of the
     rate that short kernels show, by pattern of accelerator ids (power, clocks); `frozen_bytes` is what one frozen parameter takes in each format; `bands` gives the half-width of the 80 % band as
-    the log of predicted over measured, by class of evidence.
+    the log of predicted over measured, by class of evidence. Matrices whose
+    sides are no multiples of a tensor-core tile take `misaligned_slowdown` times as long, unfused attention with a head
+    dimension that vector loads cannot split `odd_head_slowdown` times.
     """
 
     software: Mapping[str, Software]
     aliases: Mapping[str, str]
+    eras: tuple[SoftwareEra, ...]
+    misaligned_slowdown: float
+    odd_head_slowdown: float
     straggler_per_doubling: float
     sustained: Mapping[str, float]
     adapter_rank: int

@@ -48,16 +48,37 @@ LASTING = ("matmul_forward", "matmul_backward", "core_forward", "core_backward",
 """Kernels whose rate power limits hold down when they run for hours."""
 
 
-def lasting(layers: LayerColumns, share: Real) -> LayerColumns:
-    """Slow arithmetic down to the rate that lasts."""
-    return replace(layers, **{name: getattr(layers, name) / share for name in LASTING})
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wear:
+    """What keeps kernels from their benchmark's rate: power that lasts, ragged tiles, odd head dimensions, stragglers."""
+
+    sustained: Real = 1.0
+    misaligned_slowdown: Real = 1.0
+    odd_head_slowdown: Real = 1.0
+    straggler_per_doubling: Real = 0.0
+
+
+def worn(raw: RawStep, software: Software, wear: Wear) -> LayerColumns:
+    """Slow kernels down to what a long run gets of them."""
+    one = raw.layers
+    share = wear.sustained * (1 - raw.hopper * (1 - software.hopper_share))
+    ragged, odd = wear.misaligned_slowdown - 1, wear.odd_head_slowdown - 1
+    slower = replace(
+        one,
+        matmul_forward=one.matmul_forward + ragged * one.misaligned_forward,
+        matmul_backward=one.matmul_backward + ragged * one.misaligned_backward,
+        core_forward=software.attention_factor * (one.core_forward + odd * one.odd_forward),
+        core_backward=software.attention_factor * (one.core_backward + odd * one.odd_backward),
+    )
+    return replace(slower, **{name: getattr(slower, name) / share for name in LASTING})
 
 
 def _layer(raw: RawStep, software: Software, one: LayerColumns) -> _Layer:
     again = raw.full
-    forward_pass = software.pass_factor * one.pass_forward
+    forward_pass = software.pass_factor * one.pass_forward + software.expert_pass_factor * one.routed_forward
     accumulate = software.accumulate_moved_bytes * raw.accumulate_parameters / raw.pass_bytes_per_s
-    backward_pass = software.pass_factor * one.pass_backward + accumulate
+    backward_pass = software.pass_factor * one.pass_backward + software.expert_pass_factor * one.routed_backward
+    backward_pass = backward_pass + accumulate
     quantise = software.quantise_factor * one.quantise
     shown = 1 - software.tensor_hidden
     context = [
@@ -96,9 +117,9 @@ def _sharding(raw: RawStep, software: Software, layer: _Layer) -> Real:
     return forward + backward
 
 
-def compose(raw: RawStep, software: Software, straggler_per_doubling: Real, sustained: Real = 1.0) -> StepColumns:
+def compose(raw: RawStep, software: Software, wear: Wear) -> StepColumns:
     """Put a step together from its raw columns."""
-    one = lasting(raw.layers, sustained)
+    one = worn(raw, software, wear)
     layer = _layer(raw, software, one)
     sharding = _sharding(raw, software, layer)
     per_layer = layer.seconds + sharding
@@ -121,7 +142,7 @@ def compose(raw: RawStep, software: Software, straggler_per_doubling: Real, sust
     causes["data_exposed"] = reduce + gather
     causes["optimizer"] = software.optimizer_moved_bytes * raw.optimizer_parameters / raw.pass_bytes_per_s
     busy = sum(causes.values(), start=0.0 * work)
-    causes["stragglers"] = busy * (straggler_slowdown(raw.nodes, straggler_per_doubling) - 1)
+    causes["stragglers"] = busy * (straggler_slowdown(raw.nodes, wear.straggler_per_doubling) - 1)
     told: dict[str, FloatArray] = {cause: np.asarray(causes[cause], dtype=np.float64) for cause in CAUSES}
     total: FloatArray = np.zeros(len(work))
     for seconds in told.values():

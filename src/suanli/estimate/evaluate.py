@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from suanli.domain.layout import LayoutTable
 from suanli.domain.software import Software, TrainingCalibration
 from suanli.domain.workload import TrainingSetup
-from suanli.estimate.compose import CAUSES, StepColumns, compose
+from suanli.estimate.compose import CAUSES, StepColumns, Wear, compose
 from suanli.estimate.memory import MEMORY_CAUSES, MemoryColumns, memory_columns
 from suanli.estimate.operators import BF16_BYTES
 from suanli.estimate.software import find_software, sustained_share
@@ -102,16 +102,25 @@ def _joined(parts: list[FloatArray]) -> FloatArray:
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
+def wear_of(question: Question) -> Wear:
+    """Read from the calibration what keeps this cluster's kernels from their benchmark's rate."""
+    known = question.calibration
+    return Wear(
+        sustained=sustained_share(known, question.machine.device.accelerator.id),
+        misaligned_slowdown=known.misaligned_slowdown,
+        odd_head_slowdown=known.odd_head_slowdown,
+        straggler_per_doubling=known.straggler_per_doubling,
+    )
+
+
 def weigh_time(question: Question, table: LayoutTable) -> StepColumns:
     """Count the seconds of every row."""
-    straggler = question.calibration.straggler_per_doubling
-    sustained = sustained_share(question.calibration, question.machine.device.accelerator.id)
+    wear = wear_of(question)
     parts = [
         compose(
             raw_step(question.setup, question.machine, question.software, take(table, rows)),
             question.software,
-            straggler,
-            sustained,
+            wear,
         )
         for rows in chunks(len(table))
     ]

@@ -103,27 +103,27 @@ def _states(
     setup: TrainingSetup,
     software: Software,
     table: LayoutTable,
-    stage: Parameters,
+    stage: tuple[Parameters, Real],
     held: StageParameters,
     frozen: float,
 ) -> dict[str, Real]:
     """Bytes of weights, gradients, optimizer state and gathering buffers of one stage."""
     ranks, copies = group(table), expert_copies(table)
     whole = np.where(table.sharding == FULL, 1.0, 0.0)
-    share = held.trained_share
-    trained = Parameters(dense=stage.dense * share, expert=stage.expert * share)
+    share, (parameters, tables) = held.trained_share, stage
+    trained = Parameters(dense=parameters.dense * share, expert=parameters.expert * share)
     tuned = setup.tuning in (TuningMethod.LORA, TuningMethod.QLORA)
     master = software.sharded_master * whole * (0.0 if tuned else 1.0)
     stored = frozen + (2 * BF16_BYTES - frozen) * master
-    weights = _kept(stage, 1.0, shards(table, FULL, ranks), shards(table, FULL, copies)) * stored
+    over = (shards(table, FULL, ranks), shards(table, FULL, copies))
+    weights = _kept(parameters, 1.0, *over) * stored + tables * (BF16_BYTES - frozen) / over[0]
     if tuned:
-        weights = weights + _kept(trained, 2 * BF16_BYTES, shards(table, FULL, ranks), shards(table, FULL, copies))
+        weights = weights + _kept(trained, 2 * BF16_BYTES, *over)
     split = (shards(table, GRADIENTS, ranks), shards(table, GRADIENTS, copies))
     gradients = _kept(trained, software.gradient_bytes, *split)
     moments = _kept(trained, 1.0, shards(table, OPTIMIZER, ranks), shards(table, OPTIMIZER, copies))
     one = held.layer.dense + held.layer.expert
-    tables = np.maximum(held.first.dense - held.layer.dense, 0.0)
-    gathered = np.minimum(software.gathered_layers * one, tables + one) * BF16_BYTES * (1 + share)
+    gathered = (software.gathered_layers * one + tables) * BF16_BYTES * (1 + share)
     return {
         "weights": weights,
         "gradients": gradients,
@@ -149,7 +149,8 @@ def memory_columns(
     tokens, alone = tokens_at_once(job, table), np.where(table.pipeline > 1, 0.0, 1.0)
     logits = logits_bytes(tokens, float(setup.model.vocabulary), table.tensor, software.logit_bytes)
     stages = []
-    for stage, live, out in ((held.first, fullest * flying, alone), (held.last, np.maximum(last, 1.0), 1.0)):
+    first_stage, last_stage = (held.first, held.first_tables), (held.last, held.last_tables)
+    for stage, live, out in ((first_stage, fullest * flying, alone), (last_stage, np.maximum(last, 1.0), 1.0)):
         causes = _states(setup, software, table, stage, held, frozen_bytes)
         causes["activations"] = kept * live + working
         causes["logits"] = logits * out

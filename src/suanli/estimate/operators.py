@@ -20,6 +20,10 @@ from suanli.parts.devices.fabric import Fabric
 BF16_BYTES = 2.0
 EXPERT_ROLES = (Role.EXPERT_IN, Role.EXPERT_OUT)
 NARROW_ROLES = (Role.ROUTER,)
+TILE_SIDE = 64.0
+"""Sides of a matrix that this divides fill whole rows of 128 bytes in 16 bits, which tensor cores are fed with."""
+VECTOR_ELEMENTS = 2.0 * 2 * 2
+"""Elements of 16 bits in one vector load of 16 bytes."""
 KERNEL_KEY = ("tensor", "context", "expert", "micro_batch", "sequence_parallel")
 SCAN_CHUNK = 256.0
 """Tokens that a chunked scan of a state-space or linear layer works through as one block (their kernels' default)."""
@@ -30,15 +34,22 @@ class LayerColumns:
     """Seconds of the mean layer for one micro-batch, and of the head, as columns over layouts.
 
     Passes stand for a framework that makes each of them once; expert traffic is of balanced experts, `imbalance` the
-    slowdown of the busiest rank.
+    slowdown of the busiest rank. The `misaligned` share of the matmul seconds is of matrices that tiles
+    do not divide, the `odd` share of the core's of head dimensions that vector loads do not.
     """
 
     matmul_forward: FloatArray
     matmul_backward: FloatArray
+    misaligned_forward: FloatArray
+    misaligned_backward: FloatArray
+    odd_forward: FloatArray
+    odd_backward: FloatArray
     core_forward: FloatArray
     core_backward: FloatArray
     pass_forward: FloatArray
     pass_backward: FloatArray
+    routed_forward: FloatArray
+    routed_backward: FloatArray
     quantise: FloatArray
     tensor_forward: FloatArray
     tensor_backward: FloatArray
@@ -124,6 +135,15 @@ def matrix_seconds(bench: Bench, matrix: Matrix) -> tuple[Real, Real]:
     return forward, backward
 
 
+def misaligned(bench: Bench, matrix: Matrix) -> Real:
+    """Say where a side of a matrix, as one rank holds it, is no multiple of a tile: 1 there, else 0."""
+    _, inner, columns, _ = matrix_shape(bench, matrix)
+    if matrix.role in NARROW_ROLES:
+        return 0.0 * bench.tokens
+    fits = (np.mod(inner, TILE_SIDE) == 0) & (np.mod(columns, TILE_SIDE) == 0)
+    return np.where(fits, 0.0, 1.0)
+
+
 def attended_keys(core: Core, sequence: float, fused: bool) -> float:
     """Mean keys that a token attends to under a causal mask, window and sparse index; all of them unfused."""
     reach = float(min(core.window or sequence, sequence))
@@ -165,19 +185,21 @@ def scan_seconds(bench: Bench, core: Core) -> tuple[Real, Real]:
     return forward + moved, 2 * (forward + moved)
 
 
-def mlp_elements(layer: Layer) -> tuple[float, float]:
-    """Elements for each token between a layer's feed-forward matrices: as they come in, and as they go out."""
-    incoming = sum(
-        matrix.outputs * matrix.active
-        for matrix in layer.matrices
-        if matrix.role in (Role.MLP_IN, Role.SHARED_IN, Role.EXPERT_IN)
-    )
-    outgoing = sum(
-        matrix.inputs * matrix.active
-        for matrix in layer.matrices
-        if matrix.role in (Role.MLP_OUT, Role.SHARED_OUT, Role.EXPERT_OUT)
-    )
+DENSE_ROLES = ((Role.MLP_IN, Role.SHARED_IN), (Role.MLP_OUT, Role.SHARED_OUT))
+ROUTED_ROLES = ((Role.EXPERT_IN,), (Role.EXPERT_OUT,))
+
+
+def between_elements(layer: Layer, roles: tuple[tuple[Role, ...], tuple[Role, ...]]) -> tuple[float, float]:
+    """Elements for each token between feed-forward matrices: as they come out of the first, and into the second."""
+    incoming = sum(matrix.outputs * matrix.active for matrix in layer.matrices if matrix.role in roles[0])
+    outgoing = sum(matrix.inputs * matrix.active for matrix in layer.matrices if matrix.role in roles[1])
     return incoming, outgoing
+
+
+def mlp_elements(layer: Layer) -> tuple[float, float]:
+    """Elements for each token between all feed-forward matrices of a layer, experts included."""
+    dense, routed = between_elements(layer, DENSE_ROLES), between_elements(layer, ROUTED_ROLES)
+    return dense[0] + routed[0], dense[1] + routed[1]
 
 
 def attention_elements(core: Core) -> float:
@@ -187,23 +209,35 @@ def attention_elements(core: Core) -> float:
 
 
 def pass_bytes(bench: Bench, layer: Layer) -> tuple[Real, Real]:
-    """Bytes that norms, residuals, rotary positions, activations and token permutation move, forward and backward.
+    """Bytes that norms, residuals, rotary positions and activations move, forward and backward.
 
     A norm reads and writes its input (three times backward), a residual reads two and writes one, an activation reads
-    what comes in and writes what goes out (backward both again), a permutation reads and writes each routed copy.
+    what comes in and writes what goes out (backward both again).
     """
     hidden, tensor = float(bench.job.model.hidden), bench.table.tensor
     whole = np.where(bench.table.sequence_parallel > 0, tensor, 1.0)
-    incoming, outgoing = mlp_elements(layer)
+    incoming, outgoing = between_elements(layer, DENSE_ROLES)
     rotary = 2 * attention_elements(layer.core)
     norms, residuals = float(layer.norms), float(min(layer.norms, 2))
-    routed = 2 * 2 * layer.experts_per_token * hidden if layer.experts else 0.0
     scanned = sum(matrix.outputs for matrix in layer.matrices if matrix.role in (Role.MIXER, Role.CONVOLUTION))
     inner_forward = rotary + incoming + outgoing + 2 * scanned
     inner_backward = rotary + 2 * incoming + outgoing + 2 * 2 * scanned
-    forward = (2 * norms + (2 + 1) * residuals) * hidden / whole + inner_forward / tensor + routed / tensor
-    backward = ((2 + 1) * norms + (2 + 1) * residuals) * hidden / whole + inner_backward / tensor + routed / tensor
+    forward = (2 * norms + (2 + 1) * residuals) * hidden / whole + inner_forward / tensor
+    backward = ((2 + 1) * norms + (2 + 1) * residuals) * hidden / whole + inner_backward / tensor
     return bench.tokens * forward * BF16_BYTES, bench.tokens * backward * BF16_BYTES
+
+
+def routed_bytes(bench: Bench, layer: Layer) -> tuple[Real, Real]:
+    """Bytes that permuting tokens to their experts and back, and the experts' activations move, forward and backward.
+
+    Each way a permutation reads and writes every routed copy of a token.
+    """
+    if not layer.experts:
+        return 0.0 * bench.tokens, 0.0 * bench.tokens
+    incoming, outgoing = between_elements(layer, ROUTED_ROLES)
+    copied = 2 * 2 * max(layer.experts_per_token, 1) * float(bench.job.model.hidden)
+    here = bench.tokens / bench.table.tensor * BF16_BYTES
+    return here * (copied + incoming + outgoing), here * (copied + 2 * incoming + outgoing)
 
 
 def quantise_seconds(bench: Bench, layer: Layer) -> Real:
@@ -239,10 +273,20 @@ def layer_seconds(bench: Bench, layer: Layer) -> dict[str, Real]:
     pairs = [matrix_seconds(bench, matrix) for matrix in layer.matrices]
     spent["matmul_forward"] = sum((forward for forward, _ in pairs), start=0.0 * bench.tokens)
     spent["matmul_backward"] = sum((backward for _, backward in pairs), start=0.0 * bench.tokens)
+    ragged = [misaligned(bench, matrix) for matrix in layer.matrices]
+    for at, way in enumerate(("forward", "backward")):
+        shares = [share * pair[at] for share, pair in zip(ragged, pairs, strict=True)]
+        spent[f"misaligned_{way}"] = sum(shares, start=0.0 * bench.tokens)
     spent["core_forward"], spent["core_backward"] = core_seconds(bench, layer.core)
+    odd = float(layer.core.qk_head_dim % VECTOR_ELEMENTS > 0 and bench.setup.attention is Attention.UNFUSED)
+    spent["odd_forward"], spent["odd_backward"] = odd * spent["core_forward"], odd * spent["core_backward"]
     forward, backward = pass_bytes(bench, layer)
     spent["pass_forward"] = bench.device.pass_seconds(forward)
     spent["pass_backward"] = bench.device.pass_seconds(backward)
+    routed = routed_bytes(bench, layer)
+    moves = float(layer.experts > 0)
+    spent["routed_forward"] = moves * bench.device.pass_seconds(routed[0])
+    spent["routed_backward"] = moves * bench.device.pass_seconds(routed[1])
     spent["quantise"] = quantise_seconds(bench, layer)
     for axis in ("tensor", "context", "expert"):
         spent[f"{axis}_forward"] = transfer_seconds(bench, layer, axis, False)

@@ -11,6 +11,7 @@ from suanli.domain.model import Layer, Matrix, Model, Role
 from suanli.domain.workload import TrainingSetup, TuningMethod
 from suanli.equations.pipeline import fullest_stage_layers
 from suanli.estimate.operators import EXPERT_ROLES, NARROW_ROLES, layer_count, runs_of
+from suanli.foundation.equation import Real
 from suanli.parts.axes.expert import expert_tensor
 from suanli.parts.axes.sharding import Parameters
 from suanli.parts.axes.tensor import splits_columns
@@ -76,11 +77,16 @@ def adapter_parameters(layer: Layer, rank: int) -> float:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageParameters:
-    """Parameters that one rank holds unsharded: one layer, first stage, last stage; and what share of them trains."""
+    """Parameters that one rank holds unsharded: one layer, first stage, last stage; and what share of them trains.
+
+    The tables are what of a stage's dense parameters is embedding and head, which no quantisation touches.
+    """
 
     layer: Parameters
     first: Parameters
     last: Parameters
+    first_tables: Real
+    last_tables: Real
     trained_share: float
 
 
@@ -110,11 +116,13 @@ def stage_parameters(setup: TrainingSetup, table: LayoutTable) -> StageParameter
     own_head = head_parameters(model) / table.tensor
     alone = np.where(table.pipeline > 1, 0.0, 1.0)
     head = own_head * (1 - alone) if model.tied_head else own_head
-    last = fullest * one.dense + model.final_vector_parameters + head + alone * table_share
+    first_tables = table_share + alone * (head + model.final_vector_parameters)
+    last_tables = model.final_vector_parameters + head + alone * table_share
     return StageParameters(
         layer=one,
-        first=Parameters(dense=fullest * one.dense + table_share + alone * (head + model.final_vector_parameters),
-                         expert=fullest * one.expert),
-        last=Parameters(dense=last, expert=fullest * one.expert),
+        first=Parameters(dense=fullest * one.dense + first_tables, expert=fullest * one.expert),
+        last=Parameters(dense=fullest * one.dense + last_tables, expert=fullest * one.expert),
+        first_tables=first_tables,
+        last_tables=last_tables,
         trained_share=trained_share(setup),
     )  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from suanli.catalogue.yaml_reader import read_yaml
-from suanli.domain.software import Software, TrainingCalibration
+from suanli.domain.software import Software, SoftwareEra, TrainingCalibration
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
 from suanli.foundation.units import to_si
@@ -47,12 +47,22 @@ def load_training_calibration(path: Path = FRAMEWORK_FILE) -> TrainingCalibratio
     return TrainingCalibration(
         software={name: _software(name, one, f"{path.name}: {name}") for name, one in said["software"].items()},
         aliases=dict(said["aliases"]),
+        eras=tuple(SoftwareEra(**one) for one in said["eras"]),
+        misaligned_slowdown=float(said["cluster"]["misaligned_slowdown"]),
+        odd_head_slowdown=float(said["cluster"]["odd_head_slowdown"]),
         straggler_per_doubling=float(said["cluster"]["straggler_per_doubling"]),
         sustained={pattern: float(share) for pattern, share in said["sustained"].items()},
         adapter_rank=int(said["cluster"]["adapter_rank"]),
         frozen_bytes={name: _figure(one, "B", f"{path.name}: frozen.{name}") for name, one in said["frozen"].items()},
         bands={name: (float(low), float(high)) for name, (low, high) in said["bands"].items()},
     )
+
+
+def _at(calibration: TrainingCalibration, software: str, date: str) -> str:
+    for era in calibration.eras:
+        if era.software == software and (not date or date >= era.since):
+            return era.becomes
+    return software
 
 
 def sustained_share(calibration: TrainingCalibration, accelerator_id: str) -> float:
@@ -63,14 +73,17 @@ def sustained_share(calibration: TrainingCalibration, accelerator_id: str) -> fl
     return 1.0
 
 
-def find_software(calibration: TrainingCalibration, framework: str) -> Software:
-    """Return the class of a framework, by id or by a word of its name. Raises InputError naming the nearest known."""
+def find_software(calibration: TrainingCalibration, framework: str, date: str = "") -> Software:
+    """Return the class of a framework at a date (its latest without one), by id or by a word of its name.
+
+    Raises InputError naming the nearest known.
+    """
     name = framework.strip().lower()
     if name in calibration.software:
         return calibration.software[name]
     for word, known in calibration.aliases.items():
         if word in name:
-            return calibration.software[known]
+            return calibration.software[_at(calibration, known, date)]
     allowed = [*calibration.software, *calibration.aliases]
     raise InputError.single(
         place=tr("framework"), found=f"'{framework}'", allowed=", ".join(allowed), hint=did_you_mean(name, allowed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatch
 
 import numpy as np
 
@@ -32,8 +33,10 @@ from suanli.parts.devices.electronic import Device
 from suanli.parts.devices.fabric import Fabric
 from suanli.parts.devices.open import open_device, open_fabric
 
+HOPPER = "nv-*h[128]0*"
+"""Ids of accelerators of the Hopper generation (H100, H200, H800, GH200, H20)."""
 STATE_KEY = ("data", "tensor", "pipeline", "context", "expert", "interleave", "sharding", "sharding_ranks")
-HOP_KEY = ("data", "tensor", "pipeline", "context", "micro_batch", "sequence_parallel", "interleave")
+HOP_KEY = ("data", "tensor", "pipeline", "context", "micro_batch", "interleave")
 FULL_RECOMPUTE = float(RECOMPUTE_LEVELS.index(Recompute.FULL))
 NO_RECOMPUTE = float(RECOMPUTE_LEVELS.index(Recompute.NONE))
 
@@ -70,6 +73,7 @@ class RawStep:
     tensor: FloatArray
     nodes: FloatArray
     imbalance: FloatArray
+    hopper: FloatArray
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,7 +91,8 @@ def open_machine(cluster: Cluster, kernels: KernelTable, accelerators: int | Non
     """Open a cluster's device and fabric; `accelerators` may be fewer than the nodes hold."""
     fabric = open_fabric(cluster.system, kernels)
     used = accelerators or cluster.nodes * cluster.system.accelerators
-    together = int(min(max(fabric.domain, 1), cluster.system.accelerators))
+    domain = cluster.system.link.domain if cluster.system.link.bytes_per_s is not None else cluster.system.accelerators
+    together = int(min(max(domain, 1), cluster.system.accelerators))
     return Machine(
         device=open_device(cluster.system.accelerator, kernels),
         fabric=fabric,
@@ -192,5 +197,6 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
         routed=whole * float(experts),
         tensor=table.tensor,
         nodes=whole * machine.nodes,
+        hopper=whole * float(fnmatch(machine.device.accelerator.id, HOPPER)),
         imbalance=(np.asarray(skew) * np.ones(len(few)))[rows],
     )

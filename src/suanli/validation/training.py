@@ -23,7 +23,7 @@ from suanli.validation.rows import Record, raise_faults
 from suanli.validation.run_model import read_run_model
 
 TRAINING_COLUMNS = ("id", "accelerator", "gpus", "seq_len", "tp", "pp", "step_time_s", "tokens_per_s_per_gpu")
-GIB = 2**30
+GIGABYTE = 10**9
 LONGEST = re.compile(r"longest sample (\d+) tokens")
 GROUPS = re.compile(r"groups of (\d+)")
 TUNING = {"lora": TuningMethod.LORA, "qlora": TuningMethod.QLORA, "sft": TuningMethod.FULL}
@@ -67,7 +67,7 @@ def measured_quantities(record: Record) -> list[MeasuredQuantity]:
         add("step_seconds", tokens / (rate * accelerators))
     peak = record.number("peak_mem_gb")
     if peak:
-        add("peak_memory_bytes", peak * GIB)
+        add("peak_memory_bytes", peak * GIGABYTE)
     return found
 
 
@@ -111,7 +111,7 @@ def read_run(
     if accelerators is None:
         return tr("the number of accelerators is not given")
     try:
-        form, software = read_format(record, reading), find_software(calibration, framework_of(record))
+        form, software = read_format(record, reading), find_software(calibration, framework_of(record), record.text("date"))
     except SuanliError as error:
         return str(error)
     assumed = _Assumed(record)

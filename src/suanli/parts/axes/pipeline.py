@@ -16,13 +16,12 @@ def model_layers(job: Job) -> int:
 
 
 def hop(job: Job, table: LayoutTable) -> Transfer:
-    """Say what a stage hands on for one micro-batch and chunk, one way."""
-    split = np.where(table.sequence_parallel > 0, table.tensor, 1.0)
+    """Say what a stage hands on for one micro-batch and chunk, one way: tensor ranks share the message out."""
     inside = table.data * table.tensor * table.context * table.pipeline <= job.node_accelerators
     return Transfer(
         cause="pipeline",
         op="send",
-        message_bytes=tokens_at_once(job, table) * job.model.hidden * job.activation_bytes / split,
+        message_bytes=tokens_at_once(job, table) * job.model.hidden * job.activation_bytes / table.tensor,
         ranks=np.minimum(table.pipeline, 2),
         ranks_per_node=np.where(inside, 2.0, 1.0),
         count=hops(table),
