@@ -39,7 +39,7 @@ def find_flips(
         flips.append(look(problem, sensitivity.scale_budget, 1 / span, span, now=1.0, quantity=budget, unit="×"))
     work = partial(_work, demand_ids=tuple(demand.id for demand in problem.demands))
     flips.append(look(problem, work, 1 / span, span, now=1.0, quantity=tr("amount of all work"), unit="×"))
-    return tuple(flips), _pareto(problem, gap, seconds)
+    return tuple(flips), _pareto(problem, solution, gap, seconds)
 
 
 def _price_of(problem: Problem, factor: float, choice_id: str) -> Problem:
@@ -60,8 +60,11 @@ def _main_choice(problem: Problem, solution: Solution) -> str:
     return max(spent, key=spent.__getitem__, default="")
 
 
-def _pareto(problem: Problem, gap: float, seconds: float) -> Tried:
-    """Move all deadlines together and tell what each finishing month costs."""
+def _pareto(problem: Problem, base: Solution, gap: float, seconds: float) -> Tried:
+    """Move all deadlines together and tell what each finishing month costs.
+
+    A later deadline can only save: where the short solve finds nothing better than the plan itself, the plan stands.
+    """
     jobs = [demand.id for demand in problem.demands if demand.kind is DemandKind.FINISH]
     if not jobs:
         return ()
@@ -72,6 +75,8 @@ def _pareto(problem: Problem, gap: float, seconds: float) -> Tried:
             continue
         solution = solve(moved, gap, seconds, reasons=False)
         if solution.status in (INFEASIBLE, NO_INCUMBENT):
+            continue
+        if months > 0 and solution.objective > base.objective:
             continue
         finish = month_after(problem.periods[0], max(solution.finish.values()))
         words = tr("deadlines {months:+d} months", months=months)

@@ -27,7 +27,7 @@ from suanli.planner.shortlist import shortlist
 from suanli.planner.terms import Ground
 from suanli.planner.weigh import Weighed, weigh
 from suanli.planner.weigh_training import Desk, weigh_at
-from suanli.procure.solve import INFEASIBLE, NO_INCUMBENT, solve
+from suanli.procure.solve import INFEASIBLE, NO_INCUMBENT, OPTIMAL, TIME_LIMIT, solve
 
 Say = Callable[[str, float], None]
 """Told what is being done, and the share of the whole that is done."""
@@ -69,12 +69,15 @@ def plan(
     market = shortlist(ground, market, weighed)
     say(tr("Buying over {count} months", count=len(scenario.months)), 0.4)
     problem, solution = _answer(ground, market, weighed, effort)
-    problem, solution, realised = _read_again(ground, market, weighed, models, desk, problem, solution, effort)
-    best = tell_option(tr("Recommended"), scenario, problem, solution, realised)
+    problem, solution, weighed = _read_again(ground, market, weighed, models, desk, problem, solution, effort)
     say(tr("Trying the alternatives"), 0.6)
-    alternatives = _alternatives(ground, problem, solution, weighed, best, effort)
+    tried = _try_hands(ground, problem, solution, effort)
+    solution = _best_of(solution, tried)
+    realised = _realise(scenario, market, weighed, models, desk, solution)
+    best = tell_option(tr("Recommended"), scenario, problem, solution, realised)
+    alternatives = tuple(_told(one, scenario, weighed, best, effort.side_gap) for one in tried)
     say(tr("Looking for what would change the decision"), 0.8)
-    flips, tried = find_flips(ground, problem, solution, effort.side_gap, effort.side_seconds)
+    flips, moved = find_flips(ground, problem, solution, effort.side_gap, effort.side_seconds)
     say(tr("Done"), 1.0)
     options = [best, *(alternative.option for alternative in alternatives if alternative.option is not None)]
     return Plan(
@@ -87,7 +90,7 @@ def plan(
         recommended=best,
         alternatives=alternatives,
         flips=flips,
-        pareto=tuple((option.finish_month, option.cost, option.name) for option in options) + tried,
+        pareto=tuple((option.finish_month, option.cost, option.name) for option in options) + moved,
         assumed=(*scenario.assumed, *ground.used.values()),
         unknown=unknown_of(market, weighed, scenario),
         sources=sources_of(catalogue, market, ground, scenario),
@@ -109,7 +112,7 @@ def _answer(ground: Ground, market: Market, weighed: Weighed, effort: Effort) ->
     problem = state_problem(ground.scenario, choices, weighed.performances, confidence)
     solution = solve(problem, gap=effort.gap, seconds=effort.seconds)
     if solution.status in (INFEASIBLE, NO_INCUMBENT):
-        raise InfeasibleError(limit=" ".join(solution.binding), relief=" ".join(solution.relief))
+        raise InfeasibleError(limit="; ".join(solution.binding), relief="; ".join(solution.relief))
     return problem, solution
 
 
@@ -137,8 +140,8 @@ def _read_again(
     problem: Problem,
     solution: Solution,
     effort: Effort,
-) -> tuple[Problem, Solution, dict[str, Performance]]:
-    """Estimate each workload at the size the program chose; solve once more where that moves a rate."""
+) -> tuple[Problem, Solution, Weighed]:
+    """Estimate each workload at the size the program chose; solve once more where that slows it."""
     realised = _realise(ground.scenario, market, weighed, models, desk, solution)
     performances = dict(weighed.performances)
     moved = False
@@ -148,10 +151,10 @@ def _read_again(
         moved = moved or performance.rate_per_system < before * (1 - SAME_RATE)
         performances[key] = performance
     if not moved:
-        return problem, solution, realised
+        return problem, solution, weighed
     again = replace(weighed, performances=performances)
     problem, solution = _answer(ground, market, again, effort)
-    return problem, solution, _realise(ground.scenario, market, again, models, desk, solution)
+    return problem, solution, again
 
 
 def _realise(
@@ -178,32 +181,58 @@ def _realise(
     return found
 
 
-def _alternatives(
-    ground: Ground, problem: Problem, solution: Solution, weighed: Weighed, best: Option, effort: Effort
-) -> tuple[Alternative, ...]:
-    """Solve the problem with each hand tied and say why the answer lost."""
-    main = frozenset(order.system_id for order in best.orders) | frozenset(rent.system_id for rent in best.rents)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tried:
+    """A problem with one hand tied, and its solution."""
+
+    hand: TiedHand
+    problem: Problem
+    solution: Solution
+
+    @property
+    def answered(self) -> bool:
+        """Say whether an answer was found."""
+        return self.solution.status not in (INFEASIBLE, NO_INCUMBENT)
+
+
+def _try_hands(ground: Ground, problem: Problem, solution: Solution, effort: Effort) -> list[Tried]:
+    """Solve the problem with each hand tied."""
+    systems = {choice.id: choice.system_id for choice in problem.choices}
+    main = frozenset(systems[choice_id] for choice_id, _ in (*solution.orders, *solution.rents))
     wait = int(ground.value("planning.wait_months"))
-    return tuple(_alternative(ground, hand, problem, weighed, best, effort) for hand in tied_hands(problem, main, wait))
+    tried = []
+    for hand in tied_hands(problem, main, wait):
+        tied = hand.change(problem)
+        found = solve(tied, gap=effort.side_gap, seconds=effort.side_seconds)
+        tried.append(Tried(hand=hand, problem=tied, solution=found))
+    return tried
 
 
-def _alternative(
-    ground: Ground, hand: TiedHand, problem: Problem, weighed: Weighed, best: Option, effort: Effort
-) -> Alternative:
-    tied = hand.change(problem)
-    solution = solve(tied, gap=effort.side_gap, seconds=effort.side_seconds)
-    if solution.status in (INFEASIBLE, NO_INCUMBENT):
-        reason = " ".join(solution.binding) or tr("no answer was found in time")
+def _best_of(solution: Solution, tried: Sequence[Tried]) -> Solution:
+    """Return the cheapest solution: what a tied hand finds is open to free hands too, under the bound of the whole."""
+    cheapest = min((one.solution for one in tried if one.answered), key=lambda one: one.objective, default=solution)
+    if cheapest.objective >= solution.objective:
+        return solution
+    gap = (cheapest.objective - solution.bound) / max(abs(cheapest.objective), 1.0)
+    status = OPTIMAL if gap <= Effort().gap else TIME_LIMIT
+    return replace(cheapest, bound=solution.bound, gap=gap, seconds=solution.seconds, status=status)
+
+
+def _told(tried: Tried, scenario: Scenario, weighed: Weighed, best: Option, gap: float) -> Alternative:
+    """Tell an alternative with the reason why it lost."""
+    hand, solution = tried.hand, tried.solution
+    if not tried.answered:
+        reason = "; ".join(solution.binding) or tr("no answer was found in time")
         return Alternative(name=hand.name, reason=reason, extra_cost=None, option=None)
-    systems = {choice.id: choice.system_id for choice in tied.choices}
+    systems = {choice.id: choice.system_id for choice in tried.problem.choices}
     realised = {
         job.id: weighed.performances[job.id, systems[choice_id]]
-        for job in ground.scenario.workloads
+        for job in scenario.workloads
         if (choice_id := main_choice(job.id, solution))
     }
-    option = tell_option(hand.name, ground.scenario, tied, solution, realised)
+    option = tell_option(hand.name, scenario, tried.problem, solution, realised)
     extra = option.cost - best.cost
-    if abs(extra) <= effort.side_gap * abs(best.cost):
+    if abs(extra) <= gap * abs(best.cost):
         reason = tr("as good as the recommended one within the gap")
     else:
         reason = tr("costs {share:.0%} more", share=extra / abs(best.cost))
