@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import highspy
 
@@ -24,7 +25,7 @@ class Holding:
 
 
 def holdings(problem: Problem, choice: Choice, most: int) -> list[Holding]:
-    """Every way to hold a choice that its own terms allow."""
+    """List every way to hold a choice that its own terms allow."""
     if choice.tenure is Tenure.OWNED:
         return [_owned(problem, choice, (0,) * len(problem.periods))]
     if choice.tenure is Tenure.BOUGHT:
@@ -34,9 +35,7 @@ def holdings(problem: Problem, choice: Choice, most: int) -> list[Holding]:
 
 def _owned(problem: Problem, choice: Choice, orders: Line) -> Holding:
     periods = range(len(problem.periods))
-    pool = tuple(
-        choice.held + sum(orders[q] for q in periods if q + choice.lead_periods[q] <= p) for p in periods
-    )
+    pool = tuple(choice.held + sum(orders[q] for q in periods if q + choice.lead_periods[q] <= p) for p in periods)
     spent = tuple(
         orders[p] * (choice.price[p] + sum(line[p] for line in choice.extra_cost.values()))
         + pool[p] * sum(line[p] for line in choice.running_cost.values())
@@ -83,12 +82,12 @@ def _legal(choice: Choice, pool: Line, starts: Line) -> bool:
 
 
 def combinations(problem: Problem, most: dict[str, int]) -> int:
-    """How many combinations there are to try."""
+    """Count the combinations there are to try."""
     return math.prod(len(holdings(problem, choice, most[choice.id])) for choice in problem.choices)
 
 
 def cheapest(problem: Problem, most: dict[str, int]) -> float:
-    """The least cost of all combinations that keep every limit and meet every demand; infinite where none does."""
+    """Find the least cost of all combinations that keep every limit and meet every demand; infinite where none does."""
     ways = [holdings(problem, choice, most[choice.id]) for choice in problem.choices]
     fixed = [sum(line[p] for line in problem.fixed_cost.values()) for p in range(len(problem.periods))]
     base = sum(amount * problem.discount[p] for p, amount in enumerate(fixed))
@@ -128,42 +127,59 @@ def _meets_demands(problem: Problem, pool: dict[str, Line]) -> bool:
     )
 
 
+Use = dict[tuple[str, str, int], Any]
+
+
 def _feasible(problem: Problem, pool: dict[str, Line], where: dict[str, str]) -> bool:
     solver = highspy.Highs()
     solver.setOptionValue("output_flag", False)
-    use = {}
+    use: Use = {}
+    for demand, choice in itertools.product(problem.demands, problem.choices):
+        if demand.work_per_system.get(choice.id, 0.0) > 0.0 and where.get(demand.id, choice.id) == choice.id:
+            for p in _window(problem, demand):
+                use[demand.id, choice.id, p] = solver.addVariable(ub=float(pool[choice.id][p]))
+    _share_pools(solver, problem, pool, use)
+    _work_together(solver, problem, pool, use)
     for demand in problem.demands:
-        for choice in problem.choices:
-            if demand.work_per_system.get(choice.id, 0.0) > 0.0 and where.get(demand.id, choice.id) == choice.id:
-                for p in _window(problem, demand):
-                    use[demand.id, choice.id, p] = solver.addVariable(ub=float(pool[choice.id][p]))
-    kinds = {d.id: d for d in problem.demands}
-    for choice in problem.choices:
-        for p in range(len(problem.periods)):
-            inside = [v for (_, c, q), v in use.items() if c == choice.id and q == p]
-            if inside:
-                solver.addConstr(solver.qsum(inside) <= pool[choice.id][p])
-    for (d, c, p), variable in use.items():
-        least = kinds[d].least_systems.get(c, 1)
-        if least > 1:
-            works = solver.addBinary()
-            solver.addConstr(variable - pool[c][p] * works <= 0)
-            if kinds[d].kind is DemandKind.RATE:
-                solver.addConstr(variable - least * works >= 0)
-            else:
-                beside = [v for (e, k, q), v in use.items() if (k, q) == (c, p) and kinds[e].kind is DemandKind.RATE]
-                solver.addConstr(solver.qsum([*beside, least * works]) <= pool[c][p])
-    for demand in problem.demands:
-        done = {p: [demand.work_per_system[c] * v for (d, c, q), v in use.items() if (d, q) == (demand.id, p)]
-                for p in range(len(problem.periods))}  # fmt: skip
-        if demand.kind is DemandKind.RATE:
-            for p, rate in enumerate(demand.rate):
-                if rate > 0.0:
-                    solver.addConstr(solver.qsum(done[p]) >= rate)
-        else:
-            solver.addConstr(solver.qsum([term for p in _window(problem, demand) for term in done[p]]) >= demand.amount)
+        _do_work(solver, problem, demand, use)
     solver.run()
     return solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
+
+
+def _share_pools(solver: Any, problem: Problem, pool: dict[str, Line], use: Use) -> None:
+    for choice, p in itertools.product(problem.choices, range(len(problem.periods))):
+        inside = [v for (_, c, q), v in use.items() if c == choice.id and q == p]
+        if inside:
+            solver.addConstr(solver.qsum(inside) <= pool[choice.id][p])
+
+
+def _work_together(solver: Any, problem: Problem, pool: dict[str, Line], use: Use) -> None:
+    kinds = {d.id: d for d in problem.demands}
+    for (d, c, p), variable in use.items():
+        least = kinds[d].least_systems.get(c, 1)
+        if least <= 1:
+            continue
+        works = solver.addBinary()
+        solver.addConstr(variable - pool[c][p] * works <= 0)
+        if kinds[d].kind is DemandKind.RATE:
+            solver.addConstr(variable - least * works >= 0)
+        else:
+            beside = [v for (e, k, q), v in use.items() if (k, q) == (c, p) and kinds[e].kind is DemandKind.RATE]
+            solver.addConstr(solver.qsum([*beside, least * works]) <= pool[c][p])
+
+
+def _do_work(solver: Any, problem: Problem, demand: Demand, use: Use) -> None:
+    done: dict[int, list[Any]] = {p: [] for p in range(len(problem.periods))}
+    for (d, c, p), variable in use.items():
+        if d == demand.id:
+            done[p].append(demand.work_per_system[c] * variable)
+    if demand.kind is DemandKind.FINISH:
+        inside = [term for p in _window(problem, demand) for term in done[p]]
+        solver.addConstr(solver.qsum(inside) >= demand.amount)
+        return
+    for p, rate in enumerate(demand.rate):
+        if rate > 0.0:
+            solver.addConstr(solver.qsum(done[p]) >= rate)
 
 
 def _window(problem: Problem, demand: Demand) -> range:

@@ -9,8 +9,10 @@ import numpy as np
 from suanli.domain.procurement import Choice, Demand, DemandKind, Limits, Problem, Tenure
 
 
-def choice(name: str, periods: int, tenure: Tenure = Tenure.BOUGHT, price: float | tuple[float, ...] = 100.0, **terms: Any) -> Choice:
-    """A choice whose terms stay the same in every period."""
+def choice(
+    name: str, periods: int, tenure: Tenure = Tenure.BOUGHT, price: float | tuple[float, ...] = 100.0, **terms: Any
+) -> Choice:
+    """Make a choice whose terms stay the same in every period."""
     given: dict[str, Any] = {
         "id": name,
         "system_id": name,
@@ -32,17 +34,17 @@ def choice(name: str, periods: int, tenure: Tenure = Tenure.BOUGHT, price: float
 
 
 def job(name: str, amount: float, last: int, work: dict[str, float], **terms: Any) -> Demand:
-    """A job with an end."""
+    """Make a job with an end."""
     return Demand(id=name, kind=DemandKind.FINISH, work_per_system=work, amount=amount, last=last, **terms)
 
 
 def service(name: str, rate: tuple[float, ...], work: dict[str, float], **terms: Any) -> Demand:
-    """A service that holds a rate."""
+    """Make a service that holds a rate."""
     return Demand(id=name, kind=DemandKind.RATE, work_per_system=work, rate=rate, **terms)
 
 
 def problem(choices: list[Choice], demands: list[Demand], periods: int, **terms: Any) -> Problem:
-    """A problem without limits, unless some are given."""
+    """Make a problem without limits, unless some are given."""
     limits = {"cash": (None,) * periods, "site_watts": None, "rack_units": None, "pue": 1.0}
     limits |= {name: terms.pop(name) for name in list(terms) if name in limits}
     given: dict[str, Any] = {
@@ -57,7 +59,7 @@ def problem(choices: list[Choice], demands: list[Demand], periods: int, **terms:
 
 
 def random_problem(seed: int) -> Problem:
-    """A problem small enough to try every combination of orders and rents, of all sorts of terms."""
+    """Make a problem small enough to try every combination of orders and rents, of all sorts of terms."""
     random = np.random.default_rng(seed)
     periods = int(random.integers(2, 4))
     choices = [_random_choice(random, f"c{n}", periods) for n in range(int(random.integers(1, 4)))]

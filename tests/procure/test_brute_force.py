@@ -3,11 +3,11 @@
 import math
 
 import pytest
+from tests.procure import brute, makers
 
 from suanli.procure.check import breaches, decisions_of
 from suanli.procure.draft import most_systems
 from suanli.procure.solve import INFEASIBLE, OPTIMAL, solve
-from tests.procure import brute, makers
 
 MOST_COMBINATIONS = 100_000
 FAST_CASES = range(25)
