@@ -94,8 +94,8 @@ def fit_device(tables: Tables, one: Measured) -> dict[str, dict[str, Fit]]:
 def error_rows(one: Measured, fits: Mapping[str, dict[str, Fit]]) -> list[str]:
     """Write a device's part of the table of errors."""
     return [
-        f"| {one.table} | {group} {name} | {fit.rows} | {fit.median_error:.1%} | {fit.p90_error:.1%} | {fit.bias:+.1%} | "
-        f"{fit.engine_spread - 1:.0%} |"
+        f"| {one.table} | {group} {name} | {fit.rows} | {fit.median_error:.1%} | {fit.p90_error:.1%} "
+        f"| {fit.bias:+.1%} | {fit.engine_spread - 1:.0%} |"
         for group, families in fits.items()
         for name, fit in families.items()
     ]

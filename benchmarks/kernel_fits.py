@@ -214,9 +214,10 @@ def shaped(frame: Any, latent_dims: tuple[int, int, int] | None) -> Any:
 def fit_attention(tables: Tables, one: Measured, figures: Mapping[str, float], phase: str) -> dict[str, Fit]:
     """Fit attention of a phase by number format: that of the arithmetic for prefill, of the cache for decode."""
     prefill = phase == "prefill"
+    table = "context" if prefill else "generation"
     sets = [
-        ("", shaped(tables.newest("context_attention_perf" if prefill else "generation_attention_perf", one.table), None)),
-        ("latent_", shaped(tables.newest("context_mla_perf" if prefill else "generation_mla_perf", one.table),
+        ("", shaped(tables.newest(f"{table}_attention_perf", one.table), None)),
+        ("latent_", shaped(tables.newest(f"{table}_mla_perf", one.table),
                            (192, 128, 320) if prefill else (576, 512, 576))),
     ]  # fmt: skip
     out = {}

@@ -41,22 +41,14 @@ class Tier:
     link_bytes_per_s: float
     pair_share: float
 
-    def kernel(self, op: str) -> CollectiveKernel:
-        """Return how a collective runs here. Raises InputError where there is none of that name."""
-        if op not in PASSES:
-            raise InputError.single(
-                place=tr("collective"), found=f"'{op}'", allowed=", ".join(PASSES), hint=did_you_mean(op, PASSES)
-            )
-        return self.kernels[op]
-
     def transfer_seconds(self, op: str, sent_bytes: Real, ranks: Real) -> Real:
         """Time to move what each rank sends."""
         link = self.link_bytes_per_s * (self.pair_share if op == "send" else 1.0)
-        return time_transfer(self.kernel(op), sent_bytes, ranks, link)
+        return time_transfer(self.kernels[op], sent_bytes, ranks, link)
 
     def latency_seconds(self, op: str, ranks: Real) -> Real:
         """Latency of a collective over so many ranks."""
-        kernel = self.kernel(op)
+        kernel = self.kernels[op]
         return collective.tier_latency_seconds(ranks, kernel.base_seconds, kernel.hop_seconds)
 
 
@@ -85,7 +77,12 @@ class Fabric:
         `message_bytes` is the full buffer as the NCCL tests count it: for all-reduce what each rank holds, for
         all-gather and reduce-scatter the whole, for all-to-all and send what one rank sends. `one_shot` lets
         all-reduces within a node take the serving engines' own kernel where that is faster.
+        Raises InputError where there is no collective of that name.
         """
+        if op not in PASSES:
+            raise InputError.single(
+                place=tr("collective"), found=f"'{op}'", allowed=", ".join(PASSES), hint=did_you_mean(op, PASSES)
+            )
         local = np.maximum(np.minimum(np.minimum(ranks, ranks_per_node), self.node), 1)
         nodes = np.maximum(ranks / local, 1)
         inside = self._inside_seconds(op, message_bytes, local, nodes, one_shot)
