@@ -98,12 +98,12 @@ def training_estimate() -> TrainingEstimate:
         tokens_per_s=109_000.0,
         mfu=0.463,
         seconds_by_cause={
-            "compute": 26.1,
+            "matmul": 26.1,
             "memory_passes": 4.2,
-            "tensor": 3.3,
-            "pipeline": 0.6,
+            "tensor_exposed": 3.3,
+            "pipeline_exposed": 0.6,
             "bubble": 2.6,
-            "data": 0.9,
+            "data_exposed": 0.9,
             "optimizer": 0.4,
             "launch": 0.3,
         },
@@ -129,10 +129,10 @@ def tuning_estimate() -> TrainingEstimate:
         tokens_per_s=41_000.0,
         mfu=0.391,
         seconds_by_cause={
-            "compute": 4.1,
+            "matmul": 4.1,
             "memory_passes": 0.9,
-            "tensor": 0.7,
-            "data": 0.3,
+            "tensor_exposed": 0.7,
+            "data_exposed": 0.3,
             "optimizer": 0.1,
             "launch": 0.1,
         },
@@ -158,9 +158,9 @@ def serving_estimate() -> ServingEstimate:
         tpot_seconds=0.036,
         output_tokens_per_s=1310.0,
         total_tokens_per_s=3900.0,
-        seconds_by_cause={"weights": 0.019, "kv_cache": 0.009, "tensor": 0.005, "launch": 0.003},
+        seconds_by_cause={"matmul": 0.019, "attention": 0.009, "communication": 0.005, "engine": 0.003},
         memory_bytes=72.0 * GIB,
-        bytes_by_cause={"weights": 30.4 * GIB, "kv_cache": 36.0 * GIB, "runtime": 5.6 * GIB},
+        bytes_by_cause={"weights": 30.4 * GIB, "cache": 36.0 * GIB, "runtime": 5.6 * GIB},
         kv_capacity_tokens=110_000.0,
         bands={"tpot_seconds": Band(low=0.028, high=0.047), "ttft_seconds": Band(low=0.44, high=0.9)},
     )
@@ -231,21 +231,37 @@ def assignments() -> tuple[Assignment, ...]:
     rows = []
     for index, month in enumerate(MONTHS):
         if 2 <= index <= 8:
-            rows.append(Assignment(month=month, workload="domain-65b", pool="bought", system_id=A800[0], systems=6.0))
+            rows.append(
+                Assignment(
+                    month=month, workload="domain-65b", pool=f"{A800[1]} (owned)", system_id=A800[0], systems=6.0
+                )
+            )
         if index <= 3:
             rows.append(
-                Assignment(month=month, workload="domain-65b", pool="rented_month", system_id=A800[0], systems=8.0)
+                Assignment(
+                    month=month,
+                    workload="domain-65b",
+                    pool=f"{A800[1]} (rented by the month)",
+                    system_id=A800[0],
+                    systems=8.0,
+                )
             )
         if index >= 3:
-            rows.append(Assignment(month=month, workload="weekly-tune", pool="owned", system_id=A800[0], systems=0.6))
+            rows.append(
+                Assignment(
+                    month=month, workload="weekly-tune", pool=f"{A800[1]} (owned)", system_id=A800[0], systems=0.6
+                )
+            )
         if index >= 9:
-            rows.append(Assignment(month=month, workload="chat", pool="bought", system_id=H800[0], systems=4.0))
+            rows.append(
+                Assignment(month=month, workload="chat", pool=f"{H800[1]} (owned)", system_id=H800[0], systems=4.0)
+            )
         if index >= 10:
             rows.append(
                 Assignment(
                     month=month,
                     workload="chat",
-                    pool="rented_reserved",
+                    pool=f"{H800[1]} (reserved)",
                     system_id=H800[0],
                     systems=min(3.0, 0.25 * (index - 9)),
                 )
@@ -260,7 +276,7 @@ def cash() -> tuple[CashLine, ...]:
             if rent.first_month <= month <= rent.last_month:
                 amount = rent.systems * rent.price_per_system_month
                 lines.append(CashLine(month=month, category="rent", amount=amount))
-        lines.append(CashLine(month=month, category="energy", amount=21_000.0 + 9_000.0 * min(index, 8)))
+        lines.append(CashLine(month=month, category="power", amount=21_000.0 + 9_000.0 * min(index, 8)))
         lines.append(CashLine(month=month, category="staff", amount=160_000.0))
     lines.append(CashLine(month=MONTHS[-1], category="resale", amount=-9.1e6))
     return tuple(lines)

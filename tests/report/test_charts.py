@@ -12,7 +12,7 @@ import pytest
 
 from suanli.domain.plan import Assignment, Plan
 from suanli.foundation.language import set_language
-from suanli.report import charts, gantt, grammar, scaling
+from suanli.report import charts, crowding, gantt, grammar, scaling
 from suanli.report.html import FOLDER
 
 COMPILE = """
@@ -135,7 +135,7 @@ def test_a_delivery_behind_the_plan_s_end_is_on_order_only(plan: Plan) -> None:
 
 
 def test_a_rent_is_drawn_through_its_last_month(plan: Plan) -> None:
-    rows = [row for row in values(gantt.holdings(plan)) if row["place"] == "rent 0"]
+    rows = [row for row in values(gantt.holdings(plan)) if row["place"] == "rent a800-8 rented_month"]
     assert [(row["start"], row["end"]) for row in rows] == [("2023-05-01", "2023-09-01")]
 
 
@@ -150,7 +150,11 @@ def test_months_of_equal_use_are_one_bar_and_a_hole_parts_them(plan: Plan) -> No
 
 
 def test_more_systems_are_drawn_stronger(plan: Plan) -> None:
-    lane = [row for row in values(gantt.running(plan)) if row["place"] == "chat h800-8 rented_reserved"]
+    lane = [
+        row
+        for row in values(gantt.running(plan))
+        if str(row["place"]).startswith("chat") and "(reserved)" in str(row["place"])
+    ]
     weights = [row["weight"] for row in lane]
     assert weights == sorted(weights)
     assert weights[-1] == 1.0
@@ -174,6 +178,45 @@ def test_causes_are_drawn_greatest_first_and_add_up(plan: Plan) -> None:
 def test_the_recommended_plan_stands_out_among_the_alternatives(plan: Plan) -> None:
     assert [row["chosen"] for row in values(charts.alternatives(plan))] == [True, False, False, False]
     assert sum(row["chosen"] for row in values(charts.pareto(plan))) == 1
+
+
+def points(*named: tuple[str, float, str]) -> list[dict[str, Any]]:
+    return [
+        {"month": f"{month}-01", "cost": cost, "name": name, "chosen": name == "best"} for month, cost, name in named
+    ]
+
+
+def test_words_of_points_that_stand_apart_are_all_there() -> None:
+    rows = points(("2023-05", 1.0, "best"), ("2024-05", 9.0, "late"))
+    crowding.place_words(rows)
+    assert [(row["right"], row["left"]) for row in rows] == [("best", ""), ("", "late")]
+
+
+def test_of_words_that_would_lie_on_each_other_the_chosen_ones_stay() -> None:
+    rows = points(
+        ("2023-05", 9.0, "far off"), ("2024-01", 1.0, "other"), ("2024-01", 1.01, "best"), ("2024-09", 5.0, "x")
+    )
+    crowding.place_words(rows)
+    told = {row["name"]: row["right"] or row["left"] for row in rows}
+    assert told["best"] == "best"
+    assert told["far off"] == "far off"
+    assert rows[1]["right"] == ""
+
+
+def test_a_single_point_and_none_at_all_have_their_place() -> None:
+    alone = points(("2023-05", 1.0, "best"))
+    crowding.place_words(alone)
+    assert alone[0]["right"] == "best"
+    crowding.place_words([])
+
+
+def test_rents_of_one_kind_lie_in_one_row(plan: Plan) -> None:
+    first = plan.recommended.rents[0]
+    again = dataclasses.replace(first, first_month="2024-01", last_month="2024-02", systems=2)
+    best = dataclasses.replace(plan.recommended, orders=(), rents=(first, again))
+    rows = values(gantt.holdings(dataclasses.replace(plan, recommended=best)))
+    assert len({row["place"] for row in rows}) == 1
+    assert rows[1]["weight"] < rows[0]["weight"] == 1.0
 
 
 def test_the_power_chart_draws_the_limit_once(plan: Plan) -> None:

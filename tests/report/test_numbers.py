@@ -43,10 +43,16 @@ def test_exact_money_says_cents() -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (0.0, "0 s"), (36e-6, "36 µs"), (0.036, "36 ms"), (38.4, "38.4 s"), (600.0, "10 min"), (9000.0, "2.5 h"),
+        (0.0, "0 s"),
+        (36e-6, "36 µs"),
+        (0.036, "36 ms"),
+        (38.4, "38.4 s"),
+        (220.08, "220 s"),
+        (900.0, "15 min"),
+        (9000.0, "2.5 h"),
         (60 * 86400.0, "60 days"),
     ],
-)  # fmt: skip
+)
 def test_seconds_are_said_in_the_unit_that_fits(value: float, said: str) -> None:
     assert numbers.seconds(value) == said
 
@@ -60,6 +66,7 @@ def test_seconds_are_said_in_the_unit_that_fits(value: float, said: str) -> None
         (400.0, "W", "400 W"),
         (6500.0, "W", "6.5 kW"),
         (1.35, "", "1.35"),
+        (0.35, "1", "0.35"),
         (9.0, "month", "9 months"),
         (45e6, "CNY", "CNY 45 M"),
         (3.0, "token/s", "3 token/s"),

@@ -14,14 +14,17 @@ def bare(plan: Plan, **changed: object) -> Plan:
 
 def test_the_decision_names_what_is_bought_rented_paid_and_when_it_is_done(plan: Plan) -> None:
     said = story.decision(plan)
-    assert said == "Buy 10 systems and rent up to 8 systems: CNY 30.74 M in today's money, training done in 2024-01."
+    assert said == (
+        "Buy 6 × NVIDIA A800 80GB SXM x8 and 4 × NVIDIA H800 80GB SXM x8; rent up to 8 × NVIDIA A800 80GB SXM x8 "
+        "and 3 × NVIDIA H800 80GB SXM x8: CNY 30.74 M in today's money, training done in 2024-01."
+    )
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"orders": ()}, "Rent up to 8 systems:"),
-        ({"rents": ()}, "Buy 10 systems:"),
+        ({"orders": ()}, "Rent up to 8 × NVIDIA A800"),
+        ({"rents": ()}, "Buy 6 × NVIDIA A800"),
         ({"orders": (), "rents": ()}, "Buy and rent nothing: what you have is enough:"),
     ],
 )

@@ -31,7 +31,7 @@ def squeezed(text: str) -> str:
 
 
 def test_the_decision_comes_first(plan: Plan) -> None:
-    lines = told(plan, 160).splitlines()
+    lines = told(plan, 300).splitlines()
     assert lines[1] == story.decision(plan)
 
 

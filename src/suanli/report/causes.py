@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from suanli.domain.plan import WorkloadPlan
 from suanli.foundation.language import tr
@@ -28,21 +28,20 @@ def seconds_by_cause(work: WorkloadPlan, index: int) -> Chart:
     causes = estimate.seconds_by_cause if estimate else {}
     scale, unit = time_scale(causes)
     title = tr("Where a step's time goes") if work.training else tr("Where a token's time goes")
-    return _causes(f"seconds-{index}", title, causes, scale, unit, numbers.seconds)
+    return _causes(f"seconds-{index}", title, causes, scale, unit)
 
 
 def bytes_by_cause(work: WorkloadPlan, index: int) -> Chart:
     """Draw what fills the memory of one accelerator."""
     estimate = work.training or work.serving
     causes = estimate.bytes_by_cause if estimate else {}
-    return _causes(
-        f"bytes-{index}", tr("What fills the memory of one chip"), causes, numbers.GIB_BYTES, "GiB", numbers.gibibytes
-    )
+    return _causes(f"bytes-{index}", tr("What fills the memory of one chip"), causes, numbers.GIB_BYTES, "GiB")
 
 
-def _causes(
-    key: str, title: str, causes: Mapping[str, float], scale: float, unit: str, say: Callable[[float], str]
-) -> Chart:
+def _causes(key: str, title: str, causes: Mapping[str, float], scale: float, unit: str) -> Chart:
+    def say(value: float) -> str:
+        return f"{numbers.digits(value / scale, numbers.ESTIMATE_DIGITS)} {unit}"
+
     total = sum(causes.values())
     rows = [
         {

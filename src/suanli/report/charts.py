@@ -9,6 +9,7 @@ from suanli.domain.plan import Plan
 from suanli.foundation.language import tr
 from suanli.report import numbers
 from suanli.report.causes import bytes_by_cause, seconds_by_cause
+from suanli.report.crowding import place_words
 from suanli.report.gantt import holdings, running
 from suanli.report.grammar import (
     ACCENT,
@@ -155,10 +156,7 @@ def pareto(plan: Plan) -> Chart:
         for month, cost, name in plan.pareto
         if month
     ]
-    middle = sorted(str(row["month"]) for row in rows)[len(rows) // 2] if rows else ""
-    for row in rows:
-        late = str(row["month"]) > middle
-        row["right"], row["left"] = ("", row["name"]) if late else (row["name"], "")
+    place_words(rows)
     chosen = {"condition": {"test": "datum.chosen", "value": ACCENT}, "value": MUTED}
     tips = tip_fields(("name", tr("Plan")), ("when", tr("Training done in")), ("told", tr("Cost in today's money")))
     mark = {"type": "point", "filled": True, "size": 110, "opacity": 1}

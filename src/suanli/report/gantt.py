@@ -40,11 +40,14 @@ def holdings(plan: Plan) -> Chart:
     held = [state for state in states if state != ordered]
     legend = [(ordered, CALM)] if ordered in states else []
     legend += colours(held)
-    said = tr("An order runs from the month it is placed to delivery, then to the end of the plan.")
+    said = tr(
+        "Orders run from their month to delivery, then to the plan's end; of rents, a stronger colour is more systems."
+    )
     return _bars(plan, "holdings", rows, legend, (tr("Fleet: on order, bought, rented"), said))
 
 
 def _holding_rows(plan: Plan) -> list[Row]:
+    """Lay each order in a row of its own, and all rents of one system and tenure in one row."""
     end = after(plan.months[-1]) if plan.months else ""
     rows: list[Row] = []
     for index, order in enumerate(plan.recommended.orders):
@@ -52,10 +55,17 @@ def _holding_rows(plan: Plan) -> list[Row]:
         stays = max(end, order.delivery_month)
         rows.append(_span(place, label, tr("on order"), order.month, order.delivery_month, order.systems))
         rows.append(_span(place, label, word("bought"), order.delivery_month, stays, order.systems))
-    for index, rent in enumerate(plan.recommended.rents):
-        label, place = f"{rent.systems} × {rent.system_name}", f"rent {index}"
-        rows.append(_span(place, label, word(rent.tenure), rent.first_month, after(rent.last_month), rent.systems))
+    most = max((rent.systems for rent in plan.recommended.rents), default=1)
+    for rent in sorted(plan.recommended.rents, key=lambda rent: (rent.system_name, rent.tenure, rent.first_month)):
+        label, place = f"{rent.systems} × {rent.system_name}", f"rent {rent.system_id} {rent.tenure}"
+        end_month, weight = after(rent.last_month), _weight(rent.systems, most)
+        rows.append(_span(place, label, word(rent.tenure), rent.first_month, end_month, rent.systems, weight))
     return [row for row in rows if row["start"] != row["end"]]
+
+
+def _weight(systems: float, most: float) -> float:
+    """Say how strong a bar is drawn that takes so many systems of the most there are."""
+    return FAINTEST + (1 - FAINTEST) * systems / most
 
 
 def _span(place: str, label: str, state: str, first: str, end: str, systems: float, weight: float = 1.0) -> Row:
@@ -103,8 +113,7 @@ def _runs(lane: Sequence[Assignment]) -> list[Row]:
         else:
             spans.append([row])
     first, most = lane[0], max(row.systems for row in lane)
-    where = {"workload": first.workload, "system": first.system_id, "pool": word(first.pool)}
-    label = tr("{workload} on {system} ({pool})", **where)
+    label = tr("{workload} on {pool}", workload=first.workload, pool=word(first.pool))
     place = f"{first.workload} {first.system_id} {first.pool}"
     return [
         _span(
@@ -114,7 +123,7 @@ def _runs(lane: Sequence[Assignment]) -> list[Row]:
             span[0].month,
             after(span[-1].month),
             span[0].systems,
-            FAINTEST + (1 - FAINTEST) * span[0].systems / most,
+            _weight(span[0].systems, most),
         )
         for span in spans
     ]
@@ -143,8 +152,7 @@ def _with_words(plan: Plan, rows: Sequence[Row]) -> list[Row]:
         seen.add(row["place"])
         late = str(row["start"]) > middle
         told.append({**row, "words": "" if late else words, "late_words": words if late else ""})
-    ends = {row["place"]: row["end"] for row in rows}
-    return [{**row, "last": ends[row["place"]]} for row in told]
+    return told
 
 
 def _spec(plan: Plan, rows: Sequence[Row], legend: Sequence[tuple[str, str]]) -> Spec:
@@ -168,10 +176,10 @@ def _spec(plan: Plan, rows: Sequence[Row], legend: Sequence[tuple[str, str]]) ->
     }
     late = {
         "mark": {"type": "text", "align": "right", "dy": -BAR_PIXELS // 2, "color": INK},
-        "encoding": {"x": {**months, "field": "last"}, "text": {"field": "late_words", "type": "nominal"}},
+        "encoding": {"x": {**months, "field": "end"}, "text": {"field": "late_words", "type": "nominal"}},
     }
     encoding: Spec = {"y": {"field": "place", "type": "nominal", "sort": None, "axis": None}}
     spec = base(rows, {"step": ROW_PIXELS}, encoding=encoding, layer=[horizon(plan), bars, early, late])
-    days = dict.fromkeys(("start", "end", "last"), "utc:'%Y-%m-%d'")
+    days = dict.fromkeys(("start", "end"), "utc:'%Y-%m-%d'")
     spec["data"]["format"] = {"parse": days}
     return spec

@@ -8,6 +8,8 @@ from suanli.foundation.language import language, tr
 
 MINUTE_SECONDS, HOUR_SECONDS, DAY_SECONDS = 60.0, 3600.0, 86400.0
 """Definitions of the calendar's units in seconds."""
+TEN_MINUTES_SECONDS = 600.0
+"""Up to here a duration is told in seconds, as steps are."""
 KWH_JOULES = 3.6e6
 """A kilowatt-hour: 1000 W for 3600 s."""
 GIB_BYTES = 2.0**30
@@ -19,8 +21,8 @@ SHORT_SCALE = (("T", 1e12), ("B", 1e9), ("M", 1e6))
 MYRIAD_SCALE = (("亿", 1e8), ("万", 1e4))
 """Chinese names of great counts, in steps of ten thousand."""
 CURRENCY_WORDS = {"CNY": "元", "USD": "美元", "EUR": "欧元", "JPY": "日元"}
-DIGITS = 4
-"""Significant digits of a shown number; the whole number stands in its tip and in the workbook."""
+DIGITS, ESTIMATE_DIGITS = 4, 3
+"""Significant digits of shown money and of shown estimates; whole numbers stand in the JSON and in the workbook."""
 ABSENT = "–"
 
 
@@ -67,19 +69,20 @@ def seconds(value: float) -> str:
     """Write a duration in the unit that fits it."""
     size = abs(value)
     if size >= 2 * DAY_SECONDS:
-        return tr("{number} days", number=digits(value / DAY_SECONDS))
+        return tr("{number} days", number=digits(value / DAY_SECONDS, ESTIMATE_DIGITS))
     if size >= 2 * HOUR_SECONDS:
-        return tr("{number} h", number=digits(value / HOUR_SECONDS))
-    if size >= 2 * MINUTE_SECONDS:
-        return tr("{number} min", number=digits(value / MINUTE_SECONDS))
+        return tr("{number} h", number=digits(value / HOUR_SECONDS, ESTIMATE_DIGITS))
+    if size >= TEN_MINUTES_SECONDS:
+        return tr("{number} min", number=digits(value / MINUTE_SECONDS, ESTIMATE_DIGITS))
     if size >= 1 or size == 0:
-        return f"{digits(value)} s"
-    return f"{digits(value * 1e3)} ms" if size >= 1e-3 else f"{digits(value * 1e6)} µs"
+        return f"{digits(value, ESTIMATE_DIGITS)} s"
+    thousandths = size >= 1e-3
+    return f"{digits(value * (1e3 if thousandths else 1e6), ESTIMATE_DIGITS)} {'ms' if thousandths else 'µs'}"
 
 
 def gibibytes(value: float) -> str:
     """Write memory in GiB."""
-    return f"{digits(value / GIB_BYTES)} GiB"
+    return f"{digits(value / GIB_BYTES, ESTIMATE_DIGITS)} GiB"
 
 
 def watts(value: float) -> str:
@@ -110,7 +113,7 @@ def quantity(value: float, unit: str) -> str:
         return f"{number} {prefix}{unit}"
     if unit in ("month", "months"):
         return tr("{number} months", number=digits(value))
-    return f"{digits(value)} {unit}".strip()
+    return f"{digits(value)} {unit.removeprefix('1')}".strip()
 
 
 def band(low: str, high: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from suanli.domain.plan import Plan
-from suanli.foundation.language import language, tr
+from suanli.foundation.language import language
 from suanli.report import numbers
 
 
@@ -27,7 +27,7 @@ def power_scale(plan: Plan) -> tuple[float, str]:
 
 def time_scale(causes: Mapping[str, float]) -> tuple[float, str]:
     """Choose seconds or milliseconds for the axis of a step."""
-    return (1.0, tr("seconds")) if sum(causes.values()) >= 1 else (1e-3, tr("milliseconds"))
+    return (1.0, "s") if sum(causes.values()) >= 1 else (1e-3, "ms")
 
 
 def _unit(size: float, scale: tuple[tuple[str, float], ...]) -> tuple[str, float]:

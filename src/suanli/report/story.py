@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from suanli.domain.plan import Option, Plan
 from suanli.foundation.language import tr
 from suanli.report import numbers, provenance
+
+MOST_KINDS = 3
+"""How many kinds of systems the decision names one by one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,16 +36,14 @@ class Step:
 def decision(plan: Plan) -> str:
     """Say in one sentence what to buy and rent, for how much, and when all training is done."""
     best = plan.recommended
-    bought = sum(order.systems for order in best.orders)
-    rented = max(_rented(best, month) for month in plan.months) if plan.months else 0
     deeds = []
-    if bought:
-        deeds.append(tr("buy {count} systems", count=bought))
-    if rented:
-        deeds.append(tr("rent up to {count} systems", count=rented))
+    if best.orders:
+        deeds.append(tr("buy {what}", what=_kinds((order.system_name, order.systems) for order in best.orders)))
+    if best.rents:
+        deeds.append(tr("rent up to {what}", what=_kinds(_most_rented(best, plan.months).items())))
     if not deeds:
         deeds.append(tr("buy and rent nothing: what you have is enough"))
-    said = tr(" and ").join(deeds)
+    said = tr("; ").join(deeds)
     said = said[:1].upper() + said[1:]
     cost = numbers.money(best.cost, plan.currency)
     if best.finish_month:
@@ -53,8 +56,27 @@ def decision(plan: Plan) -> str:
     return tr("{deeds}: {cost} in today's money.", deeds=said, cost=cost)
 
 
-def _rented(option: Option, month: str) -> int:
-    return sum(rent.systems for rent in option.rents if rent.first_month <= month <= rent.last_month)
+def _kinds(counted: Iterable[tuple[str, int]]) -> str:
+    """List how many systems of each kind, the most first; many kinds are told as how many systems in all."""
+    sums: Counter[str] = Counter()
+    for name, systems in counted:
+        sums[name] += systems
+    if len(sums) > MOST_KINDS:
+        return tr("{count} systems of {kinds} kinds", count=sum(sums.values()), kinds=len(sums))
+    return tr(" and ").join(f"{systems} × {name}" for name, systems in sums.most_common())
+
+
+def _most_rented(option: Option, months: Sequence[str]) -> dict[str, int]:
+    """Count the systems of each kind in the month that rents the most of them."""
+    most: dict[str, int] = {}
+    for month in months:
+        sums: Counter[str] = Counter()
+        for rent in option.rents:
+            if rent.first_month <= month <= rent.last_month:
+                sums[rent.system_name] += rent.systems
+        for name, systems in sums.items():
+            most[name] = max(most.get(name, 0), systems)
+    return most
 
 
 def facts(plan: Plan) -> tuple[Fact, ...]:

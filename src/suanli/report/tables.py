@@ -14,12 +14,13 @@ from suanli.report.words import listed, word
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """What one cell says, where its number comes from, and a link where it has one."""
+    """What one cell says (in brief: where room is short), where its number comes from, and a link where it has one."""
 
     text: str
     tip: str = ""
     link: str = ""
     note: str = ""
+    brief: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -245,7 +246,7 @@ def assumed(plan: Plan) -> Table:
                 cell(numbers.quantity(figure.value, figure.unit), provenance.of_figure(plan, figure)),
                 cell(span, "" if figure.range_given else tr("the default range of its kind")),
                 cell(word(str(figure.kind))),
-                cell(provenance.source_text(plan, figure.source), figure.date),
+                Cell(text=provenance.source_text(plan, figure.source), tip=figure.date, brief=figure.source),
             )
         )
     return Table(

@@ -14,8 +14,10 @@ from suanli.report.words import word
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-NARROW_COLUMNS = 80
-"""Below this width a table is told as one block for each row."""
+COLUMN_COLUMNS = 15
+"""A table is told as one block for each row where a column of it would have less than this of the terminal."""
+WIDEST_COLUMNS = 160
+"""Bars grow no longer on a wider terminal."""
 AMOUNT_COLUMNS, LABEL_COLUMNS, LEAST_BAR_COLUMNS = 15, 36, 4
 """Room for an amount, for months and amount beside a bar, and the shortest bar of the greatest month."""
 CELLS_OF_BAR = " ▏▎▍▌▋▊▉█"
@@ -77,7 +79,7 @@ def _print_table(table: Table, console: Console) -> None:
     _heading(console, table.title)
     if not table.rows:
         _say(console, f"  {table.empty}", "dim")
-    elif console.width < NARROW_COLUMNS:
+    elif console.width < COLUMN_COLUMNS * len(table.columns):
         _print_blocks(table, console)
     else:
         _print_grid(table, console)
@@ -100,14 +102,15 @@ def _print_grid(table: Table, console: Console) -> None:
 def _rich(cell: Cell) -> RenderableType:
     from rich.text import Text
 
-    text = Text(clean(cell.text))
+    text = Text(clean(cell.brief or cell.text))
     return text.append(f"\n{clean(cell.note)}", style="dim") if cell.note else text
 
 
 def _print_blocks(table: Table, console: Console) -> None:
     for row in table.rows:
         for index, (column, cell) in enumerate(zip(table.columns, row, strict=True)):
-            said = f"{cell.text} ({cell.note})" if cell.note else cell.text
+            text = cell.brief or cell.text
+            said = f"{text} ({cell.note})" if cell.note else text
             _say(console, f"{'- ' if index == 0 else '  '}{column.title}: {said}")
 
 
@@ -119,7 +122,7 @@ def bar(share: float, columns: int) -> str:
 
 
 def _bar_columns(console: Console) -> int:
-    return max(LEAST_BAR_COLUMNS, min(console.width, 2 * NARROW_COLUMNS) - LABEL_COLUMNS)
+    return max(LEAST_BAR_COLUMNS, min(console.width, WIDEST_COLUMNS) - LABEL_COLUMNS)
 
 
 def _print_cash(plan: Plan, console: Console) -> None:

@@ -10,22 +10,35 @@ from suanli.foundation.language import tr
 def cause_words() -> dict[str, str]:
     """Name what takes time in a step or room in memory."""
     return {
-        "compute": tr("compute"),
+        "matmul": tr("matrix products"),
+        "experts": tr("experts' matrix products"),
+        "attention": tr("attention"),
         "memory_passes": tr("memory passes"),
-        "bubble": tr("pipeline bubble"),
-        "optimizer": tr("optimizer"),
+        "passes": tr("memory passes"),
+        "quantise": tr("quantising"),
+        "recompute": tr("recompute"),
         "launch": tr("kernel launch"),
+        "head": tr("vocabulary head"),
+        "bubble": tr("pipeline bubble"),
+        "stragglers": tr("stragglers"),
+        "engine": tr("serving engine"),
+        "tensor_exposed": tr("tensor parallel traffic"),
+        "context_exposed": tr("context parallel traffic"),
+        "expert_exposed": tr("expert parallel traffic"),
+        "expert_imbalance": tr("uneven experts"),
+        "sharding_exposed": tr("sharding traffic"),
+        "pipeline_exposed": tr("pipeline traffic"),
+        "data_exposed": tr("data parallel traffic"),
+        "communication": tr("communication"),
+        "optimizer": tr("optimizer"),
         "weights": tr("weights"),
         "gradients": tr("gradients"),
         "activations": tr("activations"),
         "logits": tr("logits"),
+        "buffers": tr("buffers"),
+        "fragmentation": tr("fragmentation"),
+        "cache": tr("KV cache"),
         "runtime": tr("runtime and reserve"),
-        "kv_cache": tr("KV cache"),
-        "tensor": tr("tensor parallel traffic"),
-        "pipeline": tr("pipeline traffic"),
-        "data": tr("data parallel traffic"),
-        "context": tr("context parallel traffic"),
-        "expert": tr("expert parallel traffic"),
     }
 
 
@@ -34,12 +47,15 @@ def money_words() -> dict[str, str]:
     return {
         "purchase": tr("purchase"),
         "rent": tr("rent"),
-        "energy": tr("electricity"),
+        "power": tr("electricity"),
+        "colocation": tr("colocation"),
+        "maintenance": tr("maintenance"),
         "staff": tr("staff"),
         "rent_commitment": tr("rent after the plan's end"),
         "resale": tr("resale"),
         "network": tr("network"),
         "storage": tr("storage"),
+        "installation": tr("installation"),
     }
 
 
