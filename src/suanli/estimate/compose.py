@@ -50,7 +50,7 @@ LASTING = ("matmul_forward", "matmul_backward", "core_forward", "core_backward",
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wear:
-    """What keeps kernels from their benchmark's rate: power that lasts, ragged tiles, odd head dimensions, stragglers."""
+    """What keeps kernels from their benchmark's rate: lasting power, ragged tiles, odd head dimensions, stragglers."""
 
     sustained: Real = 1.0
     misaligned_slowdown: Real = 1.0
@@ -80,7 +80,7 @@ def _layer(raw: RawStep, software: Software, one: LayerColumns) -> _Layer:
     backward_pass = software.pass_factor * one.pass_backward + software.expert_pass_factor * one.routed_backward
     backward_pass = backward_pass + accumulate
     quantise = software.quantise_factor * one.quantise
-    shown = 1 - software.tensor_hidden
+    shown = 1 - software.tensor_hidden * raw.tensor_inside
     context = [
         exposed_seconds(sent, cover, software.context_hidden)
         for sent, cover in ((one.context_forward, one.core_forward), (one.context_backward, one.core_backward))

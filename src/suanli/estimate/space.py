@@ -50,31 +50,47 @@ def _recompute(setup: TrainingSetup) -> tuple[float, ...]:
     return tuple(float(RECOMPUTE_LEVELS.index(level)) for level in levels)
 
 
-def _groups(job: Job, replicas: int, split: int) -> tuple[float, ...]:
-    """Sharding groups worth trying: all replicas, and those of one node."""
+def _groups(job: Job, replicas: int, split: int, every: bool) -> tuple[float, ...]:
+    """Sharding groups: all replicas and those of one node, or every divisor of the replicas."""
+    if every:
+        return tuple(float(ranks) for ranks in divisors(replicas) if ranks > 1 or replicas == 1)
     near = max(job.node_accelerators // split, 1)
     return tuple({float(replicas), float(near if replicas % near == 0 and near > 1 else replicas)})
 
 
-def _degrees(job: Job) -> Iterator[tuple[int, int, int, int]]:
+def _stages(replicas: int, stages: int, every: bool) -> Sequence[float]:
+    """Sharding stages: none alone where there is one replica, all without a pipeline."""
+    if replicas == 1:
+        return (0,)
+    return range(len(SHARDING_STAGES)) if every or stages == 1 else (0, 1)
+
+
+def _degrees(job: Job, every: bool) -> Iterator[tuple[int, int, int, int]]:
     """Tensor, pipeline, context and data degrees that use every accelerator and split the batch."""
     for split in AXES["tensor"].degrees(job):
         for stages in AXES["pipeline"].degrees(job):
             for parts in AXES["context"].degrees(job):
+                if not every and (split > job.node_accelerators or 1 < job.sequence // parts < WORTH_SPLITTING):
+                    continue
                 used = split * stages * parts
                 if job.accelerators % used == 0 and job.global_batch % (job.accelerators // used) == 0:
                     yield split, stages, parts, job.accelerators // used
 
 
-def layouts(setup: TrainingSetup, machine: Machine) -> LayoutTable:
-    """Make every legal layout for a model, a batch and a cluster.
+WORTH_SPLITTING = 2**11
+"""Parts of a sequence shorter than this no longer hide a ring's traffic; a plain search leaves them out."""
 
-    Loops run over degrees only; chunks, micro-batches, sharding and recomputation are products of columns.
+
+def layouts(setup: TrainingSetup, machine: Machine, every: bool = False) -> LayoutTable:
+    """Make the legal layouts for a model, a batch and a cluster: those worth trying, or every one.
+
+    Worth trying is: tensor ranks in one link domain, sequence parallelism wherever there are any, parts of sequences
+    that hide their traffic, gradients and weights whole under a pipeline, sharding groups of a node or of all. Loops run over degrees only; chunks, micro-batches, sharding and recomputation are products of columns.
     """
     job = job_of(setup, machine)
     experts = AXES["expert"].degrees(job)
     tables = []
-    for split, stages, parts, replicas in _degrees(job):
+    for split, stages, parts, replicas in _degrees(job, every):
         ranks = replicas * parts * split
         choices: dict[str, Sequence[float]] = {
             "data": (replicas,),
@@ -84,10 +100,10 @@ def layouts(setup: TrainingSetup, machine: Machine) -> LayoutTable:
             "expert": [degree for degree in experts if ranks % degree == 0],
             "interleave": PIPELINE_AXIS.chunks(job, stages),
             "micro_batch": divisors(job.global_batch // replicas),
-            "sharding": range(len(SHARDING_STAGES)) if replicas * parts > 1 else (0,),
-            "sharding_ranks": _groups(job, replicas * parts, split),
+            "sharding": _stages(replicas * parts, stages, every),
+            "sharding_ranks": _groups(job, replicas * parts, split, every),
             "recompute": _recompute(setup),
-            "sequence_parallel": (0, 1) if split > 1 else (1,),
+            "sequence_parallel": (0, 1) if split > 1 and every else (1,),
         }
         table = _products(choices)
         plain = (table.sharding > 0) | (table.sharding_ranks == replicas * parts)

@@ -46,7 +46,7 @@ class RawStep:
     """Columns that software composes into a step: seconds of kernels and transfers, and the shape of the layout.
 
     `full` and `scores` are 1 where the whole forward pass, or the unfused attention core, is computed again.
-    `sharded` is 1 for fully sharded weights, `every` 1 where gradients are scattered after each micro-batch.
+    `tensor_inside` is 1 where tensor ranks share a node. `sharded` is 1 for fully sharded weights, `every` 1 where gradients are scattered after each micro-batch.
     """
 
     layers: LayerColumns
@@ -70,7 +70,7 @@ class RawStep:
     sharded: FloatArray
     every: FloatArray
     routed: FloatArray
-    tensor: FloatArray
+    tensor_inside: FloatArray
     nodes: FloatArray
     imbalance: FloatArray
     hopper: FloatArray
@@ -195,7 +195,7 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
         sharded=np.where(table.sharding == FULL, 1.0, 0.0),
         every=np.where(table.sharding >= GRADIENTS, 1.0, 0.0),
         routed=whole * float(experts),
-        tensor=table.tensor,
+        tensor_inside=np.where(table.tensor <= machine.node_accelerators, 1.0, 0.0),
         nodes=whole * machine.nodes,
         hopper=whole * float(fnmatch(machine.device.accelerator.id, HOPPER)),
         imbalance=(np.asarray(skew) * np.ones(len(few)))[rows],

@@ -94,14 +94,17 @@ def search(
     keep: int = 20,
     memory_margin: float = MEMORY_MARGIN,
     calibration: TrainingCalibration | None = None,
+    every: bool = False,
 ) -> list[TrainingEstimate]:
-    """Weigh every legal layout of a cluster and return the fastest that fit, best first.
+    """Weigh the legal layouts of a cluster and return the fastest that fit, best first.
+
+    `every` widens the search from the layouts worth trying to all legal ones.
 
     Raises InfeasibleError where none fits, naming the closest layout, what it is short of and what would free it.
     """
     machine = open_machine(cluster, kernels)
     question = ask(setup, machine, calibration or load_training_calibration(), memory_margin)
-    table = layouts(setup, machine)
+    table = layouts(setup, machine, every)
     if not len(table):
         raise InfeasibleError(
             limit=tr(

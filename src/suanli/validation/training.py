@@ -111,7 +111,8 @@ def read_run(
     if accelerators is None:
         return tr("the number of accelerators is not given")
     try:
-        form, software = read_format(record, reading), find_software(calibration, framework_of(record), record.text("date"))
+        form = read_format(record, reading)
+        software = find_software(calibration, framework_of(record), record.text("date"))
     except SuanliError as error:
         return str(error)
     assumed = _Assumed(record)

@@ -20,7 +20,7 @@ class ContextAxis:
     rule = "context must split the sequence into two equal parts for each rank"
 
     def degrees(self, job: Job) -> tuple[int, ...]:
-        """Powers of two that leave each rank two parts of at least a node's tile of the sequence."""
+        """Powers of two that leave each rank two parts of the sequence, and a few tiles of attention in all."""
         found = [1]
         while job.sequence % (4 * found[-1]) == 0 and job.accelerators % (2 * found[-1]) == 0:
             found.append(2 * found[-1])
@@ -45,7 +45,7 @@ class ContextAxis:
         )  # fmt: skip
 
 
-SHORTEST_PART = 2 * 1024
-"""Below this part of a sequence a ring no longer hides its traffic; shorter parts are not searched."""
+SHORTEST_PART = 2**8
+"""Two tiles of 128 queries: shorter parts of a sequence leave an attention kernel nothing to work on."""
 
 CONTEXT: Axis = AXES.add("context", ContextAxis())

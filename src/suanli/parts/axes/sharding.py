@@ -75,16 +75,15 @@ class ShardingAxis:
     """Shares optimizer state, then gradients, then weights between replicas."""
 
     name = "sharding"
-    rule = "a sharding group must divide the replicas; sharded weights or gradients want no pipeline"
+    rule = "a sharding group must divide the replicas"
 
     def degrees(self, job: Job) -> tuple[int, ...]:
         """Stages 0 to 3, as positions in the list of stages."""
         return tuple(range(len(SHARDING_STAGES)))
 
     def legal(self, job: Job, table: LayoutTable) -> Rows:
-        """Tell whether groups divide the replicas; under a pipeline gradients and weights stay whole."""
-        staged = (table.pipeline == 1) | (table.sharding <= OPTIMIZER)
-        return np.asarray(staged & divides(group(table), replicas(table)))
+        """Tell whether groups divide the replicas."""
+        return divides(group(table), replicas(table))
 
     def transfers(self, job: Job, layer: Layer, table: LayoutTable, backward: bool) -> tuple[Transfer, ...]:
         """Nothing here: see `gradients` and `weights`, which need the parameters of a stage."""

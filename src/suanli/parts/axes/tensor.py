@@ -43,22 +43,24 @@ def _heads(job: Job) -> list[int]:
 
 
 class TensorAxis:
-    """Splits heads, MLP columns and vocabulary over neighbours that a fast link joins."""
+    """Splits heads, MLP columns and vocabulary over neighbours, best over those that a fast link joins."""
 
     name = "tensor"
-    rule = "tensor must divide the attention heads and stay inside one link domain"
+    rule = "tensor must divide the attention heads"
 
     def degrees(self, job: Job) -> tuple[int, ...]:
-        """Divisors of the node that divide the heads of every layer."""
+        """Divisors of the accelerators that divide the heads of every layer."""
+        heads = _heads(job)
+        most = min(heads, default=job.node_accelerators)
         return tuple(
             degree
-            for degree in divisors(job.node_accelerators)
-            if job.accelerators % degree == 0 and all(heads % degree == 0 for heads in _heads(job))
+            for degree in divisors(job.accelerators)
+            if degree <= most and all(count % degree == 0 for count in heads)
         )
 
     def legal(self, job: Job, table: LayoutTable) -> Rows:
-        """Heads divide, and the group fits a link domain."""
-        fits = table.tensor <= max(job.node_accelerators, 1)
+        """Tell whether the heads divide."""
+        fits: Rows = np.ones(len(table), dtype=np.bool_)
         for heads in _heads(job):
             fits = fits & divides(table.tensor, heads)
         return fits
