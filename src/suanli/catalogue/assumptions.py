@@ -81,6 +81,7 @@ def _unit_of(group: str, name: str, unit: str) -> str:
     return OWN_UNITS.get(name) or UNITS.get(group, "1")
 
 
+@functools.cache
 def exchange_rate(paid: str, wanted: str, as_of: datetime.date) -> Figure:
     """Return how much of one currency another buys, by the newest rate dated before `as_of`.
 
@@ -95,7 +96,8 @@ def exchange_rate(paid: str, wanted: str, as_of: datetime.date) -> Figure:
         first, second = _rate(paid, middle, as_of), _rate(middle, wanted, as_of)
         if first is not None and second is not None:
             return _product(first, second, f"{wanted}/{paid}")
-    raise InputError.single(place=str(as_of), found=f"{paid} -> {wanted}", allowed=", ".join(CURRENCIES))
+    allowed = tr("a rate among {currencies} that was known then", currencies=", ".join(CURRENCIES))
+    raise InputError.single(place=str(as_of), found=f"{paid} -> {wanted}", allowed=allowed)
 
 
 def _rate(paid: str, wanted: str, as_of: datetime.date) -> Figure | None:

@@ -51,13 +51,15 @@ def catalogue(*overlays: Path) -> Catalogue:
 
 def survey(overlays: tuple[Path, ...] = ()) -> tuple[Catalogue, list[Fault]]:
     """Load the catalogue as far as it can be read, and list every fault on the way."""
-    found, faults = _built_in()
+    found, first = _built_in()
+    faults = list(first)
     for overlay in overlays:
         found = _laid_over(found, overlay, faults)
     return found, faults
 
 
-def _built_in() -> tuple[Catalogue, list[Fault]]:
+@functools.cache
+def _built_in() -> tuple[Catalogue, tuple[Fault, ...]]:
     sources, faults = read_sources(sorted(SOURCES.glob("*.yaml")))
     accelerators: dict[str, Accelerator] = {}
     systems: dict[str, System] = {}
@@ -75,7 +77,7 @@ def _built_in() -> tuple[Catalogue, list[Fault]]:
     offers = [offer for path in sorted(OFFERS.glob("*.csv")) for offer in reader.read(path)]
     faults += reader.faults + _repeated(offers)
     made = Catalogue(accelerators=accelerators, systems=systems, offers=tuple(offers), sources=sources)
-    return made, faults
+    return made, tuple(faults)
 
 
 def _sheets(paths: list[Path], sources: Mapping[str, Source], faults: list[Fault]) -> list[tuple[Sheet, Path]]:

@@ -1,0 +1,54 @@
+"""On a mesh one pair gets a part of the link figure, on a switch all of it; nothing is lost between them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from suanli.catalogue.load import catalogue
+from suanli.domain.hardware import Link, Topology
+from suanli.equations.topology import mesh_pair_bytes_per_s, pair_bytes_per_s
+
+
+def link(topology, domain=8):
+    return Link(name="", topology=topology, bytes_per_s=None, domain=domain)
+
+
+@given(st.floats(1e9, 1e12), st.integers(2, 64))
+def test_the_shares_of_a_mesh_sum_to_the_link(bandwidth, domain):
+    assert mesh_pair_bytes_per_s(bandwidth, domain) * (domain - 1) == pytest.approx(bandwidth)
+
+
+@given(st.integers(2, 64))
+def test_a_mesh_by_shares_is_the_mesh_by_domain(domain):
+    shares = link(Topology.MESH, domain).shares
+    assert pair_bytes_per_s(448e9, shares) == pytest.approx(mesh_pair_bytes_per_s(448e9, domain))
+
+
+@pytest.mark.parametrize(
+    ("topology", "shares"),
+    [
+        (Topology.SWITCHED, 1),
+        (Topology.PAIR_BRIDGE, 1),
+        (Topology.PCIE, 1),
+        (Topology.MESH, 7),
+        (Topology.CUBE_MESH, 3),
+        (Topology.TORUS_2D, 4),
+        (Topology.TORUS_3D, 6),
+    ],
+)
+def test_a_wiring_splits_its_lanes_into_so_many_shares(topology, shares):
+    assert link(topology).shares == shares
+
+
+def test_a_mesh_of_one_divides_by_nothing():
+    assert link(Topology.MESH, 1).shares == 1
+
+
+@pytest.mark.parametrize(("name", "expected"), [("mi300x-8", 64e9), ("atlas-800t-a2", 28e9), ("dgx-h100", 450e9)])
+def test_a_pair_gets_what_the_makers_say(name, expected):
+    wiring = catalogue().systems[name].link
+    assert pair_bytes_per_s(wiring.bytes_per_s.value, wiring.shares) == pytest.approx(expected)
+
+
+def test_more_bandwidth_is_never_less_for_a_pair():
+    assert pair_bytes_per_s(2e9, 7.0) > pair_bytes_per_s(1e9, 7.0)
