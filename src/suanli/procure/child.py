@@ -43,8 +43,12 @@ def main() -> None:
     asked: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=_read, args=(sys.stdin.buffer, asked), daemon=True).start()
     _send(answers, {"kind": "ready"})
+    threads = 0
     while True:
         program = asked.get()
+        if program["options"]["threads"] != threads:
+            highspy.Highs.resetGlobalScheduler(True)
+            threads = program["options"]["threads"]
         watch = threading.Timer(program["watch_seconds"], os._exit, (WATCH_EXIT,))
         watch.daemon = True
         watch.start()

@@ -52,13 +52,14 @@ def explain(problem: Problem, seconds: float, worker: Worker = SHARED) -> tuple[
     made = build(problem, elastic=True)
     arrays = made.program.arrays()
     together = _eased_together(made, arrays, seconds, worker)
-    order = sorted(made.easings.values(), key=lambda easing: _rank(easing, together))
     alone: list[Conflict] = []
-    if len(together) != 1:
-        for easing in order:
-            left = deadline - time.monotonic()
-            if left > 0.0:
-                alone += _eased_alone(made, arrays, easing, left, worker)
+    for easing in sorted(made.easings.values(), key=lambda easing: _rank(easing, together)):
+        left = deadline - time.monotonic()
+        if left > 0.0:
+            alone += _eased_alone(made, arrays, easing, left, worker)
+    if len(together) == 1:
+        first = (together[0].limit, together[0].subject)
+        alone = [conflict for conflict in alone if (conflict.limit, conflict.subject) != first]
     return (*together, *alone), len(together)
 
 

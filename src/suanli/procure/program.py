@@ -110,7 +110,8 @@ def row_scale(coefficients: Iterable[float]) -> float:
     least, most = min(sizes), max(sizes)
     if least >= SMALLEST_COEFFICIENT and most <= LARGEST_COEFFICIENT:
         return 1.0
-    return float(10.0 ** -round(math.log10(math.sqrt(least) * math.sqrt(most))))
+    middle = math.sqrt(SMALLEST_COEFFICIENT * LARGEST_COEFFICIENT)
+    return float(10.0 ** round(math.log10(middle / (math.sqrt(least) * math.sqrt(most)))))
 
 
 def lp_text(program: Program) -> str:
