@@ -11,6 +11,8 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from suanli.foundation.language import tr
+
 EXIT_DONE = 0
 EXIT_INPUT = 2
 EXIT_INFEASIBLE = 3
@@ -32,7 +34,8 @@ class Fault:
     hint: str = ""
 
     def __str__(self) -> str:
-        said = f"{self.place}: found {self.found}; allowed: {self.allowed}."
+        words = {"place": self.place, "found": self.found, "allowed": self.allowed}
+        said = tr("{place}: found {found}; allowed: {allowed}.", **words)
         return f"{said} {self.hint}" if self.hint else said
 
 
@@ -65,4 +68,4 @@ class InfeasibleError(SuanliError):
 def did_you_mean(found: str, known: Iterable[str]) -> str:
     """Suggest the known word nearest to what was found, or nothing where none is near."""
     near = difflib.get_close_matches(found, list(known), n=1)
-    return f"Did you mean '{near[0]}'?" if near else ""
+    return tr("Did you mean '{near}'?", near=near[0]) if near else ""

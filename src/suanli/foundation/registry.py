@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
 from suanli.foundation.errors import InputError, did_you_mean
+from suanli.foundation.language import tr
 
 Member = TypeVar("Member")
 
@@ -33,7 +34,7 @@ class Registry(Mapping[str, Member]):
         if name not in self._members:
             raise InputError.single(
                 place=place,
-                found=f"unknown {self.what} '{name}'",
+                found=tr("unknown {what} '{name}'", what=self.what, name=name),
                 allowed=", ".join(sorted(self._members)),
                 hint=did_you_mean(name, self._members),
             )
