@@ -61,7 +61,7 @@ def test_an_unknown_or_doubtful_name_is_refused(text):
 
 
 def test_the_nearest_name_is_offered():
-    with pytest.raises(InputError, match="nv-a800-80-sxm|nv-a800-80-pcie"):
+    with pytest.raises(InputError, match=r"nv-a800-80-sxm|nv-a800-80-pcie"):
         find.accelerator("nv-a800-80-sxn")
 
 

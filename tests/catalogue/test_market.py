@@ -1,4 +1,4 @@
-"""The market of a date tells what was known then and nothing later; the article's boxes are found; errors grow with age."""
+"""The market of a date tells what was known then, nothing later; the article's boxes are found; errors grow."""
 
 import datetime
 import math

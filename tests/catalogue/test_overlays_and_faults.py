@@ -125,6 +125,7 @@ def test_the_last_overlay_lies_on_top(folder, tmp_path):
     assert catalogue(other, folder / "card.yaml").accelerators["my-card"].memory_bytes.value == 64e9
 
 
+POWER = 'power: {value: 400, unit: W, date: "2024-01", kind: assumption}'
 PLANTED = {
     "wrong unit": ("unit: TB/s", "unit: TB/z", "TB/z"),
     "unit of another dimension": ("unit: TB/s", "unit: W", "'W'"),
@@ -139,7 +140,7 @@ PLANTED = {
     "unknown key": ("memory_kind:", "memori_kind:", "memori_kind"),
     "unknown key of a figure": ("high: 1.7", "hihg: 1.7", "hihg"),
     "low above value": ("low: 1.5", "low: 1.65", "low <= value"),
-    "impossible date": ('power: {value: 400, unit: W, date: "2024-01"', 'power: {value: 400, unit: W, date: "2024-13"', "2024-13"),
+    "impossible date": ('W, date: "2024-01"', 'W, date: "2024-13"', "2024-13"),
     "impossible day": ('released: "2024-01"', 'released: "2023-02-30"', "2023-02-30"),
     "unknown topology": ("topology: mesh", "topology: mash", "mash"),
     "domain of nothing": ("domain: 8", "domain: 0", "0"),
@@ -148,7 +149,7 @@ PLANTED = {
     "duplicate key": ("vendor: Me", "vendor: Me\nvendor: You", "vendor"),
     "no name": ("name: My Card\n", "", "no 'name'"),
     "a list for a text": ("name: My Card", "name: [a, b]", "name"),
-    "figure that is no mapping": ('power: {value: 400, unit: W, date: "2024-01", kind: assumption}', "power: 400", "400"),
+    "figure that is no mapping": (POWER, "power: 400", "400"),
 }  # fmt: skip
 
 
@@ -326,3 +327,13 @@ def test_the_data_survives_being_moved(tmp_path):
         shutil.copy(DATA / "accelerators" / f"{name}.yaml", tmp_path / f"{name}.yaml")
     shutil.copy(DATA / "systems" / "dgx-h100.yaml", tmp_path / "dgx-h100.yaml")
     assert survey((tmp_path,))[1] == []
+
+
+def test_the_how_tos_example_has_no_fault(tmp_path):
+    page = (DATA.parents[2] / "docs" / "how-to" / "add-hardware-or-price.md").read_text("utf-8")
+    (tmp_path / "acme-x1.yaml").write_text(page.split("```yaml\n")[1].split("```")[0])
+    (tmp_path / "prices.csv").write_text(page.split("```\nitem_id")[1].join(["item_id", ""]).split("```")[0])
+    found, faults = survey((tmp_path,))
+    assert [str(fault) for fault in faults] == []
+    assert "acme-x1" in found.accelerators
+    assert len(found.offers) == 698 + 2

@@ -51,15 +51,8 @@ def show(name: str, overlays: Sequence[Path] = ()) -> Accelerator | System:
     """
     from suanli.catalogue import find
     from suanli.catalogue.load import catalogue
-    from suanli.foundation.errors import InputError
 
-    known = catalogue(*overlays)
-    if name in known.systems:
-        return known.systems[name]
-    try:
-        return find.accelerator(name, known, place=name)
-    except InputError:
-        return find.system(name, known, place=name)
+    return find.product(name, catalogue(*overlays))
 
 
 def figures(item: Accelerator | System) -> tuple[tuple[str, Figure], ...]:

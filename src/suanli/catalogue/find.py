@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import re
 from collections.abc import Mapping
@@ -99,6 +100,24 @@ def system(text: str, known: Catalogue | None = None, place: str = "system") -> 
     return usual
 
 
+def product(text: str, known: Catalogue | None = None) -> Accelerator | System:
+    """Find what a name stands for: a system by its id, an accelerator, or a system by what people call it.
+
+    Raises InputError naming the nearest of both.
+    """
+    everything = known or catalogue()
+    if text in everything.systems:
+        return everything.systems[text]
+    inside = _accelerator_id(text, everything)
+    if inside is not None:
+        return everything.accelerators[inside]
+    try:
+        return system(text, everything)
+    except InputError as error:
+        both: dict[str, Accelerator | System] = {**everything.accelerators, **everything.systems}
+        raise _unknown(text, text, tr("product"), both) from error
+
+
 def default_system(accelerator_id: str, known: Catalogue | None = None) -> System:
     """Return the box that an accelerator usually comes in; an assumed one where none is listed."""
     everything = known or catalogue()
@@ -128,9 +147,7 @@ def _preference(item: System) -> tuple[int, int, str, str]:
             if item.confidence in CONFIDENCE_ORDER else 0, item.released, item.id)  # fmt: skip
 
 
-def _unknown(text: str, place: str, what: str, ids: Mapping[str, Accelerator] | Mapping[str, System]) -> InputError:
-    import difflib
-
+def _unknown(text: str, place: str, what: str, ids: Mapping[str, Accelerator | System]) -> InputError:
     spelled = {folded(item.name): item.id for item in ids.values()} | {folded(name): name for name in ids}
     spelled |= {folded(name.partition("-")[2]): name for name in ids}
     near = difflib.get_close_matches(folded(text), list(spelled), n=2 + 2, cutoff=1 / 2)
