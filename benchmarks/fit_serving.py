@@ -23,8 +23,10 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from suanli.catalogue.engines import ENGINE_FILE, find_engine
+from suanli.catalogue.find import accelerator
 from suanli.domain.engine import EngineTable
 from suanli.foundation.errors import SuanliError
+from suanli.parts.devices.open import open_device
 from suanli.validation.serving import Tables, default_tables, predict
 from suanli.validation.serving_rows import Drive, ServingRow, read_serving_row
 
@@ -41,9 +43,11 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
 """Fitted figures and what they may be: from nothing to what a profiler has ever shown of such engines."""
 PER_CLASS = 220
 """Runs of a class that a fit looks at, spread evenly over sources, metrics and models."""
+LEAST_MEASURED = 40
+"""Runs on measured kernels from which on a class is fitted to them alone."""
 FLAT = 0.25
 """Log error from which a run counts by its size rather than its square."""
-TIE = 0.08
+TIE = 0.02
 """Weight of a figure's starting value: its log change of one counts as this much log error of every run together."""
 
 
@@ -87,6 +91,11 @@ def spread_out(rows: list[ServingRow], most: int) -> list[ServingRow]:
     return list(dict.fromkeys(picked))
 
 
+def on_measured_kernels(row: ServingRow, tables: Tables) -> bool:
+    """Say whether the kernels of a row's accelerator were measured, so that an engine is not blamed for them."""
+    return open_device(accelerator(row.accelerator), tables.kernels).calibrated
+
+
 def with_figures(tables: Tables, name: str, figures: Mapping[str, float]) -> Tables:
     """Return the tables with one class's figures replaced."""
     profiles = dict(tables.engines.profiles)
@@ -97,7 +106,9 @@ def with_figures(tables: Tables, name: str, figures: Mapping[str, float]) -> Tab
 def fit_class(name: str, rows: list[ServingRow], tables: Tables) -> dict[str, float]:
     """Fit the figures of one class of engines to its runs."""
     profile = tables.engines.profiles[name]
-    sample = [row for row in spread_out(rows, PER_CLASS) if row.drive is not Drive.MEMORY]
+    timed = [row for row in rows if row.drive is not Drive.MEMORY]
+    measured = [row for row in timed if on_measured_kernels(row, tables)]
+    sample = spread_out(measured if len(measured) >= LEAST_MEASURED else timed, PER_CLASS)
     sample = [row for row in sample if log_error(row, tables) is not None]
     if not sample:
         return {}

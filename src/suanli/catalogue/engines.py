@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from suanli.catalogue.yaml_reader import read_yaml
-from suanli.domain.engine import Claim, EngineEra, EngineProfile, EngineTable, ServingConstants, WeightScheme
+from suanli.domain.engine import (
+    Claim,
+    EngineEra,
+    EngineProfile,
+    EngineTable,
+    ServingConstants,
+    WeightScheme,
+    YoungStack,
+)
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
 from suanli.foundation.units import to_si
@@ -53,6 +61,7 @@ def load_engines(path: Path = ENGINE_FILE) -> EngineTable:
     return EngineTable(
         profiles=profiles,
         eras=tuple(EngineEra(**one) for one in said["eras"]),
+        stacks=tuple(YoungStack(**one) for one in said["stacks"]),
         schemes={name: WeightScheme(name=name, **one) for name, one in said["schemes"].items()},
         constants=ServingConstants(**said["constants"]),
     )

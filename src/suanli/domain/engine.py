@@ -72,6 +72,15 @@ class EngineEra:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class YoungStack:
+    """A maker's software while it was young: kernels took `slack` times as long until a date, on accelerators by id."""
+
+    accelerators: str
+    until_date: str
+    slack: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class WeightScheme:
     """Which number format each part of a model has under a weight format's name.
 
@@ -93,7 +102,8 @@ class WeightScheme:
 class ServingConstants:
     """Figures of serving that belong to no engine: activations, speculation, fused passes, spreads of the bands.
 
-    `physical_share` is what a device shows of memory over the printed figure (makers print GiB as GB); `activation_copies`
+    `physical_share` is what a device shows of memory over the printed figure (makers print GiB as GB);
+    `activation_copies`
     is how many times a step's widest activations stand in memory at the peak. `burst_power` is how requests that
     arrive together grow with those in flight. `acceptance` and `drafts` are of speculative decoding where the setup
     says no more. `hidden_moves` is how often a norm with its residual moves the hidden state, `inward_moves` how often
@@ -116,9 +126,10 @@ class ServingConstants:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineTable:
-    """All engine classes, the names and eras that lead to them, weight schemes, and the constants of serving."""
+    """All engine classes, the names and eras that lead to them, young stacks, weight schemes, constants of serving."""
 
     profiles: Mapping[str, EngineProfile]
     eras: tuple[EngineEra, ...]
+    stacks: tuple[YoungStack, ...]
     schemes: Mapping[str, WeightScheme]
     constants: ServingConstants

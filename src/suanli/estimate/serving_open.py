@@ -39,9 +39,8 @@ def open_replica(
         )  # fmt: skip
     if faults:
         raise InputError(faults)
-    profile = _with_settings(
-        find_engine(table, setup.engine, setup.engine_version, setup.engine_date), setup, system.accelerator
-    )
+    found = find_engine(table, setup.engine, setup.engine_version, setup.engine_date)
+    profile = _with_stack(found, setup, system.accelerator, table)
     scheme = _scheme(setup, table)
     device = open_device(system.accelerator, kernels)
     kv_format, assumed = _cache_format(setup, scheme, profile)
@@ -67,6 +66,17 @@ def _scheme(setup: ServingSetup, table: EngineTable) -> WeightScheme:
         if native and scheme.native == native:
             return scheme
     return table.schemes[setup.weight_format]
+
+
+def _with_stack(
+    profile: EngineProfile, setup: ServingSetup, accelerator: Accelerator, table: EngineTable
+) -> EngineProfile:
+    """Slow the kernels by what the maker's software lacked at the engine's date, and put the settings in place."""
+    slack = profile.kernel_slack
+    for stack in table.stacks:
+        if setup.engine_date and setup.engine_date < stack.until_date and fnmatch(accelerator.id, stack.accelerators):
+            slack *= stack.slack
+    return _with_settings(replace(profile, kernel_slack=slack), setup, accelerator)
 
 
 def _with_settings(profile: EngineProfile, setup: ServingSetup, accelerator: Accelerator) -> EngineProfile:

@@ -120,6 +120,8 @@ def _fused(replica: Replica, layer: Layer) -> list[Product]:
     latent = layer.core.kind is CoreKind.LATENT
     joined: dict[tuple[Role, float, int, float, str], float] = {}
     for matrix in layer.matrices:
+        if matrix.role is Role.ROUTER and layer.experts <= 1:
+            continue
         kept = matrix_format(replica, matrix, latent)
         key = (matrix.role, _inner_share(replica, matrix), matrix.copies, matrix.active, kept)
         joined[key] = joined.get(key, 0.0) + _column_share(replica, layer, matrix)

@@ -25,12 +25,15 @@ class RunFigures:
     resident: float
 
 
-def _prefill_seconds(replica: Replica, demand: Demand, prompts: float) -> float:
-    """Seconds to prefill so many prompts together, in chunks of the engine's budget."""
+def _prefill_seconds(replica: Replica, demand: Demand, prompts: float, decoding: float = 0.0) -> float:
+    """Seconds to prefill so many prompts together, in chunks of the engine's budget, beside sequences that decode."""
     tokens = prompts * demand.prompt
     steps = max(math.ceil(tokens / demand.budget - LEAST), 1)
     chunk = tokens / steps
     load = StepLoad(
+        decoding=decoding if replica.engine.mixes else 0.0,
+        context=demand.context,
+        verified=demand.verified,
         prompt_tokens=chunk,
         prompts=max(chunk / demand.chunk, 1.0 / demand.chunks),
         prompt_context=demand.prompt_context,
@@ -91,7 +94,8 @@ def burst_run(replica: Replica, requests: float) -> RunFigures:
     levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
     lengths = -np.log(1 - levels) * demand.steps
     ends = _drain_seconds(replica, demand, resident, lengths)
-    prefill = max(_prefill_seconds(replica, demand, resident), resident * replica.engine.front_seconds)
+    alongside = resident / 2 / replica.at_once
+    prefill = max(_prefill_seconds(replica, demand, resident, alongside), resident * replica.engine.front_seconds)
     rate = float(steady_state(replica, resident).requests_per_s[0])
     late = requests - resident
     drained = float(

@@ -227,7 +227,7 @@ def _pass_seconds(replica: Replica, layer: Layer, load: StepLoad) -> Real:
         if columns:
             share = rows if role is not Role.EXPERT_IN else load.rows / replica.layout.expert
             spent = spent + device.pass_seconds(constants.inward_moves * share * columns * WIDE_BYTES)
-    if inward[Role.EXPERT_IN]:
+    if layer.experts > 1:
         spent = spent + constants.expert_passes * device.pass_seconds(hidden * 2)
     return spent
 
