@@ -104,11 +104,10 @@ def _head_start(program: dict[str, Any]) -> tuple[Any, float]:
     solver.run()
     answer = _answer(solver, bool(program["leading"].any()))
     led, bound = answer["values"], float(answer["bound"])
-    if led is None:
-        return None, -np.inf
-    leading = np.flatnonzero(program["leading"])
     low, high = program["low"].copy(), program["high"].copy()
-    low[leading] = high[leading] = np.round(led[leading])
+    if led is not None:
+        leading = np.flatnonzero(program["leading"])
+        low[leading] = high[leading] = np.round(led[leading])
     dives = [_dive(program | {"low": low, "high": high}, share) for share in DIVE_SHARES]
     found = [values for values in dives if values is not None]
     return (min(found, key=lambda values: float(program["cost"] @ values)) if found else None), bound

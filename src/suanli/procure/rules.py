@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from suanli.domain.procurement import DemandKind
+from suanli.domain.procurement import Demand, DemandKind
 from suanli.foundation.registry import Registry
 from suanli.procure.draft import RENTS, Draft, arrivals
 
@@ -286,6 +286,43 @@ def whole_systems_carry_jobs(draft: Draft) -> None:
             peak = {draft.pool[choice_id, window[-1]]: 1.0}
         if peak and demand.amount > 0.0:
             draft.program.row(f"peak_{name}", peak | {runs_on: -float(at_once)}, low=0.0)
+
+
+@rule
+def whole_systems_carry_services(draft: Draft) -> None:
+    """Say how many whole systems the services of a period need; takes no answer away, and brings the bound near.
+
+    Counted in systems of one choice r: the services need L = sum of rate / work on r, and a system of choice c carries
+    at most s_c = max of work on c / work on r of it, so sum of s_c pool_c >= L; for whole pools this is rounded to sum
+    of (floor(s_c) + min(1, part(s_c) / part(L))) pool_c >= ceil(L) (mixed-integer rounding).
+    """
+    services = [demand for demand in draft.problem.demands if demand.kind is DemandKind.RATE]
+    if draft.elastic or not services:
+        return
+    for period in range(len(draft.problem.periods)):
+        asked = [demand for demand in services if demand.rate[period] > 0.0]
+        seen: set[tuple[float, ...]] = set()
+        for number, counted in enumerate(draft.problem.choices):
+            works = tuple(demand.work_per_system.get(counted.id, 0.0) for demand in services)
+            if (
+                works not in seen
+                and asked
+                and all(demand.work_per_system.get(counted.id, 0.0) > 0.0 for demand in asked)
+            ):
+                seen.add(works)
+                _carry_services(draft, f"c{number}_{period}", period, counted.id, asked)
+
+
+def _carry_services(draft: Draft, name: str, period: int, counted: str, asked: Sequence[Demand]) -> None:
+    needed = sum(demand.rate[period] / demand.work_per_system[counted] for demand in asked)
+    part = needed - (_whole(needed) - 1)
+    terms: dict[int, float] = {}
+    for choice in draft.problem.choices:
+        share = max(demand.work_per_system.get(choice.id, 0.0) / demand.work_per_system[counted] for demand in asked)
+        if share > 0.0:
+            over = share - math.floor(share)
+            terms[draft.pool[choice.id, period]] = math.floor(share) + min(1.0, over / part + ROUNDING)
+    draft.program.row(f"carried_services_{name}", terms, low=float(_whole(needed)))
 
 
 def _whole(number: float) -> int:
