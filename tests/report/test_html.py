@@ -156,7 +156,7 @@ def test_hostile_names_stand_as_they_were_given(
     page = pages.read(html.page(hostile_plan(hostile_name)))
     assert hostile_name.strip() in page.texts
     specs = json.loads(next(text for held, text in page.scripts if held.get("type") == "application/json"))
-    assert specs["cash"]["data"]["values"][0]["category"].replace(" ", "_") == hostile_name.replace(" ", "_")
+    assert specs["cash"]["data"]["values"][0]["category"] == hostile_name
 
 
 def test_texts_of_others_are_set_apart_by_direction(hostile_plan: Callable[[str], Plan]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from suanli.domain.plan import Plan
 from suanli.foundation.figure import Figure, Kind
 from suanli.report import provenance, tables
-from suanli.report.words import word
+from suanli.report.words import readable, word
 
 NAMES = ("orders", "rents", "workloads", "alternatives", "flips", "assumed", "sources")
 
@@ -101,3 +101,16 @@ def test_cash_by_month_conserves_money(plan: Plan) -> None:
 
 def test_an_unknown_stable_name_is_said_without_underscores() -> None:
     assert word("liquid_cooling") == "liquid cooling"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("resale.after_1_year", "resale: after 1 year"),
+        ("PUE", "PUE"),
+        ("lead time A800", "lead time A800"),
+        ("a.B", "a.B"),
+    ],
+)
+def test_keys_of_data_are_said_as_words_and_words_stay(name: str, said: str) -> None:
+    assert readable(name) == said

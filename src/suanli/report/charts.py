@@ -162,7 +162,7 @@ def pareto(plan: Plan) -> Chart:
     mark = {"type": "point", "filled": True, "size": 110, "opacity": 1}
     points = {"mark": mark, "encoding": {"color": chosen, "tooltip": tips}}
     encoding = {
-        "x": instant_axis("month", scale={"type": "utc", "padding": 30, "nice": False}),
+        "x": instant_axis("month", monthly=True, scale={"type": "utc", "padding": 30, "nice": False}),
         "y": amount_axis("cost", unit, scale={"zero": False, "padding": 18}),
     }
     return Chart(

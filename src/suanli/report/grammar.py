@@ -48,10 +48,12 @@ def month_axis(field: str = "month", **more: Any) -> Spec:
     return {"field": field, "type": "temporal", "timeUnit": "utcyearmonth", "axis": axis, **more}
 
 
-def instant_axis(field: str, **more: Any) -> Spec:
-    """Lay a field that holds a day on an axis of months, without rounding to the month."""
+def instant_axis(field: str, monthly: bool = False, **more: Any) -> Spec:
+    """Lay a field that holds a day on an axis of months, without rounding; `monthly` forbids ticks within a month."""
     instant = month_axis(field, **more)
     del instant["timeUnit"]
+    if monthly:
+        instant["axis"]["tickCount"] = {"interval": "month", "step": 1}
     return {"scale": {"type": "utc", "nice": False}, **instant}
 
 

@@ -175,6 +175,7 @@ def serving(estimate: ServingEstimate) -> Document:
         "tpot_seconds": number(estimate.tpot_seconds),
         "output_tokens_per_s": number(estimate.output_tokens_per_s),
         "total_tokens_per_s": number(estimate.total_tokens_per_s),
+        "requests_per_s": number(estimate.requests_per_s),
         "concurrency": number(estimate.concurrency),
         "memory_bytes": number(estimate.memory_bytes),
         "kv_capacity_tokens": number(estimate.kv_capacity_tokens),

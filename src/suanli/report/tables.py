@@ -9,7 +9,7 @@ from suanli.domain.plan import Alternative, Flip, Option, Order, Plan, Rent, Wor
 from suanli.foundation.language import tr
 from suanli.report import numbers, provenance
 from suanli.report.layouts import layout_words
-from suanli.report.words import listed, word
+from suanli.report.words import listed, readable, word
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -225,7 +225,7 @@ def _flip_row(flip: Flip) -> tuple[Cell, ...]:
     held = tr("it holds over all that was tried")
     low, high = numbers.quantity(flip.tried_low, flip.unit), numbers.quantity(flip.tried_high, flip.unit)
     return (
-        cell(flip.quantity.replace("_", " ")),
+        cell(readable(flip.quantity)),
         cell(numbers.quantity(flip.now, flip.unit), tip),
         cell(held if flip.flips_at is None else numbers.quantity(flip.flips_at, flip.unit), tip),
         cell(word(flip.becomes) if flip.becomes else numbers.ABSENT),
@@ -242,7 +242,7 @@ def assumed(plan: Plan) -> Table:
         span = numbers.band(numbers.quantity(figure.low, figure.unit), numbers.quantity(figure.high, figure.unit))
         made.append(
             (
-                cell(item.name.replace("_", " "), note=figure.note),
+                cell(readable(item.name), note=figure.note),
                 cell(numbers.quantity(figure.value, figure.unit), provenance.of_figure(plan, figure)),
                 cell(span, "" if figure.range_given else tr("the default range of its kind")),
                 cell(word(str(figure.kind))),

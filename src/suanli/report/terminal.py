@@ -14,7 +14,7 @@ from suanli.report.words import word
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-COLUMN_COLUMNS = 15
+COLUMN_COLUMNS = 11
 """A table is told as one block for each row where a column of it would have less than this of the terminal."""
 WIDEST_COLUMNS = 160
 """Bars grow no longer on a wider terminal."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from suanli.foundation.language import tr
+
+KEY = re.compile(r"[a-z][a-z0-9_.]*")
+"""What a key of data looks like, as against words of a person."""
 
 
 def cause_words() -> dict[str, str]:
@@ -120,4 +124,9 @@ def word(name: str) -> str:
         known = words()
         if name in known:
             return known[name]
-    return name.replace("_", " ")
+    return readable(name)
+
+
+def readable(name: str) -> str:
+    """Say a key such as resale.after_1_year as words; a text that already is words stays as it is."""
+    return name.replace("_", " ").replace(".", ": ") if KEY.fullmatch(name) else name
