@@ -41,6 +41,9 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "burst_share": (0.01, 1.0),
 }
 """Fitted figures and what they may be: from nothing to what a profiler has ever shown of such engines."""
+STEP_FIGURES = ("kernel_slack", "host_seconds", "rank_host_seconds", "layer_seconds", "sequence_seconds")
+WAIT_FIGURES = ("request_seconds", "front_seconds", "burst_share")
+MOST_TRIES = 8
 PER_CLASS = 220
 """Runs of a class that a fit looks at, spread evenly over sources, metrics and models."""
 LEAST_MEASURED = 40
@@ -104,15 +107,25 @@ def with_figures(tables: Tables, name: str, figures: Mapping[str, float]) -> Tab
 
 
 def fit_class(name: str, rows: list[ServingRow], tables: Tables) -> dict[str, float]:
-    """Fit the figures of one class of engines to its runs."""
-    profile = tables.engines.profiles[name]
+    """Fit the figures of one class of engines to its runs: first those of steps, then those of waits."""
     timed = [row for row in rows if row.drive is not Drive.MEMORY]
     measured = [row for row in timed if on_measured_kernels(row, tables)]
-    sample = spread_out(measured if len(measured) >= LEAST_MEASURED else timed, PER_CLASS)
-    sample = [row for row in sample if log_error(row, tables) is not None]
-    if not sample:
+    kept = measured if len(measured) >= LEAST_MEASURED else timed
+    waits = [row for row in kept if row.quantity == "ttft_seconds"]
+    steps = [row for row in kept if row.quantity != "ttft_seconds"]
+    fitted: dict[str, float] = {}
+    for names, members in ((STEP_FIGURES, steps), (WAIT_FIGURES, waits)):
+        fitted |= fit_figures(name, names, members, with_figures(tables, name, fitted))
+    return fitted
+
+
+def fit_figures(name: str, asked: tuple[str, ...], rows: list[ServingRow], tables: Tables) -> dict[str, float]:
+    """Fit some figures of one class of engines to runs."""
+    profile = tables.engines.profiles[name]
+    sample = [row for row in spread_out(rows, PER_CLASS) if log_error(row, tables) is not None]
+    names = [one for one in asked if getattr(profile, one) > 0]
+    if len(sample) < len(names) or not names:
         return {}
-    names = [one for one in BOUNDS if getattr(profile, one) > 0]
     low, high = (np.log([BOUNDS[one][side] for one in names]) for side in (0, 1))
     start = np.clip(np.log([getattr(profile, one) for one in names]), low + 1e-6, high - 1e-6)
 
@@ -123,7 +136,7 @@ def fit_class(name: str, rows: list[ServingRow], tables: Tables) -> dict[str, fl
         return np.concatenate([[0.0 if one is None else one for one in told], tie])
 
     found = least_squares(
-        errors, start, bounds=(low, high), loss="soft_l1", f_scale=FLAT, diff_step=0.05, max_nfev=7, x_scale=1.0
+        errors, start, bounds=(low, high), loss="soft_l1", f_scale=FLAT, diff_step=0.05, max_nfev=MOST_TRIES
     )
     return dict(zip(names, np.exp(found.x).tolist(), strict=True))
 
