@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from suanli.domain.kernel import KernelTable
     from suanli.domain.model import Model
 
+__all__ = ["TrainingEstimate", "TrainingQuestion", "find_model", "train"]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingQuestion:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from suanli.domain.validation import ValidationResult
+from suanli.domain.validation import Summary, ValidationResult
 from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
+
+__all__ = ["Summary", "ValidationResult", "validate"]
 
 
 def validate(path: str | Path) -> ValidationResult:

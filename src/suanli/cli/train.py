@@ -6,10 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from suanli.api.train import TrainingQuestion, train
+from suanli.api.train import TrainingEstimate, TrainingQuestion, train
 from suanli.cli.app import app
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
-from suanli.domain.result import TrainingEstimate
 from suanli.foundation.language import tr
 
 MODEL_HELP = "A config.json, its folder, or a packaged model's name."

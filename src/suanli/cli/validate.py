@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from suanli.api.validate import validate
+from suanli.api.validate import Summary, ValidationResult, validate
 from suanli.cli.app import app
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
-from suanli.domain.validation import Summary, ValidationResult
 from suanli.foundation.language import tr
 
 ROW_KEYS = ("id", "quantity", "measured", "predicted", "low", "high", "error", "status")

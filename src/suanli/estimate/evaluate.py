@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from suanli.domain.layout import LayoutTable
+from suanli.domain.model import LayerRun, Model, Role
 from suanli.domain.software import Software, TrainingCalibration
 from suanli.domain.workload import TrainingSetup
 from suanli.estimate.compose import CAUSES, StepColumns, Wear, compose
@@ -47,6 +48,27 @@ class Question:
     capacity_bytes: float
 
 
+DENSE_ROLES = {Role.EXPERT_IN: Role.MLP_IN, Role.EXPERT_OUT: Role.MLP_OUT}
+
+
+def single_experts_dense(model: Model) -> Model:
+    """Read a layer of one expert as what it is: a dense layer, to which no token travels."""
+
+    def dense(run: LayerRun) -> LayerRun:
+        if run.layer.experts != 1:
+            return run
+        kept = tuple(
+            replace(matrix, role=DENSE_ROLES.get(matrix.role, matrix.role))
+            for matrix in run.layer.matrices
+            if matrix.role is not Role.ROUTER
+        )
+        return replace(run, layer=replace(run.layer, matrices=kept, experts=0, experts_per_token=0))
+
+    if all(run.layer.experts != 1 for run in (*model.runs, *model.draft_runs)):
+        return model
+    return replace(model, runs=tuple(map(dense, model.runs)), draft_runs=tuple(map(dense, model.draft_runs)))
+
+
 def ask(setup: TrainingSetup, machine: Machine, calibration: TrainingCalibration, memory_margin: float) -> Question:
     """Put a question together. Raises InputError where the accelerator's memory is not known."""
     memory = machine.device.accelerator.memory_bytes
@@ -57,7 +79,7 @@ def ask(setup: TrainingSetup, machine: Machine, calibration: TrainingCalibration
             allowed=tr("an accelerator whose memory is known"),
         )
     return Question(
-        setup=setup,
+        setup=replace(setup, model=single_experts_dense(setup.model)),
         machine=machine,
         software=find_software(calibration, setup.framework),
         calibration=calibration,

@@ -70,7 +70,8 @@ def _degrees(job: Job, every: bool) -> Iterator[tuple[int, int, int, int]]:
     for split in AXES["tensor"].degrees(job):
         for stages in AXES["pipeline"].degrees(job):
             for parts in AXES["context"].degrees(job):
-                if not every and (split > job.node_accelerators or 1 < job.sequence // parts < WORTH_SPLITTING):
+                torn = parts > 1 and job.sequence // parts < WORTH_SPLITTING
+                if not every and (split > job.node_accelerators or torn):
                     continue
                 used = split * stages * parts
                 if job.accelerators % used == 0 and job.global_batch % (job.accelerators // used) == 0:

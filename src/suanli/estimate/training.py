@@ -104,7 +104,7 @@ def search(
     """
     machine = open_machine(cluster, kernels)
     question = ask(setup, machine, calibration or load_training_calibration(), memory_margin)
-    table = layouts(setup, machine, every)
+    table = layouts(question.setup, machine, every)
     if not len(table):
         raise InfeasibleError(
             limit=tr(
