@@ -108,9 +108,9 @@ def page(pairs: Sequence[Pair], peer: Path | None, unseen: Path | None) -> str:
     lines = [
         "# Errors of serving predictions",
         "",
-        "Each row of the table of published serving runs is predicted at the layout it gives, with nothing tuned to the",
-        "row, its source, its model or its accelerator; `suanli validate RUNS.csv` prints the same. The error is predicted",
-        "over measured less one; the bias is that of the median. Made by `benchmarks/serving_errors.py`.",
+        "Each row of the table of published serving runs is predicted at the layout it gives, with nothing tuned to",
+        "the row, its source, its model or its accelerator; `suanli validate RUNS.csv` prints the same. The error is",
+        "predicted over measured less one; the bias is that of the median. Made by `benchmarks/serving_errors.py`.",
         "",
         "## In short",
         "",

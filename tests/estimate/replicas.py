@@ -28,17 +28,21 @@ def setup(model=LLAMA, **changes):
 
 def replica(model=LLAMA, accelerator_name="H100-SXM", layout=None, box=None, **changes):
     return open_replica(
-        setup(model, **changes), box or system(accelerator_name), layout or ServingLayout(), load_kernels(), load_engines()
+        setup(model, **changes),
+        box or system(accelerator_name),
+        layout or ServingLayout(),
+        load_kernels(),
+        load_engines(),
     )
 
 
 def times(figure, factor):
-    """A figure so many times as large."""
+    """Return a figure so many times as large."""
     return replace(figure, value=figure.value * factor, low=figure.low * factor, high=figure.high * factor)
 
 
 def better(box, *, memory_speed=1.0, peaks=1.0, link=1.0, memory=1.0):
-    """A system whose accelerators are so many times better in one respect."""
+    """Return a system whose accelerators are so many times better in one respect."""
     inside = box.accelerator
     faster = replace(
         inside,
@@ -51,7 +55,7 @@ def better(box, *, memory_speed=1.0, peaks=1.0, link=1.0, memory=1.0):
 
 
 def _perfect(kernel):
-    """A kernel family that reaches the peaks and costs nothing to start."""
+    """Return a kernel family that reaches the peaks and costs nothing to start."""
     best = {
         "ceiling_share": 1.0, "memory_share": 1.0, "wave_softness": 0.0, "inner_ramp": 0.0, "key_ramp": 0.0,
         "floor_seconds": 0.0, "root_step_seconds": 0.0, "dressing_bytes": 0.0, "softmax_dims": 0.0,
@@ -60,7 +64,7 @@ def _perfect(kernel):
 
 
 def perfect(one):
-    """The replica with infinite arithmetic, memory at its data-sheet speed, and an engine that costs nothing."""
+    """Return the replica with infinite arithmetic, memory at its data-sheet speed, and an engine that costs nothing."""
     kernels = one.device.kernels
     families = {
         name: {key: _perfect(kernel) for key, kernel in getattr(kernels, name).items()}
@@ -81,7 +85,7 @@ def perfect(one):
 
 
 def small_model(**changes):
-    """A small dense model from a config written in place."""
+    """Read a small dense model from a config written in place."""
     config = {
         "model_type": "llama", "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 8,
         "num_attention_heads": 16, "num_key_value_heads": 4, "vocab_size": 32000, "max_position_embeddings": 8192,
@@ -91,7 +95,5 @@ def small_model(**changes):
 
 
 def small_mixture(experts=8, chosen=2, **changes):
-    """A small mixture of experts."""
-    return small_model(
-        model_type="mixtral", num_local_experts=experts, num_experts_per_tok=chosen, **changes
-    )
+    """Read a small mixture of experts."""
+    return small_model(model_type="mixtral", num_local_experts=experts, num_experts_per_tok=chosen, **changes)

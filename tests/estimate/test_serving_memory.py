@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.estimate.replicas import DEEPSEEK, LLAMA, LLAMA_70B, MIXTURE, better, replica, small_model, system
 
 from suanli.domain.workload import ServingLayout
 from suanli.estimate.serving_memory import (
@@ -18,7 +19,6 @@ from suanli.estimate.serving_memory import (
 from suanli.estimate.serving_steady import demand_of
 from suanli.foundation.errors import InputError
 from suanli.parts.architectures.count import kv_bytes_per_token, parameters
-from tests.estimate.replicas import DEEPSEEK, LLAMA, LLAMA_70B, MIXTURE, better, replica, small_model, system
 
 GIB = 2**30
 
@@ -30,7 +30,10 @@ def test_one_accelerator_holds_every_parameter():
 
 @pytest.mark.parametrize("degree", [2, 4, 8])
 def test_tensor_ranks_share_out_the_weights(degree):
-    whole, part = weight_bytes(replica(LLAMA_70B)), weight_bytes(replica(LLAMA_70B, layout=ServingLayout(tensor=degree)))
+    whole, part = (
+        weight_bytes(replica(LLAMA_70B)),
+        weight_bytes(replica(LLAMA_70B, layout=ServingLayout(tensor=degree))),
+    )
     assert part == pytest.approx(whole / degree, rel=0.01)
 
 
@@ -100,7 +103,9 @@ def test_engines_differ_in_what_their_share_is_of():
     whole, free = replica(engine="vllm", usable_share=0.9), replica(engine="trt-llm", usable_share=0.9)
     left = visible_memory_bytes(free) - sum(fixed_bytes(free).values())
     assert cache_pool_bytes(free) == pytest.approx(0.9 * left)
-    assert cache_pool_bytes(whole) == pytest.approx(0.9 * visible_memory_bytes(whole) - sum(fixed_bytes(whole).values()))
+    assert cache_pool_bytes(whole) == pytest.approx(
+        0.9 * visible_memory_bytes(whole) - sum(fixed_bytes(whole).values())
+    )
 
 
 def test_several_ranks_need_buffers_for_collectives():

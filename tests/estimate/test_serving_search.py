@@ -6,12 +6,12 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.estimate.replicas import DEEPSEEK, LLAMA, LLAMA_70B, MIXTURE, load_kernels, setup, system
 
 from suanli.domain.workload import ServingLayout
 from suanli.estimate.serving_search import flight_grid, legal_layouts, replicas_for, search
 from suanli.foundation.errors import InfeasibleError, InputError
 from suanli.parts.architectures.read import named_model
-from tests.estimate.replicas import DEEPSEEK, LLAMA, LLAMA_70B, MIXTURE, load_kernels, setup, system
 
 
 def best(model=LLAMA, box="H100-SXM", ttft=math.inf, tpot=math.inf, **changes):

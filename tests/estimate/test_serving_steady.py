@@ -6,13 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from suanli.domain.workload import ServingLayout
-from suanli.estimate.serving import estimate_serving
-from suanli.estimate.serving_apart import Apart, apart_run
-from suanli.estimate.serving_runs import burst_run, offline_run, prefill_run, static_run, steady_run
-from suanli.estimate.serving_steady import demand_of, steady_state
-from suanli.foundation.errors import InputError
 from tests.estimate.replicas import (
     DEEPSEEK,
     LLAMA,
@@ -25,6 +18,13 @@ from tests.estimate.replicas import (
     setup,
     system,
 )
+
+from suanli.domain.workload import ServingLayout
+from suanli.estimate.serving import estimate_serving
+from suanli.estimate.serving_apart import Apart, apart_run
+from suanli.estimate.serving_runs import burst_run, offline_run, prefill_run, static_run, steady_run
+from suanli.estimate.serving_steady import demand_of, steady_state
+from suanli.foundation.errors import InputError
 
 GRID = np.asarray([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0])
 

@@ -4,10 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from suanli.domain.workload import ServingLayout
-from suanli.estimate.serving_memory import weight_bytes
-from suanli.estimate.serving_step import CAUSES, StepLoad, step_causes, step_seconds
 from tests.estimate.replicas import (
     DEEPSEEK,
     LLAMA,
@@ -20,6 +16,10 @@ from tests.estimate.replicas import (
     small_model,
     system,
 )
+
+from suanli.domain.workload import ServingLayout
+from suanli.estimate.serving_memory import weight_bytes
+from suanli.estimate.serving_step import CAUSES, StepLoad, step_causes, step_seconds
 
 loads = st.builds(
     StepLoad,
@@ -70,7 +70,9 @@ def test_every_cause_is_told_and_none_is_negative():
 
 
 def test_one_accelerator_never_communicates():
-    causes = step_causes(replica(), StepLoad(decoding=8.0, context=100.0, prompt_tokens=64.0, prompts=1.0, prompt_context=64.0))
+    causes = step_causes(
+        replica(), StepLoad(decoding=8.0, context=100.0, prompt_tokens=64.0, prompts=1.0, prompt_context=64.0)
+    )
     assert causes["communication"] == 0.0
 
 

@@ -1,10 +1,10 @@
 """Predictions of rows: the quantity asked for, at the layout given; what cannot be predicted says why."""
 
 import pytest
+from tests.validation.test_serving_rows import PLAIN
 
 from suanli.domain.validation import PREDICTED
 from suanli.validation.serving import predict_inference_row
-from tests.validation.test_serving_rows import PLAIN
 
 
 def predicted(**changes):

@@ -8,8 +8,9 @@ from suanli.foundation.errors import InputError
 from suanli.validation.serving_rows import METRICS, Drive, Workers, read_serving_row
 
 PLAIN = {
-    "id": "a-1", "source": "lab", "date": "2026-01", "model": "Llama-3.1-8B", "hf_config_name": "meta-llama/Llama-3.1-8B",
-    "accelerator": "H100-SXM", "gpus": "1", "tp": "1", "pp": "1", "ep": "1", "engine": "vllm", "engine_version": "0.11.0",
+    "id": "a-1", "source": "lab", "date": "2026-01", "model": "Llama-3.1-8B", "engine": "vllm",
+    "hf_config_name": "meta-llama/Llama-3.1-8B", "accelerator": "H100-SXM", "gpus": "1", "tp": "1", "pp": "1",
+    "ep": "1", "engine_version": "0.11.0",
     "weight_precision": "bf16", "kv_precision": "", "input_len": "1000", "output_len": "500",
     "batch_or_concurrency": "16", "request_rate": "", "metric": "output_tok_s_total", "value": "1000", "notes": "",
 }  # fmt: skip
@@ -54,7 +55,10 @@ def test_a_count_for_each_accelerator_is_marked():
         ({"batch_or_concurrency": "max"}, Drive.OFFLINE),
         ({"notes": "static batch, offline"}, Drive.STATIC),
         ({"notes": "1000 requests, all sent at once", "batch_or_concurrency": "1000"}, Drive.BURST),
-        ({"notes": "100 requests, all sent at once unless concurrency given", "batch_or_concurrency": "4"}, Drive.STEADY),
+        (
+            {"notes": "100 requests, all sent at once unless concurrency given", "batch_or_concurrency": "4"},
+            Drive.STEADY,
+        ),
         ({"notes": "1000 requests, all sent at once", "batch_or_concurrency": ""}, Drive.BURST),
         ({"metric": "prefill_tok_s", "output_len": "0"}, Drive.PREFILL),
         ({"input_len": "0"}, Drive.DECODE),
@@ -110,7 +114,13 @@ def test_open_cells_are_filled_and_told():
 
 @pytest.mark.parametrize(
     ("said", "scheme"),
-    [("fp16/bf16", "fp16"), ("fp4", "nvfp4"), ("awq-int4", "int4_weight"), ("gptq-int4", "gptq_int4"), ("q4_0", "q4_0")],
+    [
+        ("fp16/bf16", "fp16"),
+        ("fp4", "nvfp4"),
+        ("awq-int4", "int4_weight"),
+        ("gptq-int4", "gptq_int4"),
+        ("q4_0", "q4_0"),
+    ],
 )
 def test_formats_are_known_by_what_tables_call_them(said, scheme):
     assert row(weight_precision=said).weight_format == scheme
@@ -129,7 +139,9 @@ def test_a_wrong_number_is_refused(cell, value):
 
 
 def test_settings_of_the_command_line_are_taken():
-    told = row(notes="1000 requests; cmd: vllm serve x -tp 4 --max-num-batched-tokens 16384; gpu_memory_utilization 0.95")
+    told = row(
+        notes="1000 requests; cmd: vllm serve x -tp 4 --max-num-batched-tokens 16384; gpu_memory_utilization 0.95"
+    )
     assert told.token_budget == 16384.0
     assert told.usable_share == 0.95
 
