@@ -31,13 +31,22 @@ def test_a_mesh_by_shares_is_the_mesh_by_domain(domain):
         (Topology.PAIR_BRIDGE, 1),
         (Topology.PCIE, 1),
         (Topology.MESH, 7),
-        (Topology.CUBE_MESH, 3),
+        (Topology.CUBE_MESH, 6),
         (Topology.TORUS_2D, 4),
         (Topology.TORUS_3D, 6),
     ],
 )
 def test_a_wiring_splits_its_lanes_into_so_many_shares(topology, shares):
     assert link(topology).shares == shares
+
+
+@pytest.mark.parametrize("topology", [item for item in Topology if item not in (Topology.MESH, Topology.UNKNOWN)])
+def test_the_kernel_tables_split_a_wiring_alike(topology):
+    from suanli.catalogue.figures import DATA
+    from suanli.catalogue.plain_yaml import read_plain
+
+    said = read_plain(DATA / "kernels" / "network.yaml").data["wiring"]
+    assert said[topology.value] == pytest.approx(1 / link(topology).shares, rel=1e-3)
 
 
 def test_a_mesh_of_one_divides_by_nothing():

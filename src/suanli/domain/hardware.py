@@ -54,9 +54,9 @@ class Link:
         """
         if self.topology is Topology.MESH:
             return max(self.domain - 1, 1)
-        if self.topology in (Topology.TORUS_2D, Topology.TORUS_3D):
-            return 2 + 2 if self.topology is Topology.TORUS_2D else 2 + 2 + 2
-        return 2 + 1 if self.topology is Topology.CUBE_MESH else 1
+        if self.topology is Topology.TORUS_2D:
+            return 2 + 2
+        return 2 + 2 + 2 if self.topology in (Topology.TORUS_3D, Topology.CUBE_MESH) else 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

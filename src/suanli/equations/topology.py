@@ -27,7 +27,7 @@ def pair_bytes_per_s(link_bytes_per_s: Real, shares: Real) -> Real:
     w = W / k.
 
     `shares` k is 1 on a switch or a bridge, n - 1 on a full mesh of n, 4 and 6 on a torus of two and three dimensions
-    (two neighbours in each), 3 on the cube mesh of eight (six lanes, two of them to the nearest).
+    (two neighbours in each), 6 on the cube mesh of eight (six lanes, of which a pair is sure of one).
     Source: ml_engineering_network.
 
     >>> float(pair_bytes_per_s(450e9, 1.0))
