@@ -73,7 +73,7 @@ def device_file(one: Measured, fits: Mapping[str, dict[str, Fit]], memory: tuple
     return "\n".join(lines) + "\n"
 
 
-def fit_device(tables: Tables, one: Measured) -> dict[str, dict[str, Fit]]:
+def fit_device(tables: Tables, one: Measured, skew: tuple[float, float]) -> dict[str, dict[str, Fit]]:
     """Fit every family of a device and write its file; return the fits for the table of errors."""
     figures = one.figures or accelerator_figures(one)
     fits = {
@@ -86,7 +86,9 @@ def fit_device(tables: Tables, one: Measured) -> dict[str, dict[str, Fit]]:
         for name, fit in fits[group].items():
             share = fit.kernel.ceiling_share * one.most_of_peak
             fits[group][name] = replace(fit, kernel=replace(fit.kernel, ceiling_share=share))
-    text = device_file(one, fits, fit_pass(tables, one, figures), fit_skew(tables, one))
+    plain = fits["matmul"]["bf16"].kernel
+    memory = fit_pass(tables, one, figures) or (plain.memory_share, plain.floor_seconds)
+    text = device_file(one, fits, memory, skew)
     (KERNEL_FOLDER / f"{one.table}.yaml").write_text(text, encoding="utf-8")
     return fits
 
@@ -108,11 +110,12 @@ def main() -> None:
     parser.add_argument("--device", nargs="*", help="folders of the tables, such as h100_sxm")
     asked = parser.parse_args()
     tables = Tables(asked.wheel)
+    skew = fit_skew(tables)
     print("| device | family | rows | median error | p90 error | bias | half of the spread between engines |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for one in DEVICES:
         if not asked.device or one.table in asked.device:
-            print("\n".join(error_rows(one, fit_device(tables, one))), flush=True)
+            print("\n".join(error_rows(one, fit_device(tables, one, skew))), flush=True)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from scipy.optimize import least_squares
 
 from suanli.catalogue.kernels import load_formats
 from suanli.domain.kernel import AttentionKernel, CollectiveKernel, MatmulKernel
+from suanli.equations.roofline import expert_imbalance
 from suanli.parts.devices.electronic import AttentionShape, Engine, time_attention, time_matmul
 from suanli.parts.devices.fabric import PASSES, time_tier
 
@@ -142,13 +143,22 @@ def fit_matmul(tables: Tables, one: Measured, figures: Mapping[str, float]) -> d
     return out
 
 
+UNGATED_TOPK, UNGATED_INNER = (22,), (1856,)
+"""Experts without a gate (squared ReLU), some on a latent width: their tables do not say so."""
+
+
 def fit_experts(tables: Tables, one: Measured, figures: Mapping[str, float]) -> dict[str, Fit]:
     """Fit the grouped matrix kernels of experts: two launches, up (with its gate) and down, evenly spread tokens."""
     frame = tables.newest("moe_perf", one.table)
     if not len(frame):
         return {}
     even = (frame.distribution == "balanced") & (frame.moe_ep_size == 1)
-    frame = frame[even & ~frame.kernel_source.str.contains("nongated")]
+    gated = (
+        ~frame.kernel_source.str.contains("nongated")
+        & ~frame.topk.isin(UNGATED_TOPK)
+        & ~frame.inter_size.isin(UNGATED_INNER)
+    )
+    frame = frame[even & gated]
     out = {}
     shape = ["num_tokens", "hidden_size", "inter_size", "topk", "num_experts", "moe_tp_size"]
     for dtype, part in frame.groupby("moe_dtype"):
@@ -189,6 +199,8 @@ def attention_time(engine: Engine, own_bytes: float, kv_bytes: float) -> Callabl
 
 ATTENTION_SHAPE = ["batch_size", "isl", "keys", "num_heads", "kv_heads", "qk", "v", "cached"]
 MODEL_HEAD_DIMS = (64, 128, 256)
+FP8_HEAD_DIM = 128
+"""The one head dimension that every device has an fp8 kernel for; others fall back to slow ones on some."""
 MODEL_QUERIES_PER_KV_HEAD = 32
 """Rows of odd heads (dimension 192 or 512, more than this many queries for a key-value head) are no model's."""
 
@@ -234,6 +246,9 @@ def fit_attention(tables: Tables, one: Measured, figures: Mapping[str, float], p
             family = prefix + (own if prefill else kept)
             time = attention_time(engine_of(figures, own, one.units), 2.0, 1.0 if kept == "fp8" else 2.0)
             touched = part.batch_size * part["keys"] * part.cached * (1 if kept == "fp8" else 2)
+            if own == "fp8" and prefill:
+                part = part[part.v == FP8_HEAD_DIM]
+                touched = touched[part.index]
             part = part[uncached(touched, 0.0 if prefill else one.cache_bytes)]
             rows = pooled(part, ATTENTION_SHAPE, SAMPLE, quickest=bool(prefix))
             out[family] = best(
@@ -321,11 +336,11 @@ def fit_collectives(tables: Tables, one: Measured, figures: Mapping[str, float])
     return out
 
 
-def fit_pass(tables: Tables, one: Measured, figures: Mapping[str, float]) -> tuple[float, float]:
+def fit_pass(tables: Tables, one: Measured, figures: Mapping[str, float]) -> tuple[float, float] | None:
     """Fit an element-wise pass on the quantising ones: share of the memory bandwidth, floor in seconds."""
     frame = tables.newest("scale_matrix_perf", one.table)
     if not len(frame):
-        return DEFAULT_PASS
+        return None
     rows = pooled(frame, ["m", "k"], SAMPLE)
     moved = (3.0 * rows.m * rows.k).to_numpy()
     large = moved > LARGE_PASS_BYTES
@@ -333,31 +348,35 @@ def fit_pass(tables: Tables, one: Measured, figures: Mapping[str, float]) -> tup
     return share, float(np.quantile(rows.seconds[moved < SMALL_PASS_BYTES], 0.5))
 
 
-DEFAULT_PASS = (0.8, 1e-5)
 LARGE_PASS_BYTES = 1e9
 SMALL_PASS_BYTES = 1e6
 
 
-def fit_skew(tables: Tables, one: Measured) -> tuple[float, float]:
-    """Fit how much slower the busiest expert rank is under power-law loads: at many ranks, and the tokens at half."""
-    frame = tables.newest("moe_perf", one.table)
-    if not len(frame):
-        return DEFAULT_SKEW
+def fit_skew(tables: Tables) -> tuple[float, float]:
+    """Fit how much slower the busiest expert rank is under power-law loads; over all devices, as it is the routing's."""
     shape = ["engine", "moe_dtype", "kernel_source", "hidden_size", "inter_size", "topk", "num_experts", "moe_tp_size",
              "moe_ep_size", "num_tokens"]  # fmt: skip
-    wide = frame[frame.moe_ep_size > 1].groupby([*shape, "distribution"]).latency.median().unstack()
-    rows = wide.dropna(subset=["balanced"]).reset_index()
-    ratio = rows.drop(columns=[*shape, "balanced"]).mean(axis=1) / rows.balanced
-    ranks, tokens = rows.moe_ep_size.to_numpy(float), (rows.num_tokens / rows.moe_ep_size).to_numpy(float)
-    good = np.isfinite(ratio.to_numpy())
+    found = []
+    for one in DEVICES:
+        frame = tables.newest("moe_perf", one.table)
+        if not len(frame):
+            continue
+        wide = frame[frame.moe_ep_size > 1].groupby([*shape, "distribution"]).latency.median().unstack()
+        rows = wide.dropna(subset=["balanced"]).reset_index()
+        rows["ratio"] = rows.drop(columns=[*shape, "balanced"]).mean(axis=1) / rows.balanced
+        found.append(rows.dropna(subset=["ratio"]).sample(frac=1.0, random_state=0).head(SAMPLE))
+    rows = pd.concat(found)
+    ranks, tokens, ratio = (rows[name].to_numpy(float) for name in ("moe_ep_size", "num_tokens", "ratio"))
 
     def residual(vector: Column) -> Column:
         skew, half = np.exp(vector)
-        return (1 + skew * (1 - 1 / ranks) * tokens / (tokens + half) - ratio.to_numpy())[good]
+        return np.asarray(expert_imbalance(ranks, tokens / ranks, skew, half)) - ratio
 
-    found = least_squares(residual, np.log([0.4, 200.0]), loss="soft_l1", f_scale=LOSS_SCALE,
-                          bounds=(np.log([0.01, 1.0]), np.log([2.0, 1e4])))  # fmt: skip
-    return float(np.exp(found.x[0])), float(np.exp(found.x[1]))
+    solved = least_squares(residual, np.log(SKEW_START), loss="soft_l1", f_scale=LOSS_SCALE,
+                           bounds=(np.log([0.01, 1.0]), np.log([1.0, MOST_HALF_TOKENS])))  # fmt: skip
+    return float(np.exp(solved.x[0])), float(np.exp(solved.x[1]))
 
 
-DEFAULT_SKEW = (0.4, 200.0)
+SKEW_START = (0.13, 2000.0)
+MOST_HALF_TOKENS = 4096.0
+"""The tables end at 16,384 tokens: a half beyond a quarter of that would be extrapolated, not seen."""

@@ -69,7 +69,7 @@ class PassKernel:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExpertSkew:
-    """How much slower the busiest expert rank is: at many ranks and tokens, and at how many tokens half of it shows."""
+    """How much slower the busiest expert rank is for each doubling of ranks, and at how many tokens half of it shows."""
 
     skew: float
     half_tokens: float

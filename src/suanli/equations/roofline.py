@@ -233,12 +233,13 @@ def pass_seconds(moved_bytes: Real, memory_bytes_per_s: Real, memory_share: Real
 def expert_imbalance(ranks: Real, tokens_per_rank: Real, skew: Real, half_tokens: Real) -> Real:
     """Slowdown of the busiest expert rank against an even spread of tokens.
 
-    f = 1 + s (1 - 1/n) t / (t + t0).
+    f = 1 + s log2(n) T / (T + T0), T = n t.
 
-    `skew` s is the slowdown of many ranks at many tokens; below `half_tokens` t0 weights, not tokens, set the time.
-    Source: aiconfigurator_core.
+    `skew` s is what each doubling of the ranks adds where there are many tokens; at `half_tokens` T0 in all half of it
+    shows, since weights, not tokens, set the time of few. Source: aiconfigurator_core.
 
     >>> float(expert_imbalance(1.0, 1000.0, 0.4, 100.0))
     1.0
     """
-    return 1 + skew * (1 - 1 / ranks) * tokens_per_rank / (tokens_per_rank + half_tokens)
+    tokens = ranks * tokens_per_rank
+    return 1 + skew * np.log2(ranks) * tokens / (tokens + half_tokens)
