@@ -7,12 +7,13 @@ from collections import Counter
 from suanli.domain.model import Core, CoreKind, Layer, LayerRun, Matrix, Model, Role
 from suanli.parts.architectures.families import Family, table
 from suanli.parts.architectures.fields import Fields
-from suanli.parts.architectures.pieces import EXTRAS, FEEDS, MIXERS, OUTERS, PATTERNS, Piece, Spot, vector
+from suanli.parts.architectures.pieces import EXTRAS, FEEDS, MIXERS, OUTERS, PATTERNS, Piece, Spot
 
 
 def norm_vectors(fields: Fields, family: Family, width: int) -> int:
     """Parameters of one norm of the family over `width` channels."""
-    return vector(width, family, fields.rule(family.norm_bias))
+    scale = fields.rule(family.norm_scale)
+    return width * (scale + scale * fields.rule(family.norm_bias))
 
 
 def build_layer(fields: Fields, family: Family, spot: Spot) -> Layer:

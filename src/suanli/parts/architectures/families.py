@@ -26,7 +26,7 @@ class Family:
     feed: str = "dense"
     sparse: str = "all"
     norms: Rule = 2
-    norm_scale: bool = True
+    norm_scale: Rule = True
     norm_bias: Rule = False
     gated: Rule = True
     query_bias: Rule = False

@@ -116,6 +116,18 @@ def kimi_linear(config: Config) -> dict[str, Any]:
     return made
 
 
+def hunyuan(config: Config) -> dict[str, Any]:
+    """Hunyuan: one count for each layer where all are the same; experts as wide as the block unless said."""
+    made = dict(config)
+    for name in ("moe_topk", "num_shared_expert", "moe_intermediate_size", "num_experts"):
+        value = config.get(name)
+        if isinstance(value, list) and value and all(item == value[0] for item in value):
+            made[name] = value[0]
+    if made.get("moe_intermediate_size") is None and "intermediate_size" in made:
+        made["moe_intermediate_size"] = made["intermediate_size"]
+    return made
+
+
 def mimo_v2(config: Config) -> dict[str, Any]:
     """MiMo V2: windowed layers have twice the key heads, unless the config says how many."""
     keys = _whole(config.get("num_key_value_heads"))
@@ -173,6 +185,7 @@ PREPARERS.add("mpt", mpt)
 PREPARERS.add("dbrx", dbrx)
 PREPARERS.add("minimax_m3", minimax_m3)
 PREPARERS.add("kimi_linear", kimi_linear)
+PREPARERS.add("hunyuan", hunyuan)
 PREPARERS.add("mimo_v2", mimo_v2)
 PREPARERS.add("step", step)
 PREPARERS.add("nemotron_h", nemotron_h)

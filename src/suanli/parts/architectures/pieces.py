@@ -46,8 +46,3 @@ FEEDS: Registry[Maker] = Registry("feed-forward")
 EXTRAS: Registry[Maker] = Registry("addition to a layer")
 OUTERS: Registry[Callable[[Fields, Family], Piece]] = Registry("addition outside the layers")
 PATTERNS: Registry[Callable[[Fields, Family, int], list[Spot]]] = Registry("layer pattern")
-
-
-def vector(width: int, family: Family, bias: int = 0) -> int:
-    """Parameters of one norm over `width` channels in this family."""
-    return width * (int(family.norm_scale) + bias)
