@@ -13,6 +13,7 @@ from suanli.procure.check import (
     pool_sizes,
     power_watts,
     present_cost,
+    worst_violation,
 )
 from suanli.procure.solve import solve
 
@@ -163,3 +164,8 @@ def test_decisions_come_whole_out_of_a_solution():
         found.rent_starts,
         found.use,
     )
+
+
+def test_a_plan_that_keeps_all_limits_violates_none():
+    assert worst_violation(plain(), decided({("box", 0): 1}, use=DONE)) == 0.0
+    assert worst_violation(plain(), decided(use=DONE)) == pytest.approx(1.0)

@@ -116,16 +116,23 @@ def finish_periods(problem: Problem, decided: Decisions) -> dict[str, int]:
 
 def breaches(problem: Problem, decided: Decisions) -> list[Breach]:
     """List every limit that decisions break by more than what is allowed, worst first."""
+    found = [breach for breach in _margins(problem, decided) if breach.excess > ALLOWED_VIOLATION]
+    return sorted(found, key=lambda breach: -breach.excess)
+
+
+def worst_violation(problem: Problem, decided: Decisions) -> float:
+    """Return the worst breach of any limit relative to it, 0 where every limit is kept exactly."""
+    return max([0.0, *(breach.excess for breach in _margins(problem, decided))])
+
+
+def _margins(problem: Problem, decided: Decisions) -> Iterator[Breach]:
     sizes = pool_sizes(problem, decided)
-    found = [
-        *_order_breaches(problem, decided),
-        *_rent_breaches(problem, decided),
-        *_use_breaches(problem, decided, sizes),
-        *_work_breaches(problem, decided),
-        *_site_breaches(problem, decided, sizes),
-        *_cash_breaches(problem, decided),
-    ]
-    return sorted((b for b in found if b.excess > ALLOWED_VIOLATION), key=lambda b: -b.excess)
+    yield from _order_breaches(problem, decided)
+    yield from _rent_breaches(problem, decided)
+    yield from _use_breaches(problem, decided, sizes)
+    yield from _work_breaches(problem, decided)
+    yield from _site_breaches(problem, decided, sizes)
+    yield from _cash_breaches(problem, decided)
 
 
 def _over(limit: str, subject: str, period: int, value: float, allowed: float) -> Breach:

@@ -114,23 +114,39 @@ def _head_start(program: dict[str, Any]) -> tuple[Any, float]:
 
 
 def _dive(program: dict[str, Any], share: float) -> Any:
-    """Round fractional columns up, nearest first, and solve again, until all are whole or nothing fits."""
+    """Round fractional columns up, nearest first, and solve again, until all are whole or nothing fits.
+
+    Where a rounding fits no more it is taken back: first but for its nearest column, then that one is rounded down.
+    """
     whole = np.flatnonzero(program["whole"])
     low, high = program["low"].copy(), program["high"].copy()
     solver = _loaded(program | {"whole": np.zeros_like(program["whole"])}, program["options"] | {"presolve": "off"})
+    values, last = low, np.empty(0, dtype=np.int64)
     while True:
         solver.run()
         if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            return None
+            if not last.size:
+                return None
+            low[last], kept = np.floor(values[last] + ROUNDING), last
+            last = last[:1] if last.size > 1 else last[:0]
+            low[last] = np.ceil(values[last] - ROUNDING)
+            if not last.size:
+                high[kept] = low[kept]
+            _bound(solver, kept, low, high)
+            continue
         values = np.array(solver.getSolution().col_value, dtype=np.float64)
         part = values[whole] - np.floor(values[whole] + ROUNDING)
         broken = np.flatnonzero(part > ROUNDING)
         if not broken.size:
             return values
-        chosen = broken[np.argsort(-part[broken])[: max(1, int(share * broken.size))]]
-        for column in whole[chosen]:
-            low[column] = min(np.ceil(values[column]), high[column])
-            solver.changeColBounds(int(column), low[column], high[column])
+        last = whole[broken[np.argsort(-part[broken])[: max(1, int(share * broken.size))]]]
+        low[last] = np.minimum(np.ceil(values[last] - ROUNDING), high[last])
+        _bound(solver, last, low, high)
+
+
+def _bound(solver: Any, columns: Any, low: Any, high: Any) -> None:
+    for column in columns:
+        solver.changeColBounds(int(column), float(low[column]), float(high[column]))
 
 
 def _loaded(program: dict[str, Any], options: dict[str, Any]) -> Any:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from suanli.domain.procurement import Demand, DemandKind
 from suanli.foundation.registry import Registry
 from suanli.procure.draft import RENTS, Draft, arrivals
+from suanli.procure.program import SMALLEST_COEFFICIENT
 
 Rule = Callable[[Draft], None]
 
@@ -321,7 +322,8 @@ def _carry_services(draft: Draft, name: str, period: int, counted: str, asked: S
         share = max(demand.work_per_system.get(choice.id, 0.0) / demand.work_per_system[counted] for demand in asked)
         if share > 0.0:
             over = share - math.floor(share)
-            terms[draft.pool[choice.id, period]] = math.floor(share) + min(1.0, over / part + ROUNDING)
+            rounded = math.floor(share) + min(1.0, over / part)
+            terms[draft.pool[choice.id, period]] = max(SMALLEST_COEFFICIENT, rounded)
     draft.program.row(f"carried_services_{name}", terms, low=float(_whole(needed)))
 
 

@@ -106,6 +106,7 @@ def _solution(made: Draft, answer: Answer, values: FloatArray, gap: float, secon
         cost_lines=lines,
         power_watts=check.power_watts(problem, decided),
         finish=check.finish_periods(problem, decided),
+        violation=check.worst_violation(problem, decided),
     )
 
 
