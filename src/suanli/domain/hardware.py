@@ -50,7 +50,7 @@ class Link:
         """Into how many equal parts the wiring splits what one device sends, one part to each neighbour.
 
         A switch gives one pair all of the link; a full mesh of n splits it in n - 1; a torus has two neighbours in
-        each of its dimensions. The cube mesh of eight has six lanes and gives no pair more than two of them.
+        each of its dimensions. The cube mesh of eight has six lanes, and a pair is sure of one of them.
         """
         if self.topology is Topology.MESH:
             return max(self.domain - 1, 1)
