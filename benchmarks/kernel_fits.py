@@ -353,7 +353,7 @@ SMALL_PASS_BYTES = 1e6
 
 
 def fit_skew(tables: Tables) -> tuple[float, float]:
-    """Fit how much slower the busiest expert rank is under power-law loads; over all devices, as it is the routing's."""
+    """Fit how much slower the busiest expert rank is under power-law loads, over all devices at once."""
     shape = ["engine", "moe_dtype", "kernel_source", "hidden_size", "inter_size", "topk", "num_experts", "moe_tp_size",
              "moe_ep_size", "num_tokens"]  # fmt: skip
     found = []

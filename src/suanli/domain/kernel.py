@@ -69,7 +69,7 @@ class PassKernel:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExpertSkew:
-    """How much slower the busiest expert rank is for each doubling of ranks, and at how many tokens half of it shows."""
+    """Slowdown of the busiest expert rank for each doubling of ranks, and how many tokens show half of it."""
 
     skew: float
     half_tokens: float
