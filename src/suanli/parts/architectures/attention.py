@@ -36,11 +36,11 @@ def read_heads(fields: Fields, family: Family, spot: Spot) -> Heads:
     hidden = fields.count("hidden_size")
     heads = place_count(fields, family, spot, "num_attention_heads")
     kv_heads = place_count(fields, family, spot, "num_key_value_heads", heads)
-    if not fields.says("head_dim") and hidden % heads:
+    if hidden % heads and not fields.says("head_dim") and fields.clean("hidden_size", "num_attention_heads"):
         fields.fault("num_attention_heads", heads, f"a divisor of hidden_size {hidden}, or a head_dim beside it")
     width = place_count(fields, family, spot, "head_dim", max(hidden // heads, 1))
     value_width = place_count(fields, family, spot, "v_head_dim", width) if family.value_width else width
-    if heads % kv_heads:
+    if heads % kv_heads and fields.clean("num_attention_heads", "num_key_value_heads"):
         fields.fault("num_key_value_heads", kv_heads, f"a divisor of the {heads} attention heads")
     return Heads(hidden=hidden, heads=heads, kv_heads=kv_heads, width=width, value_width=value_width)
 

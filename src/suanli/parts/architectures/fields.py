@@ -63,6 +63,11 @@ class Fields:
         if fault not in self.faults:
             self.faults.append(fault)
 
+    def clean(self, *names: str) -> bool:
+        """Tell whether no fault stands under any of these names."""
+        places = {fault.place for fault in self.faults}
+        return not any(f"{self.place}:{key}" in places for name in names for key in (name, self.key(name)))
+
     def missing(self, name: str, allowed: str) -> None:
         """Keep the fault of a key that is needed and not there."""
         others = self.aliases.get(name, ())
