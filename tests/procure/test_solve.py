@@ -8,6 +8,7 @@ from tests.procure.makers import choice, job, problem, random_problem, service
 
 from suanli.domain.procurement import DemandKind, Tenure
 from suanli.foundation.errors import InputError
+from suanli.procure.build import build, read, values_of
 from suanli.procure.check import ALLOWED_VIOLATION, breaches, decisions_of
 from suanli.procure.costs import PURCHASE, RENT, RESALE
 from suanli.procure.solve import INFEASIBLE, OPTIMAL, solve
@@ -267,3 +268,28 @@ def test_a_broken_problem_is_refused_with_all_its_faults():
     for place in ("choices", "choices.box.price", "choices.box.lot", "choices.box.lead_periods", "demands.train.amount",
                   "demands.train", "demands.train.work_per_system.box", "pue", "site_watts", "cash"):  # fmt: skip
         assert place in places
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_plan_written_as_values_reads_back_as_itself(seed):
+    asked, found = random_problem(seed), solved(seed)
+    if found is None:
+        return
+    made = build(asked)
+    values = values_of(made, decisions_of(found))
+    assert read(made, values) == decisions_of(found)
+    arrays = made.program.arrays()
+    for number, row in enumerate(made.program.rows):
+        total = sum(values[column] * value for column, value in row.terms.items())
+        assert arrays.row_low[number] - 1e-5 <= total <= arrays.row_high[number] + 1e-5, row.name
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_known_plan_is_never_worsened_and_never_misleads(seed):
+    asked, found = random_problem(seed), solved(seed)
+    if found is None:
+        return
+    again = best(asked, known=found)
+    assert again.objective == pytest.approx(found.objective, rel=GAP)
+    poorer = replace(asked, limits=replace(asked.limits, cash=tuple(0.9 * found.objective for _ in asked.periods)))
+    assert best(poorer, known=found).objective == pytest.approx(best(poorer).objective, rel=GAP)

@@ -72,10 +72,12 @@ def _send(answers: BinaryIO, message: dict[str, Any]) -> None:
 def _solve(program: dict[str, Any], answers: BinaryIO) -> dict[str, Any]:
     begun = time.monotonic()
     start, bound = program["start"], -np.inf
-    if start is None and np.count_nonzero(program["whole"]) > LARGE_PROGRAM:
-        start, bound = _head_start(program)
-        if start is not None:
-            _send(answers, {"kind": "incumbent", "values": start, "bound": bound})
+    if np.count_nonzero(program["whole"]) > LARGE_PROGRAM:
+        dived, bound = _head_start(program)
+        known = [values for values in (start, dived) if values is not None]
+        start = min(known, key=lambda values: float(program["cost"] @ values)) if known else None
+    if start is not None:
+        _send(answers, {"kind": "incumbent", "values": start, "bound": bound})
     solver = _loaded(program, program["options"])
     spent = time.monotonic() - begun
     solver.setOptionValue("time_limit", max(0.0, program["options"]["time_limit"] - spent))

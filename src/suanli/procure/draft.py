@@ -28,9 +28,9 @@ class Draft:
     """A program in the making: column numbers by what they stand for.
 
     `order` and `ordering` run over (choice, period of order), `pool` and `start` over (choice, period of use), `use`
-    and `together` over (demand, choice, period), `runs_on` over (demand, choice), `late` over (demand,
-    period). `outlay[p]` is the money spent in period p by column, in `money_unit`. `easings` holds the columns that
-    let limits give way, in an elastic program only.
+    and `together` over (demand, choice, period), `runs_on` over (demand, choice), `spent` over periods. `outlay[p]` is
+    the money spent in period p by column, in `money_unit`. `easings` holds the columns that let limits give way, in an
+    elastic program only.
     """
 
     problem: Problem
@@ -44,7 +44,7 @@ class Draft:
     use: dict[tuple[str, str, int], int] = field(default_factory=dict)
     together: dict[tuple[str, str, int], int] = field(default_factory=dict)
     runs_on: dict[tuple[str, str], int] = field(default_factory=dict)
-    late: dict[tuple[str, int], int] = field(default_factory=dict)
+    spent: dict[int, int] = field(default_factory=dict)
     outlay: dict[int, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
     easings: dict[tuple[str, str], Easing] = field(default_factory=dict)
     choice_names: dict[str, str] = field(default_factory=dict)

@@ -213,7 +213,7 @@ def cash_is_limited(draft: Draft) -> None:
     before: int | None = None
     fixed = 0.0
     for period in range(len(draft.problem.periods)):
-        spent = draft.program.column(f"spent_{period}", low=-math.inf)
+        spent = draft.spent[period] = draft.program.column(f"spent_{period}", low=-math.inf)
         terms = {spent: 1.0} | {column: -amount for column, amount in draft.outlay[period].items()}
         if before is not None:
             terms[before] = -1.0

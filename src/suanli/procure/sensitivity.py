@@ -43,12 +43,13 @@ def flip(
     """Find by bisection the value between `low` and `high`, nearest to `now`, at which the decision flips.
 
     `change(problem, value)` makes the problem at a value, `decision` puts a solution's decision into a word, and `now`
-    is the value at which the problem stands; `base` spares the solve there. Both sides of `now` are tried, the nearer
+    is the value at which the problem stands; `base` spares the solve there, and every other
+    solve starts from it. Both sides of `now` are tried, the nearer
     flip is told. No flip is looked for between two ends that decide alike. `whole` keeps to whole values.
     """
 
     def decided(value: float) -> str:
-        return decision(solve(change(problem, value), gap, seconds, early=False, reasons=False))
+        return decision(solve(change(problem, value), gap, seconds, early=False, reasons=False, known=base))
 
     held = decision(base) if base is not None else decided(now)
     found: list[tuple[float, str]] = []

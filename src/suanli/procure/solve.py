@@ -11,7 +11,7 @@ import numpy as np
 from suanli.domain.procurement import Conflict, DemandKind, Problem, Solution
 from suanli.foundation.equation import FloatArray
 from suanli.procure import check
-from suanli.procure.build import build, read
+from suanli.procure.build import build, read, values_of
 from suanli.procure.draft import Draft
 from suanli.procure.explain import binding_text, explain, relief_text
 from suanli.procure.terms import can_run, check_problem
@@ -34,12 +34,15 @@ def solve(
     threads: int = 1,
     early: bool = True,
     reasons: bool = True,
+    known: Solution | None = None,
     worker: Worker = SHARED,
 ) -> Solution:
     """Find what to buy and rent, when, and what runs where, at least present cost within the gap.
 
     `early` runs a second, small program over the same holdings that finishes jobs as early as they allow; `reasons`
     looks for the limits in conflict where there is no answer. Every answer has passed the feasibility checker.
+
+    `known` is a plan to start from, of this problem or one near to it; it is left aside where it breaks a limit.
 
     Raises InputError where the problem itself is at fault.
     """
@@ -48,7 +51,8 @@ def solve(
     if any(not can_run(problem, demand) for demand in problem.demands):
         return _infeasible(problem, begun, seconds, reasons, worker)
     made = build(problem)
-    answer = worker.run(made.program.arrays(), gap=gap, seconds=seconds, threads=threads)
+    start = None if known is None else _start(made, known)
+    answer = worker.run(made.program.arrays(), gap=gap, seconds=seconds, threads=threads, start=start)
     if answer.outcome is Outcome.INFEASIBLE:
         return _infeasible(problem, begun, seconds, reasons, worker)
     if answer.values is None:
@@ -57,6 +61,13 @@ def solve(
     if early:
         values = _finished_early(made, values, EARLY_SHARE * seconds, worker)
     return _solution(made, answer, values, gap, time.monotonic() - begun)
+
+
+def _start(made: Draft, known: Solution) -> FloatArray | None:
+    decided = check.decisions_of(known)
+    if known.status not in (OPTIMAL, TIME_LIMIT) or check.breaches(made.problem, decided):
+        return None
+    return values_of(made, decided)
 
 
 def _finished_early(made: Draft, values: FloatArray, seconds: float, worker: Worker) -> FloatArray:
