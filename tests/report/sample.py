@@ -409,7 +409,15 @@ def sample_plan() -> Plan:
                 tried_low=3.0,
                 tried_high=15.0,
             ),
-            Flip(quantity="budget", unit="CNY", now=45e6, flips_at=None, becomes="", tried_low=36e6, tried_high=60e6),
+            Flip(
+                quantity="budget of the plan",
+                unit="CNY",
+                now=45e6,
+                flips_at=None,
+                becomes="",
+                tried_low=36e6,
+                tried_high=60e6,
+            ),
         ),
         pareto=(
             ("2023-11", 41.0e6, "rent_more"),

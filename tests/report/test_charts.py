@@ -160,6 +160,15 @@ def test_more_systems_are_drawn_stronger(plan: Plan) -> None:
     assert weights[-1] == 1.0
 
 
+def test_later_rents_of_a_row_say_how_many_where_there_is_room(plan: Plan) -> None:
+    first = plan.recommended.rents[0]
+    near = dataclasses.replace(first, first_month="2023-09", last_month="2023-10", systems=5)
+    far = dataclasses.replace(first, first_month="2025-02", last_month="2025-03", systems=2)
+    best = dataclasses.replace(plan.recommended, orders=(), rents=(far, first, near))
+    rows = values(gantt.holdings(dataclasses.replace(plan, recommended=best)))
+    assert [row["words"] for row in rows] == ["8 × NVIDIA A800 80GB SXM x8", "", "2 ×"]
+
+
 def test_each_place_has_its_words_once(plan: Plan) -> None:
     for chart in (gantt.holdings(plan), gantt.running(plan)):
         rows = values(chart)

@@ -29,6 +29,9 @@ ROW_PIXELS = 44
 FAINTEST = 0.35
 """Opacity of a bar that takes next to none of what its lane takes at most."""
 
+WIDTH_LETTERS = 110
+"""How many letters go across a chart on a wide page."""
+
 Row = dict[str, object]
 
 
@@ -143,16 +146,29 @@ def _bars(plan: Plan, key: str, rows: list[Row], legend: Sequence[tuple[str, str
 
 
 def _with_words(plan: Plan, rows: Sequence[Row]) -> list[Row]:
-    """Give each place's words to its first bar, on the side of it where the chart has room."""
+    """Give each place's words to its first bar, on the side where there is room; to later rents how many they are."""
     middle = first_day(plan.months[len(plan.months) // 2]) if plan.months else ""
-    seen: set[object] = set()
+    free: dict[object, float] = {}
     told: list[Row] = []
     for row in rows:
-        words = "" if row["place"] in seen else str(row["label"])
-        seen.add(row["place"])
-        late = str(row["start"]) > middle
+        begin, late = _letters(plan, row["start"]), str(row["start"]) > middle
+        words = f"{row['systems']} ×" if str(row["place"]).startswith("rent ") else ""
+        if row["place"] not in free:
+            words = str(row["label"])
+            free[row["place"]] = _letters(plan, row["end"]) if late else begin + len(words)
+        elif begin < free[row["place"]] + 1:
+            words = ""
+        else:
+            late = False
         told.append({**row, "words": "" if late else words, "late_words": words if late else ""})
     return told
+
+
+def _letters(plan: Plan, day: object) -> float:
+    """Say how many letters from the left of the chart a day lies."""
+    months = [first_day(month) for month in plan.months]
+    place = months.index(str(day)) if day in months else len(months)
+    return place / max(1, len(months)) * WIDTH_LETTERS
 
 
 def _spec(plan: Plan, rows: Sequence[Row], legend: Sequence[tuple[str, str]]) -> Spec:
