@@ -293,3 +293,8 @@ def test_a_known_plan_is_never_worsened_and_never_misleads(seed):
     assert again.objective == pytest.approx(found.objective, rel=GAP)
     poorer = replace(asked, limits=replace(asked.limits, cash=tuple(0.9 * found.objective for _ in asked.periods)))
     assert best(poorer, known=found).objective == pytest.approx(best(poorer).objective, rel=GAP)
+
+
+def test_a_service_takes_no_more_than_it_needs():
+    asked = problem([choice("box", 2, held=3)], [service("serve", (0.5, 1.5), {"box": 1.0})], 2)
+    assert best(asked).use == {("serve", "box", 0): pytest.approx(0.5), ("serve", "box", 1): pytest.approx(1.5)}

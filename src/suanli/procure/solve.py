@@ -22,6 +22,9 @@ TIME_LIMIT = "time_limit"
 NO_INCUMBENT = "no_incumbent"
 INFEASIBLE = "infeasible"
 
+IDLE_WEIGHT = 1e-3
+"""Weight of a system that a service takes against a job's whole delay by a period: enough to take none in vain."""
+
 EARLY_SHARE = 0.2
 """Share of the time that finishing early may take on top."""
 
@@ -71,18 +74,20 @@ def _start(made: Draft, known: Solution) -> FloatArray | None:
 
 
 def _finished_early(made: Draft, values: FloatArray, seconds: float, worker: Worker) -> FloatArray:
-    """Keep all that costs money as it is, and work as early as that allows."""
+    """Keep all that costs money, work as early as that allows, and let services take no more than they need."""
     arrays = made.program.arrays()
     fixed = [*made.order.values(), *made.pool.values(), *made.start.values(), *made.ordering.values()]
     kept = np.round(values[fixed])
     low, high = arrays.low.copy(), arrays.high.copy()
     low[fixed] = high[fixed] = kept
     cost = np.zeros_like(arrays.cost)
-    for demand in made.problem.demands:
-        if demand.kind is DemandKind.FINISH and demand.amount > 0.0:
-            for (demand_id, choice_id, period), column in made.use.items():
-                if demand_id == demand.id:
-                    cost[column] = (period + 1) * demand.work_per_system[choice_id] / demand.amount
+    demands = {demand.id: demand for demand in made.problem.demands}
+    for (demand_id, choice_id, period), column in made.use.items():
+        demand = demands[demand_id]
+        if demand.kind is DemandKind.RATE:
+            cost[column] = IDLE_WEIGHT
+        elif demand.amount > 0.0:
+            cost[column] = (period + 1) * demand.work_per_system[choice_id] / demand.amount
     if not cost.any():
         return values
     start = values.copy()
