@@ -11,11 +11,15 @@ from suanli.domain.layout import LayoutTable
 from suanli.domain.model import Core, CoreKind, Layer, LayerRun, Matrix, Model, Role
 from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
 from suanli.foundation.equation import FloatArray, Real
+from suanli.parts.axes import context, data, expert, pipeline, sharding, tensor
 from suanli.parts.axes.axis import AXES, Job, tokens_at_once
 from suanli.parts.axes.expert import expert_tensor
 from suanli.parts.axes.tensor import splits_columns
 from suanli.parts.devices.electronic import Device
 from suanli.parts.devices.fabric import Fabric
+
+AXIS_MODULES = (data, tensor, pipeline, context, expert, sharding)
+"""The files of the axes; being imported, each has put its axis into the register."""
 
 BF16_BYTES = 2.0
 EXPERT_ROLES = (Role.EXPERT_IN, Role.EXPERT_OUT)

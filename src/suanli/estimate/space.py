@@ -11,12 +11,8 @@ from suanli.domain.workload import Attention, TrainingSetup
 from suanli.estimate.step import Machine, job_of
 from suanli.estimate.tables import COLUMNS, join, take
 from suanli.foundation.equation import FloatArray
-from suanli.parts.axes import context, data, expert, pipeline, sharding, tensor
 from suanli.parts.axes.axis import AXES, Job, Rows, divisors
 from suanli.parts.axes.pipeline import PIPELINE_AXIS
-
-AXIS_MODULES = (data, tensor, pipeline, context, expert, sharding)
-"""The files of the axes; being imported, each has put its axis into the register."""
 
 
 def legal_rows(job: Job, table: LayoutTable) -> Rows:
@@ -86,7 +82,8 @@ def layouts(setup: TrainingSetup, machine: Machine, every: bool = False) -> Layo
     """Make the legal layouts for a model, a batch and a cluster: those worth trying, or every one.
 
     Worth trying is: tensor ranks in one link domain, sequence parallelism wherever there are any, parts of sequences
-    that hide their traffic, gradients and weights whole under a pipeline, sharding groups of a node or of all. Loops run over degrees only; chunks, micro-batches, sharding and recomputation are products of columns.
+    that hide their traffic, gradients and weights whole under a pipeline, sharding groups of a node or of all.
+    Loops run over degrees only; chunks, micro-batches, sharding and recomputation are products of columns.
     """
     job = job_of(setup, machine)
     experts = AXES["expert"].degrees(job)

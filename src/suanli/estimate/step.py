@@ -46,7 +46,8 @@ class RawStep:
     """Columns that software composes into a step: seconds of kernels and transfers, and the shape of the layout.
 
     `full` and `scores` are 1 where the whole forward pass, or the unfused attention core, is computed again.
-    `tensor_inside` is 1 where tensor ranks share a node. `sharded` is 1 for fully sharded weights, `every` 1 where gradients are scattered after each micro-batch.
+    `tensor_inside` is 1 where tensor ranks share a node, `sharded` for fully sharded weights, `every` where
+    gradients are scattered after each micro-batch.
     """
 
     layers: LayerColumns

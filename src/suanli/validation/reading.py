@@ -1,4 +1,4 @@
-"""How cells of published runs are read: names of hardware and formats, defaults, wiring told in words."""
+"""How cells of published runs are read: hardware and formats by name, defaults, wiring told in words."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from suanli.catalogue.find import accelerator as find_accelerator
+from suanli.catalogue.find import default_system
 from suanli.catalogue.load import Catalogue
 from suanli.catalogue.yaml_reader import read_yaml
 from suanli.domain.hardware import Accelerator, System
 from suanli.foundation.errors import InputError
 from suanli.foundation.figure import Figure, Kind
-from suanli.foundation.units import to_si
 from suanli.validation.rows import Record
 
 READING_FILE = Path(__file__).parent.parent / "data" / "calibration" / "training.yaml"
@@ -37,9 +38,6 @@ class Format:
 class Reading:
     """The file that says how cells are read."""
 
-    accelerators: Mapping[str, str]
-    variants: Mapping[str, Mapping[str, str]]
-    systems: Mapping[str, str]
     formats: Mapping[str, Format]
     defaults: Mapping[str, Any]
     source: str
@@ -51,9 +49,6 @@ def load_reading(path: Path = READING_FILE) -> Reading:
     """Read the file. Raises InputError where it is no YAML."""
     said = read_yaml(path).data
     return Reading(
-        accelerators=said["accelerators"],
-        variants=said["variants"],
-        systems=said["systems"],
         formats={name: Format(**one) for name, one in said["formats"].items()},
         defaults=said["defaults"],
         source=said["source"],
@@ -65,33 +60,17 @@ def _figure(value: float, unit: str, source: str, date: str) -> Figure:
     return Figure(value=value, unit=unit, low=value, high=value, kind=Kind.MEASURED, source=source, date=date)
 
 
-def read_accelerator(record: Record, catalogue: Catalogue, reading: Reading) -> Accelerator | None:
-    """Find the accelerator that a row names, by the tables' names or by a catalogue id; None where it is not known."""
-    name = record.text("accelerator")
-    known = catalogue.accelerators.get(reading.accelerators.get(name, name))
-    if known is None or name not in reading.variants:
-        return known
-    other = reading.variants[name]
-    return replace(
-        known,
-        memory_bytes=_figure(_si(other["memory"], "B"), "B", reading.source, reading.date),
-        memory_bytes_per_s=_figure(_si(other["memory_bandwidth"], "B/s"), "B/s", reading.source, reading.date),
-    )
-
-
-def _si(said: str, unit: str) -> float:
-    number, word = said.split(maxsplit=1)
-    return to_si(float(number), word, unit, READING_FILE.name)
-
-
-def read_system(record: Record, accelerator: Accelerator, catalogue: Catalogue, reading: Reading) -> System | None:
-    """Find the system of an accelerator, with the network that a row tells in words; None where none is known."""
-    system = catalogue.systems.get(reading.systems.get(accelerator.id, ""))
-    if system is None:
-        fitting = [one for one in catalogue.systems.values() if one.accelerator.id == accelerator.id]
-        system = fitting[0] if fitting else None
-    if system is None:
+def read_accelerator(record: Record, catalogue: Catalogue) -> Accelerator | None:
+    """Find the accelerator that a row names, however it is spelled; None where it is not known."""
+    try:
+        return find_accelerator(record.text("accelerator"), catalogue)
+    except InputError:
         return None
+
+
+def read_system(record: Record, accelerator: Accelerator, catalogue: Catalogue, reading: Reading) -> System:
+    """Find the system of an accelerator, with the network that a row tells in words."""
+    system = default_system(accelerator.id, catalogue)
     said = record.text("interconnect")
     size = NODE_SIZE.search(said)
     together = int(size.group(1)) if size else system.accelerators

@@ -101,12 +101,10 @@ def read_run(
     model = read_run_model(record, reading)
     if model is None:
         return tr("the shape of model '{name}' is not given and not known", name=record.text("model_name"))
-    accelerator = read_accelerator(record, catalogue, reading)
+    accelerator = read_accelerator(record, catalogue)
     if accelerator is None:
         return tr("accelerator '{name}' is not in the catalogue", name=record.text("accelerator"))
     system = read_system(record, accelerator, catalogue, reading)
-    if system is None:
-        return tr("no system with accelerator '{name}' is known", name=accelerator.id)
     accelerators = record.count("gpus")
     if accelerators is None:
         return tr("the number of accelerators is not given")

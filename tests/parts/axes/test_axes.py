@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suanli.domain.layout import Layout, Sharding
-from suanli.estimate.space import AXIS_MODULES, broken_rule, layouts, legal_rows
+from suanli.estimate.operators import AXIS_MODULES
+from suanli.estimate.space import broken_rule, layouts, legal_rows
 from suanli.estimate.step import job_of, open_machine
 from suanli.estimate.tables import COLUMNS, distinct, join, layout_at, take, to_row, to_table
 from suanli.parts.axes.axis import AXES, divisors, placed_together

@@ -1,0 +1,84 @@
+"""The commands of training: the keys that stay, exit codes, nothing else on standard output."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from suanli.cli.app import app
+from tests.validation.runs import DENSE, write
+
+RUN = CliRunner()
+KEYS = {"step_seconds", "tokens_per_s", "mfu", "memory_bytes", "breakdown", "layout", "band"}
+MODEL = ["--model", "LLaMA2-7B", "--system", "dgx-a100-640"]
+
+
+def told(*arguments, code=0):
+    found = RUN.invoke(app, [*arguments, "--lang", "en"])
+    assert found.exit_code == code, found.output
+    return found
+
+
+def test_a_layout_is_told_under_the_keys_that_stay():
+    answer = json.loads(told("train", *MODEL, "--tp", "2", "--json").stdout)
+    assert set(answer) >= KEYS
+    assert answer["layout"]["tensor"] == 2
+    assert sum(answer["breakdown"]["seconds"].values()) == pytest.approx(answer["step_seconds"])
+    assert sum(answer["breakdown"]["bytes"].values()) == pytest.approx(answer["memory_bytes"])
+    assert answer["band"]["low"] < answer["step_seconds"] < answer["band"]["high"]
+
+
+def test_a_search_tells_the_layouts_behind_the_best():
+    answer = json.loads(told("train", *MODEL, "--search", "--keep", "3", "--json").stdout)
+    assert len(answer["alternatives"]) == 2
+    assert answer["alternatives"][0]["step_seconds"] >= answer["step_seconds"]
+
+
+def test_tuning_has_the_same_keys():
+    assert set(json.loads(told("finetune", *MODEL, "--method", "qlora", "--json").stdout)) >= KEYS
+
+
+@pytest.mark.parametrize("command", [["train"], ["finetune", "--method", "lora"]])
+def test_people_get_tables(command):
+    shown = told(*command, *MODEL, "--keep", "2").stdout
+    assert "Training layouts" in shown
+    assert "Assumed: global_batch = 1024" in shown
+
+
+def test_a_layout_over_its_memory_is_told_with_the_limit():
+    assert "memory" in told("train", "--model", "LLaMA-65B", "--system", "dgx-a100-320", "--tp", "1").stdout
+
+
+def test_an_unknown_model_ends_in_two():
+    found = told("train", "--model", "LLaMA9", "--system", "dgx-a100-640", code=2)
+    assert "LLaMA9" in found.stderr
+    assert found.stdout == ""
+
+
+def test_what_cannot_fit_ends_in_three():
+    found = told("train", "--model", "GPT-3-175B", "--system", "dgx-a100-640", code=3)
+    assert "No feasible answer" in found.stderr
+
+
+def test_validation_prints_rows_and_summary(tmp_path):
+    path = write(tmp_path / "runs.csv", DENSE, {**DENSE, "id": "run-2", "accelerator": "Abacus"})
+    answer = json.loads(told("validate", str(path), "--json").stdout)
+    assert set(answer) == {"rows", "summary"}
+    assert set(answer["rows"][0]) == {"id", "quantity", "measured", "predicted", "low", "high", "error", "status"}
+    assert answer["summary"]["step_seconds"]["rows"] == 2
+    assert answer["summary"]["step_seconds"]["predicted_rows"] == 1
+
+
+def test_validation_tells_people_by_source_and_accelerator(tmp_path):
+    path = write(tmp_path / "runs.csv", {**DENSE, "source": "ours"}, {**DENSE, "id": "run-2", "accelerator": "Abacus"})
+    shown = told("validate", str(path)).stdout
+    assert "By source" in shown
+    assert "By accelerator" in shown
+    assert "1 without a prediction" in shown
+
+
+def test_a_wrong_table_ends_in_two(tmp_path):
+    path = write(tmp_path / "runs.csv", {**DENSE, "layers": "many", "gpus": "lots"})
+    found = told("validate", str(path), code=2)
+    assert "runs.csv:2: layers" in found.stderr
+    assert "runs.csv:2: gpus" in found.stderr
