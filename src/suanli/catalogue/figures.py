@@ -50,11 +50,14 @@ def _known_factors() -> Mapping[str, Mapping[str, float]]:
     return {into: dict(units) for into, units in read_plain(DATA / "unit_factors.yaml").data.items()}
 
 
+def listed_factor(unit: str, into: str) -> float | None:
+    """Return what one of `unit` is in `into` where the list of common units has it, without asking pint."""
+    return 1.0 if unit == into else _known_factors().get(into or "1", {}).get(unit)
+
+
 def unit_factor(unit: str, into: str) -> float | None:
     """Return what one of `unit` is in the SI unit `into`, or None where it is unknown or of another dimension."""
-    if unit == into:
-        return 1.0
-    known = _known_factors().get(into, {}).get(unit)
+    known = listed_factor(unit, into)
     return known if known is not None else si_factor(unit, "" if into == "1" else into)
 
 

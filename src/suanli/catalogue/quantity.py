@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from suanli.catalogue.figures import listed_factor
 from suanli.foundation.errors import did_you_mean
 from suanli.foundation.language import tr
 from suanli.foundation.units import COMMON_UNITS, si_factor
@@ -205,12 +206,16 @@ def _factor(rest: str, measure: Measure) -> float | None:
     unit = re.sub(r"\s*/\s*", "/", re.sub(r"(^|\s)per\s", "/", rest))
     if measure.spelled and _unit_of_words(unit, "") != measure.spelled:
         return None
-    whole = _known_factor(_unit_of_words(unit, measure.counted), measure.into)
-    if whole is not None or not measure.scaled:
-        return whole
-    scale, left = _scale(unit)
-    below = None if scale is None else _known_factor(_unit_of_words(left, measure.counted), measure.into)
-    return None if below is None or scale is None else scale * below
+    scale, left = _scale(unit) if measure.scaled else (None, "")
+    readings = [(1.0, _unit_of_words(unit, measure.counted))]
+    if scale is not None:
+        readings.append((scale, _unit_of_words(left, measure.counted)))
+    for look_up in (listed_factor, _known_factor):
+        for times, words in readings:
+            factor = look_up(words, measure.into)
+            if factor is not None:
+                return times * factor
+    return None
 
 
 def _unit_of_words(unit: str, counted: str) -> str:
@@ -223,7 +228,8 @@ def _unit_of_words(unit: str, counted: str) -> str:
 def _known_factor(unit: str, into: str) -> float | None:
     if not unit:
         return None if into else 1.0
-    return si_factor(unit, into) if UNIT_SHAPE.fullmatch(unit) else None
+    known = listed_factor(unit, into)
+    return known if known is not None else (si_factor(unit, into) if UNIT_SHAPE.fullmatch(unit) else None)
 
 
 def _scale(text: str) -> tuple[float | None, str]:

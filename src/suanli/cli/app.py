@@ -1,13 +1,34 @@
-"""The commands of `suanli`, each in a module of its own."""
+"""The app that commands add themselves to, and the order in which help lists them."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from typer import Context
+
+ORDER = ("plan", "init", "model", "train", "finetune", "serve", "validate", "catalogue", "market")
+"""From the main job to the parts of it; a command that is not named here comes last."""
+
+
+class InOrderOfUse(TyperGroup):
+    """Lists commands as a newcomer meets them."""
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        """List the names of all commands, those of `ORDER` first."""
+        del ctx
+        return sorted(self.commands, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+
 
 app = typer.Typer(
     name="suanli",
+    cls=InOrderOfUse,
     help="What would it take to train, fine-tune and serve our models? 算力：训练、微调与推理需要什么。",
     no_args_is_help=True,
+    rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -17,16 +38,3 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line."""
     app()
-
-
-from suanli.cli import (  # noqa: E402  each module adds its own command to the app above
-    catalogue as catalogue,
-    finetune as finetune,
-    init as init,
-    model as model,
-    plan as plan,
-    market as market,
-    serve as serve,
-    train as train,
-    validate as validate,
-)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # a layout is named by every command; numpy is loaded by those that weigh tables of them
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Recompute(StrEnum):

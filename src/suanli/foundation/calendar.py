@@ -8,8 +8,8 @@ import math
 MONTHS_PER_YEAR = 12
 """By the Gregorian calendar."""
 
-SECONDS_PER_MONTH = 31_556_952 / MONTHS_PER_YEAR
-"""A twelfth of the mean Gregorian year of 365.2425 days of 86,400 s."""
+SECONDS_PER_MONTH = 31_557_600 / MONTHS_PER_YEAR
+"""A twelfth of the Julian year of 365.25 days of 86,400 s, as units of time count it."""
 
 ROUNDING = 1e-9
 """What a wait may exceed a whole month by and still count as that month: the dust of conversions."""

@@ -172,13 +172,19 @@ def _workload(
         serving=performance.serving if performance else None,
         replicas=performance.replicas if performance else 0,
         goodput=performance.goodput if performance else 1.0,
-        start_month=scenario.months[min(use)] if use else "",
+        start_month=_start(scenario, job.id, solution),
         finish_p50=dates[0],
         finish_p80=dates[1],
         finish_p95=dates[2],
         target_month=job.deadline if isinstance(job, TrainingJob) else job.last_month,
         demand_note=demand_note(job),
     )
+
+
+def _start(scenario: Scenario, job_id: str, solution: Solution) -> str:
+    """Return the first month in which anything works on a workload, "" where nothing does."""
+    periods = [period for demand_id, _, period in solution.use if demand_id == job_id]
+    return scenario.months[min(periods)] if periods else ""
 
 
 def _finish(
