@@ -270,3 +270,21 @@ def test_a_default_of_the_family_stands_in_for_an_absent_key_only():
     fields = Fields({"a": 2, "b": None}, place="p", aliases={}, defaults={"a": 7, "b": 8}, largest=10)
     assert fields.count("a") == 2
     assert fields.count("b") == 8
+
+
+WRONG = some.sampled_from(
+    [None, True, -1, 0, 3, 1.5, float("nan"), float("inf"), "x", "", [], [None], [1, -2], {}, {"a": 1}, 10**30, [{}]]
+)
+
+
+@given(data=some.data(), name=some.sampled_from(known_models()), wrong=WRONG)
+def test_any_wrong_value_under_any_key_is_a_fault_or_a_model(data, name, wrong):
+    from suanli.parts.architectures.read import _packaged
+
+    config = dict(_packaged()[name]["config"])
+    config[data.draw(some.sampled_from(sorted(config)))] = wrong
+    try:
+        counted = parameters(read_model(config, name))
+    except InputError:
+        return
+    assert counted > 0

@@ -106,7 +106,6 @@ def build_model(fields: Fields, family: Family, name: str) -> Model:
         fields.count("num_hidden_layers", most=table()["limits"]["most_layers"]),
     )
     width = fields.count("word_embed_proj_dim", hidden)
-    fields.raise_faults()
     spots = PATTERNS[family.pattern](fields, family, layers)
     tied = fields.flag("tie_word_embeddings", family.tied)
     vocabulary = fields.count("vocab_size")

@@ -74,7 +74,7 @@ def listed(fields: Fields, family: Family, layers: int) -> list[Spot]:
     if not isinstance(blocks, list) or not all(isinstance(block, Mapping) for block in blocks):
         fields.fault("block_configs", blocks, "a list of mappings with attention and ffn")
         return []
-    if len(blocks) != layers:
+    if len(blocks) != layers and fields.clean("num_hidden_layers"):
         fields.fault("block_configs", f"{len(blocks)} blocks", f"one for each of the {layers} layers")
     hidden, heads = fields.count("hidden_size"), fields.count("num_attention_heads")
     return [_listed_spot(fields, block, index, hidden, heads) for index, block in enumerate(blocks)]

@@ -146,7 +146,11 @@ def step(config: Config) -> dict[str, Any]:
     return made
 
 
-STRIDES = {0: "sliding_attention", 4: "compressed_sparse_attention", 128: "heavily_compressed_attention"}
+STRIDES: dict[int | None, str] = {
+    0: "sliding_attention",
+    4: "compressed_sparse_attention",
+    128: "heavily_compressed_attention",
+}
 """What DeepSeek V4's older configs say as a number of tokens for each cached entry."""
 
 
@@ -156,7 +160,7 @@ def deepseek_v4(config: Config) -> dict[str, Any]:
     if config.get("layer_types"):
         return made
     if isinstance(strides, list):
-        made["layer_types"] = [STRIDES.get(stride, str(stride)) for stride in strides]
+        made["layer_types"] = [STRIDES.get(_whole(stride), str(stride)) for stride in strides]
     elif layers is not None:
         far = [STRIDES[4 if index % 2 and index > 1 else 128] for index in range(layers)]
         made["layer_types"] = far

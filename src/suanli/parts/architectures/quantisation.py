@@ -81,8 +81,12 @@ def _algorithm_bits(name: object, fields: Fields, place: str) -> float | None:
     return bits
 
 
+LARGEST = 2**20
+"""No format has as many bits, and no group as many numbers."""
+
+
 def _positive(value: object) -> float | None:
-    right = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < float("inf")
+    right = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= LARGEST
     return float(value) if right and isinstance(value, (int, float)) else None
 
 
@@ -98,7 +102,7 @@ def _group_bits(said: Mapping[str, Any]) -> tuple[float, int | None] | None:
 
 def _with_scales(weights: Mapping[str, Any]) -> tuple[float, int | None] | None:
     bits, block = _positive(weights.get("num_bits")), _positive(weights.get("group_size"))
-    if bits is None:
+    if bits is None or bits > format_bits()["float64"]:
         return None
     if block is None:
         return bits, None
@@ -118,8 +122,8 @@ def _base_bits(said: Mapping[str, Any], fields: Fields) -> tuple[float, int | No
         return _with_scales({"num_bits": said["bits"], "group_size": said.get("group_size"), "type": "int"})
     if method == "bitsandbytes":
         return (format_bits()["int8"], None) if said.get("load_in_8bit") is True else (format_bits()["nf4"], None)
-    if method in METHODS:
-        return format_bits()[METHODS[str(method)]], int(block) if block else _block_side(said)
+    if isinstance(method, str) and method in METHODS:
+        return format_bits()[METHODS[method]], int(block) if block else _block_side(said)
     return _group_bits(said)
 
 
