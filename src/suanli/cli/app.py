@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
-
-if TYPE_CHECKING:
-    from typer import Context
 
 ORDER = ("plan", "init", "model", "train", "finetune", "serve", "validate", "catalogue", "market")
 """From the main job to the parts of it; a command that is not named here comes last."""
@@ -17,7 +14,7 @@ ORDER = ("plan", "init", "model", "train", "finetune", "serve", "validate", "cat
 class InOrderOfUse(TyperGroup):
     """Lists commands as a newcomer meets them."""
 
-    def list_commands(self, ctx: Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """List the names of all commands, those of `ORDER` first."""
         del ctx
         return sorted(self.commands, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
