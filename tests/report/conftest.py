@@ -44,6 +44,11 @@ def pages() -> ModuleType:
     return load_beside("pages")
 
 
+@pytest.fixture(scope="session")
+def any_plan() -> ModuleType:
+    return load_beside("plans")
+
+
 @pytest.fixture
 def pseudo_language(monkeypatch: pytest.MonkeyPatch) -> None:
     """Speak a language that puts every translated message in marks, so that what was not translated stands out."""
