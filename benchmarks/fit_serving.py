@@ -31,13 +31,13 @@ from suanli.validation.serving import Tables, default_tables, predict
 from suanli.validation.serving_rows import Drive, ServingRow, read_serving_row
 
 BOUNDS: Mapping[str, tuple[float, float]] = {
-    "kernel_slack": (0.9, 1.6),
+    "kernel_slack": (0.6, 1.6),
     "host_seconds": (2e-5, 1e-2),
     "rank_host_seconds": (1e-5, 5e-3),
     "layer_seconds": (2e-7, 1e-4),
     "sequence_seconds": (2e-7, 1e-4),
     "request_seconds": (1e-3, 2e-1),
-    "front_seconds": (1e-3, 3e-2),
+    "front_seconds": (1e-3, 1.6e-2),
     "burst_share": (0.01, 1.0),
 }
 """Fitted figures and what they may be: from nothing to what a profiler has ever shown of such engines."""
@@ -111,12 +111,17 @@ def fit_class(name: str, rows: list[ServingRow], tables: Tables) -> dict[str, fl
     timed = [row for row in rows if row.drive is not Drive.MEMORY]
     measured = [row for row in timed if on_measured_kernels(row, tables)]
     kept = measured if len(measured) >= LEAST_MEASURED else timed
-    waits = [row for row in kept if row.quantity == "ttft_seconds"]
-    steps = [row for row in kept if row.quantity != "ttft_seconds"]
+    waits = [row for row in kept if row.quantity == "ttft_seconds" or of_a_drain(row)]
+    steps = [row for row in kept if row.quantity != "ttft_seconds" and not of_a_drain(row)]
     fitted: dict[str, float] = {}
     for names, members in ((STEP_FIGURES, steps), (WAIT_FIGURES, waits)):
         fitted |= fit_figures(name, names, members, with_figures(tables, name, fitted))
     return fitted
+
+
+def of_a_drain(row: ServingRow) -> bool:
+    """Say whether a row is the time between tokens of a burst, which tells of lengths and waits more than of steps."""
+    return row.drive is Drive.BURST and row.quantity == "tpot_seconds"
 
 
 def fit_figures(name: str, asked: tuple[str, ...], rows: list[ServingRow], tables: Tables) -> dict[str, float]:

@@ -22,7 +22,8 @@ from tests.estimate.replicas import (
 from suanli.domain.workload import ServingLayout
 from suanli.estimate.serving import estimate_serving
 from suanli.estimate.serving_apart import Apart, apart_run
-from suanli.estimate.serving_runs import burst_run, offline_run, prefill_run, static_run, steady_run
+from suanli.estimate.serving_burst import burst_run
+from suanli.estimate.serving_runs import offline_run, prefill_run, static_run, steady_run
 from suanli.estimate.serving_steady import demand_of, steady_state
 from suanli.foundation.errors import InputError
 

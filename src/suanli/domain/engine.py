@@ -22,13 +22,13 @@ class EngineProfile:
     `kernel_slack` is its kernels' time over that of the calibrated ones. A step waits for `host_seconds` of scheduling,
     `rank_host_seconds` more where several accelerators take it together, `layer_seconds` of launches for each layer,
     `sequence_seconds` for each sequence that gets a token; `request_seconds` is spent once on a request (text to
-    tokens, queues of the server), `front_seconds` of the server's front end on one request after the other. `mixes`
-    says that prompt chunks share steps with decodes. `reserved_share` is the share of the answer whose cache is taken
-    from the start, `usable_share` the share of memory that it claims (of what, `claim` says), `burst_share` the share
-    of a closed loop's requests that arrive together. `logit_copies` is how often the logits of all sequences stand in
-    memory at the peak. Accelerators with less memory than `modest_bytes`, and those named, get the modest limits.
-    `fused_attention` says that scores never reach memory, `stages_at_once` how many stages of a pipeline work at the
-    same time at most, `experts_in_turn` which weight schemes run one expert after another.
+    tokens, queues of the server), `front_seconds` of letting one request in after the other, while the engine stands
+    still. `mixes` says that prompt chunks share steps with decodes. `reserved_share` is the share of the answer
+    whose cache is taken from the start, `usable_share` the share of memory that it claims (of what, `claim` says),
+    `burst_share` the share of a closed loop's requests that arrive together. `logit_copies` is how often the logits
+    of all sequences stand in memory at the peak. Accelerators with less memory than `modest_bytes`, and those named,
+    get the modest limits. `fused_attention` says that scores never reach memory, `stages_at_once` how many stages of
+    a pipeline work at the same time at most, `experts_in_turn` which weight schemes run one expert after another.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Runs that begin together: a static batch, a burst of requests of mixed lengths, an offline run at full load."""
+"""Runs of every kind as figures: a static batch, a lone prompt, a steady load, an offline run at full load."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ import numpy as np
 from suanli.estimate.serving_replica import Replica
 from suanli.estimate.serving_steady import LEAST, Column, Demand, demand_of, steady_state
 from suanli.estimate.serving_step import StepLoad, step_seconds
-
-QUANTILES = 24
-"""Points of the distribution of answer lengths that a burst is read at."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,52 +78,6 @@ def prefill_run(replica: Replica) -> RunFigures:
     """Return the figures of one prompt that is prefilled alone."""
     spent = _prefill_seconds(replica, demand_of(replica), 1.0)
     return RunFigures(ttft_seconds=spent, tpot_seconds=0.0, requests_per_s=1 / spent, resident=1.0)
-
-
-def burst_run(replica: Replica, requests: float) -> RunFigures:
-    """Return the figures of requests that all arrive at once, their answers' lengths spread around the mean.
-
-    Prompts are prefilled one after another, then the batch drains as answers end; where the cache or the engine admits
-    fewer, freed places are taken at the steady rate first.
-    """
-    demand = demand_of(replica)
-    resident = min(requests, max(demand.resident, 1.0))
-    levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
-    lengths = -np.log(1 - levels) * demand.steps
-    ends = _drain_seconds(replica, demand, resident, lengths)
-    alongside = resident / 2 / replica.at_once
-    prefill = max(_prefill_seconds(replica, demand, resident, alongside), resident * replica.engine.front_seconds)
-    rate = float(steady_state(replica, resident).requests_per_s[0])
-    late = requests - resident
-    drained = float(
-        _drain_seconds(replica, demand, resident, np.asarray([demand.steps * math.log(max(resident, 2.0))]))[0]
-    )
-    whole = prefill + late / rate + drained + replica.engine.request_seconds
-    first = _burst_wait(replica, prefill, requests, resident, rate)
-    share = resident / requests
-    early = (ends + prefill / 2 * share) / np.maximum(lengths * replica.setup.outputs_after_first / demand.steps, 1.0)
-    return RunFigures(
-        ttft_seconds=first,
-        tpot_seconds=float(np.mean(early)),
-        requests_per_s=requests / whole,
-        resident=resident,
-    )
-
-
-def _burst_wait(replica: Replica, prefill: float, requests: float, resident: float, rate: float) -> float:
-    """Mean time to the first token: half the prefill of those admitted; the rest wait for places."""
-    late = requests - resident
-    waiting = late / requests * (prefill + late / rate / 2)
-    return replica.engine.request_seconds + resident / requests * (prefill / 2) + waiting
-
-
-def _drain_seconds(replica: Replica, demand: Demand, resident: float, lengths: Column) -> Column:
-    """Seconds until answers of such lengths end, while a batch of exponentially spread lengths drains around them."""
-    grid = np.linspace(0.0, float(lengths.max()), QUANTILES + 1)
-    middle = (grid[1:] + grid[:-1]) / 2
-    left = np.maximum(resident * np.exp(-middle / demand.steps), 1.0)
-    passed = np.concatenate([[0.0], np.cumsum(_decode_seconds(replica, demand, left) * np.diff(grid))])
-    return np.asarray(np.interp(lengths, grid, passed), dtype=float)
 
 
 def offline_run(replica: Replica) -> RunFigures:

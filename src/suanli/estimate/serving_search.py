@@ -23,7 +23,7 @@ from suanli.foundation.language import tr
 
 MOST_FLIGHT = 4096.0
 """Most requests in flight that a search tries on one replica."""
-POINTS_PER_DOUBLING = 2
+POINTS_PER_DOUBLING = 4
 """How many concurrencies are tried between one number and its double."""
 
 

@@ -113,8 +113,7 @@ def steady_state(replica: Replica, concurrency: Real) -> Steady:
         decoding = np.asarray(np.minimum(decoding, _budget_bound(replica, demand)))
         if np.allclose(before, decoding, rtol=CLOSE):
             break
-    rate = batching.requests_per_s(decoding, demand.steps * steps.mean)
-    rate = np.asarray(np.minimum(rate, 1 / max(replica.engine.front_seconds, LEAST)))
+    rate = np.asarray(batching.requests_per_s(decoding, demand.steps * steps.mean))
     first = replica.engine.request_seconds + waiting + steps.prefill + steps.mean / 2
     decode = demand.steps * steps.mean
     queued = np.maximum(flight - resident, 0.0) / rate + np.maximum(resident / rate - first - decode, 0.0)
@@ -163,6 +162,8 @@ def _steps(replica: Replica, demand: Demand, decoding: Column) -> _Steps:
     causes = {
         cause: np.broadcast_to(spent, (2, *decoding.shape)) for cause, spent in step_causes(replica, both).items()
     }
+    admitted = np.stack([nothing, prompts * replica.engine.front_seconds])
+    causes["engine"] = causes["engine"] + admitted
     alone, with_chunk = np.sum(list(causes.values()), axis=0)
     spread = 1 + (demand.chunks - 1) / replica.at_once
     told, kept = (np.minimum(share, 1.0), 1 - np.minimum(share, 1.0)) if mixes else (share, np.ones_like(share))

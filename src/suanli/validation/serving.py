@@ -17,6 +17,7 @@ from suanli.domain.validation import ValidationRow
 from suanli.domain.workload import ServingLayout, ServingSetup
 from suanli.estimate.serving_apart import Apart, apart_run
 from suanli.estimate.serving_bands import serving_band
+from suanli.estimate.serving_burst import burst_run
 from suanli.estimate.serving_memory import (
     activation_bytes,
     cache_capacity_tokens,
@@ -26,7 +27,7 @@ from suanli.estimate.serving_memory import (
 )
 from suanli.estimate.serving_open import open_replica
 from suanli.estimate.serving_replica import Replica
-from suanli.estimate.serving_runs import RunFigures, burst_run, offline_run, prefill_run, static_run, steady_run
+from suanli.estimate.serving_runs import RunFigures, offline_run, prefill_run, static_run, steady_run
 from suanli.estimate.serving_steady import demand_of
 from suanli.foundation.errors import InputError, SuanliError
 from suanli.foundation.language import tr

@@ -1,0 +1,134 @@
+"""A burst: requests that are all sent at once, let in by the front end, prefilled, and drained as answers end.
+
+Answers are spread exponentially around their mean, so that how many end in a step depends on how many decode alone: the
+burst is then a fluid of two amounts, waiting and decoding, that is followed round by round. The server takes requests
+in one after the other, and its engine stands still meanwhile.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from suanli.estimate.serving_replica import Replica
+from suanli.estimate.serving_runs import RunFigures
+from suanli.estimate.serving_steady import Column, Demand, demand_of
+from suanli.estimate.serving_step import StepLoad, step_seconds
+
+GRID_POINTS = 12
+"""Numbers of decoding sequences at which a step is timed; between them it is read off a line."""
+DRAIN_ROUNDS = 40.0
+"""Rounds in which an answer of mean length is followed."""
+MOST_ROUNDS = 4000
+"""Rounds after which a burst is taken as drained (a guard; none of the published ones needs a tenth)."""
+LAST = 0.5
+"""Requests left at which a burst is over: less than one, to the nearest."""
+LENGTHS = 16
+"""Points of the distribution of answer lengths at which the time between tokens is read."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Clock:
+    """Seconds of a decode step, and of a step with a full chunk, by sequences in decode."""
+
+    decoding: Column
+    alone: Column
+    with_chunk: Column
+
+    def step(self, decoding: float, chunk_share: float) -> float:
+        """Return the seconds of a step that carries a share of a full chunk."""
+        alone = float(np.interp(decoding, self.decoding, self.alone))
+        return alone + chunk_share * (float(np.interp(decoding, self.decoding, self.with_chunk)) - alone)
+
+
+@dataclass(kw_only=True, slots=True)
+class _Course:
+    """What has happened so far: seconds and steps gone, requests started and decoding, and when each start was."""
+
+    seconds: float = 0.0
+    steps: float = 0.0
+    started: float = 0.0
+    decoding: float = 0.0
+    starts: list[tuple[float, float, float]] = field(default_factory=list)
+    marks: list[tuple[float, float]] = field(default_factory=lambda: [(0.0, 0.0)])
+
+    def pass_time(self, seconds: float, steps: float) -> None:
+        """Let seconds go by, in which each decoding sequence took part in so many steps."""
+        self.seconds += seconds
+        self.steps += steps
+        self.marks.append((self.steps, self.seconds))
+
+    def start(self, prompts: float) -> None:
+        """Let prompts begin to decode."""
+        self.started += prompts
+        self.decoding += prompts
+        self.starts.append((self.seconds, prompts, self.steps))
+
+
+def burst_run(replica: Replica, requests: float) -> RunFigures:
+    """Return the figures of so many requests sent at once, their answers equally long."""
+    demand = demand_of(replica)
+    places = min(requests, max(demand.resident, 1.0))
+    clock, course = _clock(replica, demand, places), _Course()
+    for _ in range(MOST_ROUNDS):
+        if requests - course.started < LAST and course.decoding < LAST:
+            break
+        _advance(replica, demand, clock, course, requests, places)
+    waited = sum(count * seconds for seconds, count, _ in course.starts) / max(course.started, LAST)
+    return RunFigures(
+        ttft_seconds=waited + replica.engine.request_seconds,
+        tpot_seconds=_mean_between_tokens(replica, demand, course),
+        requests_per_s=requests / course.seconds,
+        resident=places,
+    )
+
+
+def _clock(replica: Replica, demand: Demand, places: float) -> _Clock:
+    """Time steps at a grid of decoding sequences; without mixing a chunk is a step of its own."""
+    grid = np.concatenate([[0.0], np.geomspace(1.0, max(places, 2.0), GRID_POINTS)])
+    spread, chunk = np.maximum(grid / replica.at_once, np.minimum(grid, 1.0)), _chunk(demand)
+    nothing = np.zeros_like(grid)
+    load = StepLoad(
+        decoding=np.stack([spread, spread if replica.engine.mixes else nothing]),
+        context=demand.context,
+        verified=demand.verified,
+        prompt_tokens=np.stack([nothing, nothing + chunk]),
+        prompts=np.stack([nothing, nothing + chunk / demand.chunk]),
+        prompt_context=demand.prompt_context,
+    )
+    alone, with_chunk = np.broadcast_to(step_seconds(replica, load), (2, len(grid)))
+    return _Clock(decoding=grid, alone=np.asarray(alone), with_chunk=np.asarray(with_chunk))
+
+
+def _chunk(demand: Demand) -> float:
+    """Prompt tokens of a full chunk: as many prompts as the budget holds, or a part of one."""
+    return max(demand.budget // demand.prompt * demand.prompt, demand.chunk)
+
+
+def _advance(replica: Replica, demand: Demand, clock: _Clock, course: _Course, requests: float, places: float) -> None:
+    """Follow the burst for one round of decode steps, with prompt chunks in or between them where somebody waits."""
+    waiting = max(min(requests - course.started, places - course.decoding), 0.0)
+    steps, each = max(demand.steps / DRAIN_ROUNDS, 1.0), _chunk(demand) / demand.prompt
+    prompts = min(waiting, steps * each) if waiting > LAST else 0.0
+    if prompts and not replica.engine.mixes:
+        steps, seconds = 0.0, prompts / each * float(clock.with_chunk[0])
+    else:
+        seconds = steps * clock.step(course.decoding, prompts / each / steps)
+    course.pass_time(seconds + prompts * replica.engine.front_seconds, steps)
+    course.decoding *= math.exp(-steps / demand.steps)
+    if prompts:
+        course.start(prompts)
+
+
+def _mean_between_tokens(replica: Replica, demand: Demand, course: _Course) -> float:
+    """Mean over requests of their own time between tokens: from their start, over answers short and long."""
+    steps, seconds = np.asarray(course.marks).T
+    begun, count, at = np.asarray(course.starts).T
+    levels = (np.arange(LENGTHS) + LAST) / LENGTHS
+    lengths = -np.log(1 - levels) * demand.steps
+    ends = np.interp(at[:, None] + lengths, steps, seconds)
+    tokens = np.maximum(lengths * replica.setup.outputs_after_first / demand.steps, 1.0)
+    each = np.mean((ends - begun[:, None]) / tokens, axis=1)
+    return float(np.sum(each * count) / np.sum(count))
