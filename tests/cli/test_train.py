@@ -82,3 +82,9 @@ def test_a_wrong_table_ends_in_two(tmp_path):
     found = told("validate", str(path), code=2)
     assert "runs.csv:2: layers" in found.stderr
     assert "runs.csv:2: gpus" in found.stderr
+
+
+def test_validation_prints_tables_for_documents(tmp_path):
+    shown = told("validate", str(write(tmp_path / "runs.csv", {**DENSE, "source": "ours"})), "--markdown").stdout
+    assert "## By source" in shown
+    assert "| step_seconds · ours | 1 | 1 |" in shown

@@ -20,6 +20,7 @@ ROW_KEYS = ("id", "quantity", "measured", "predicted", "low", "high", "error", "
 @guarded
 def validate_command(
     runs: Annotated[Path, typer.Argument(help="Table of measured runs (CSV, columns of the published tables).")],
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown, for documents.")] = False,
     json_output: JsonFlag = False,
     lang: LangOption = "",
 ) -> None:
@@ -33,7 +34,23 @@ def validate_command(
             }
         )
         return
+    if markdown:
+        print("\n\n".join(_markdown(title, summaries, what) for title, summaries, what in tables(result)))
+        return
     show(result)
+
+
+Summaries = Mapping[tuple[str, str], Summary]
+
+
+def tables(result: ValidationResult) -> tuple[tuple[str, Summaries, str], ...]:
+    """Return the three tables of errors, each with its title and the heading of its first column."""
+    whole = {(name, ""): one for name, one in result.summary.items()}
+    return (
+        (tr("By quantity"), whole, tr("Quantity")),
+        (tr("By source"), result.by_source, tr("Source")),
+        (tr("By accelerator"), result.by_accelerator, tr("Accelerator")),
+    )
 
 
 def show(result: ValidationResult) -> None:
@@ -41,9 +58,8 @@ def show(result: ValidationResult) -> None:
     from rich.console import Console
 
     console = Console()
-    console.print(_table(tr("By quantity"), {(name, ""): one for name, one in result.summary.items()}, tr("Quantity")))
-    console.print(_table(tr("By source"), result.by_source, tr("Source")))
-    console.print(_table(tr("By accelerator"), result.by_accelerator, tr("Accelerator")))
+    for title, summaries, what in tables(result):
+        console.print(_table(title, summaries, what))
     reasons: dict[str, int] = {}
     for row in result.rows:
         if row.error is None:
@@ -56,22 +72,32 @@ def _percent(share: float | None) -> str:
     return "" if share is None else f"{share:.1%}"
 
 
-def _table(title: str, summaries: Mapping[tuple[str, str], Summary], what: str) -> object:
+def _headings(what: str) -> tuple[str, ...]:
+    errors = (tr("median error"), tr("mean error"), tr("90th percentile"))
+    return what, tr("rows"), tr("predicted"), *errors, tr("band holds")
+
+
+def _cells(quantity: str, name: str, one: Summary) -> tuple[str, ...]:
+    shares = (one.median_abs_error, one.mape, one.p90_abs_error, one.band_coverage)
+    said = f"{quantity} · {name}" if name else quantity
+    return said, str(one.rows), str(one.predicted_rows), *(_percent(share) for share in shares)
+
+
+def _table(title: str, summaries: Summaries, what: str) -> object:
     from rich.table import Table
 
     table = Table(title=title)
-    table.add_column(what, overflow="fold")
-    errors = (tr("median error"), tr("mean error"), tr("90th percentile"))
-    for heading in (tr("rows"), tr("predicted"), *errors, tr("band holds")):
+    first, *rest = _headings(what)
+    table.add_column(first, overflow="fold")
+    for heading in rest:
         table.add_column(heading, justify="right")
     for (quantity, name), one in summaries.items():
-        table.add_row(
-            f"{quantity} · {name}" if name else quantity,
-            str(one.rows),
-            str(one.predicted_rows),
-            _percent(one.median_abs_error),
-            _percent(one.mape),
-            _percent(one.p90_abs_error),
-            _percent(one.band_coverage),
-        )
+        table.add_row(*_cells(quantity, name, one))
     return table
+
+
+def _markdown(title: str, summaries: Summaries, what: str) -> str:
+    headings = _headings(what)
+    lines = [f"## {title}", "", f"| {' | '.join(headings)} |", "|---" + "|---:" * (len(headings) - 1) + "|"]
+    lines += [f"| {' | '.join(_cells(quantity, name, one))} |" for (quantity, name), one in summaries.items()]
+    return "\n".join(lines)
