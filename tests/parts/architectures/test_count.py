@@ -264,3 +264,19 @@ def test_an_unknown_format_is_refused_with_the_nearest():
 def test_roles_of_a_latent_model_are_all_told():
     roles = parameters_by_role(named_model("deepseek-ai/DeepSeek-V3.2"))
     assert roles[Role.INDEXER] == 61 * (1536 * 64 * 128 + 7168 * 128 + 7168 * 64)
+
+
+def test_a_draft_step_may_have_layers_of_its_own():
+    model = named_model("nvidia/NVIDIA-Nemotron-3-Super-120B-A12B")
+    assert [run.layer.name for run in model.draft_runs] == ["draft: softmax", "draft: experts"]
+
+
+def test_a_draft_step_is_never_part_of_the_model(small):
+    latent = {"kv_lora_rank": 32, "qk_nope_head_dim": 16, "qk_rope_head_dim": 8, "v_head_dim": 16}
+    experts = {"n_routed_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 48, "n_shared_experts": 1}
+    config = {"model_type": "deepseek_v3", **small, **latent, **experts}
+    plain = read_model(config, "m")
+    drafted = read_model({**config, "num_nextn_predict_layers": 2}, "m")
+    assert parameters(plain) == parameters(drafted)
+    one_layer = layer_parameters(plain.runs[0].layer)
+    assert draft_parameters(drafted) == 2 * (one_layer + 2 * 64 * 64 + 3 * 64)

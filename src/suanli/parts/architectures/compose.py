@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from suanli.domain.model import Core, CoreKind, Layer, LayerRun, Matrix, Model, Role
 from suanli.parts.architectures.families import Family, table
 from suanli.parts.architectures.fields import Fields
+from suanli.parts.architectures.hybrids import BLOCKS
 from suanli.parts.architectures.pieces import EXTRAS, FEEDS, MIXERS, OUTERS, PATTERNS, Piece, Spot
 
 
@@ -45,26 +47,35 @@ def build_runs(fields: Fields, family: Family, spots: list[Spot]) -> tuple[Layer
     return tuple(LayerRun(layer=layer, count=count) for layer, count in found.items())
 
 
+def draft_spots(fields: Fields, spots: list[Spot]) -> list[Spot]:
+    """Return the layers of one draft step: as the config lists them, else the model's last layer again."""
+    words = fields.words("mtp_layers_block_type", BLOCKS)
+    if words is None:
+        return spots[-1:]
+    placed = [BLOCKS.get(word, ("none", "none")) for word in words]
+    return [Spot(index=index, mixer=mixer, feed=feed) for index, (mixer, feed) in enumerate(placed)]
+
+
 def build_drafts(fields: Fields, family: Family, spots: list[Spot]) -> tuple[LayerRun, ...]:
-    """Make the layers for multi-token prediction: the last layer again, with a joint of two hidden states and norms."""
+    """Make the layers for multi-token prediction; the first of a step joins two hidden states and holds three norms."""
     number = fields.count("num_nextn_predict_layers", 0, least=0)
     if not number or not spots:
         return ()
     hidden = fields.count("hidden_size")
-    last = build_layer(fields, family, spots[-1])
     joint = Matrix(name="joint", role=Role.MLP_IN, inputs=2 * hidden, outputs=hidden)
-    layer = Layer(
-        name=f"draft: {last.name}",
-        core=last.core,
-        matrices=(joint, *last.matrices),
-        vector_parameters=last.vector_parameters + (1 + 2) * norm_vectors(fields, family, hidden),
-        experts=last.experts,
-        experts_per_token=last.experts_per_token,
-        gated=last.gated,
-        norms=last.norms + 1 + 2,
-        parallel=last.parallel,
-    )
-    return (LayerRun(layer=layer, count=number),)
+    runs = []
+    for place, spot in enumerate(draft_spots(fields, spots)):
+        layer = build_layer(fields, family, spot)
+        first = place == 0
+        drafted = replace(
+            layer,
+            name=f"draft: {layer.name}",
+            matrices=(joint, *layer.matrices) if first else layer.matrices,
+            vector_parameters=layer.vector_parameters + first * (1 + 2) * norm_vectors(fields, family, hidden),
+            norms=layer.norms + first * (1 + 2),
+        )
+        runs.append(LayerRun(layer=drafted, count=number))
+    return tuple(runs)
 
 
 def embedding_of(fields: Fields, family: Family, width: int) -> int:

@@ -68,6 +68,7 @@ class Family:
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
+    key_notes: Mapping[str, str] = field(default_factory=dict)
 
 
 @functools.cache

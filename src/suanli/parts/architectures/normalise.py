@@ -176,6 +176,9 @@ def nemotron_h(config: Config) -> dict[str, Any]:
     made, letters = dict(config), config.get("hybrid_override_pattern")
     if isinstance(letters, str) and not config.get("layers_block_type"):
         made["layers_block_type"] = [CODES.get(letter, letter) for letter in letters]
+    drafts = config.get("mtp_hybrid_override_pattern")
+    if isinstance(drafts, str) and not config.get("mtp_layers_block_type"):
+        made["mtp_layers_block_type"] = [CODES.get(letter, letter) for letter in drafts]
     if isinstance(made.get("layers_block_type"), list):
         made["num_hidden_layers"] = len(made["layers_block_type"])
     return made

@@ -77,7 +77,13 @@ def read_model(
     inside = part.get("quantization_config") or config.get("quantization_config")
     found = read_quantisation(quantisation, inside, name_of_expert_format(config, part), fields, model)
     fields.raise_faults()
-    return replace(model, quantisation=found, notes=tuple(note for note in (*fields.notes, family.note) if note))
+    return replace(model, quantisation=found, notes=notes_of(fields, family))
+
+
+def notes_of(fields: Fields, family: Family) -> tuple[str, ...]:
+    """Return what a reader must know of the count: what was left out, and what no published code confirms."""
+    told = [*fields.notes, family.note, *(text for key, text in family.key_notes.items() if fields.says(key))]
+    return tuple(note for note in told if note)
 
 
 def name_of_expert_format(config: Mapping[str, Any], part: Mapping[str, Any]) -> str | None:
