@@ -298,3 +298,22 @@ def test_a_known_plan_is_never_worsened_and_never_misleads(seed):
 def test_a_service_takes_no_more_than_it_needs():
     asked = problem([choice("box", 2, held=3)], [service("serve", (0.5, 1.5), {"box": 1.0})], 2)
     assert best(asked).use == {("serve", "box", 0): pytest.approx(0.5), ("serve", "box", 1): pytest.approx(1.5)}
+
+
+def test_a_known_plan_of_other_choices_is_left_aside():
+    asked = random_problem(1)
+    known = solve(asked, gap=0.0)
+    renamed = replace(
+        asked,
+        choices=tuple(replace(one, id=f"{one.id}:other") for one in asked.choices),
+        demands=tuple(
+            replace(
+                one,
+                work_per_system={f"{key}:other": rate for key, rate in one.work_per_system.items()},
+                least_systems={f"{key}:other": least for key, least in one.least_systems.items()},
+                most_systems={f"{key}:other": most for key, most in one.most_systems.items()},
+            )
+            for one in asked.demands
+        ),
+    )
+    assert solve(renamed, gap=0.0, known=known).objective == pytest.approx(known.objective)

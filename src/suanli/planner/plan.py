@@ -203,7 +203,7 @@ def _try_hands(ground: Ground, problem: Problem, solution: Solution, effort: Eff
     tried = []
     for hand in tied_hands(problem, main, wait):
         tied = hand.change(problem)
-        found = solve(tied, gap=effort.side_gap, seconds=effort.side_seconds)
+        found = solve(tied, gap=effort.side_gap, seconds=effort.side_seconds, known=solution)
         tried.append(Tried(hand=hand, problem=tied, solution=found))
     return tried
 

@@ -43,6 +43,15 @@ def decisions_of(solution: Solution) -> Decisions:
     return Decisions(orders=solution.orders, rents=solution.rents, rent_starts=solution.rent_starts, use=solution.use)
 
 
+def is_of(problem: Problem, decided: Decisions) -> bool:
+    """Say whether decisions speak only of choices and demands that a problem has."""
+    choices = {choice.id for choice in problem.choices}
+    demands = {demand.id for demand in problem.demands}
+    held = {choice_id for choice_id, _ in (*decided.orders, *decided.rents, *decided.rent_starts)}
+    used = {choice_id for _, choice_id, _ in decided.use}
+    return held | used <= choices and {demand_id for demand_id, _, _ in decided.use} <= demands
+
+
 def pool_sizes(problem: Problem, decided: Decisions) -> dict[tuple[str, int], int]:
     """Count the systems of each choice that stand ready in each period."""
     sizes: dict[tuple[str, int], int] = {}

@@ -10,6 +10,7 @@ from suanli.domain.plan import Flip
 from suanli.domain.procurement import Choice, Demand, DemandKind, Limits, Problem, Solution
 from suanli.procure.check import cost_lines, decisions_of, present_cost
 from suanli.procure.solve import INFEASIBLE, NO_INCUMBENT, solve
+from suanli.procure.worker import SHARED, Worker
 
 Change = Callable[[Problem, float], Problem]
 Decision = Callable[[Solution], str]
@@ -39,6 +40,7 @@ def flip(
     seconds: float = FLIP_SECONDS,
     steps: int = STEPS,
     whole: bool = False,
+    worker: Worker = SHARED,
 ) -> Flip:
     """Find by bisection the value between `low` and `high`, nearest to `now`, at which the decision flips.
 

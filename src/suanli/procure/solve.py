@@ -68,7 +68,9 @@ def solve(
 
 def _start(made: Draft, known: Solution) -> FloatArray | None:
     decided = check.decisions_of(known)
-    if known.status not in (OPTIMAL, TIME_LIMIT) or check.breaches(made.problem, decided):
+    if known.status not in (OPTIMAL, TIME_LIMIT) or not check.is_of(made.problem, decided):
+        return None
+    if check.breaches(made.problem, decided):
         return None
     return values_of(made, decided)
 
