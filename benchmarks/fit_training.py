@@ -2,9 +2,10 @@
 
     python benchmarks/fit_training.py RUNS.csv [MORE.csv ...]
 
-A few figures with physical meaning (how often a class of software passes over activations, what a launch costs, how much
-traffic hides, stragglers, what long training keeps of a kernel's rate) are fitted together by a Huber loss on the log of
-predicted over measured. Then each family of sources is left out in turn: the error on it is what a stranger's run meets.
+A few figures with physical meaning (how often a class of software passes over activations, what a launch costs, how
+much traffic hides, stragglers, what long training keeps of a kernel's rate) are fitted together by a Huber loss on the
+log of predicted over measured. Then each family of sources is left out in turn: the error on it is what a stranger's
+run meets.
 The fitted figures are printed; they are carried into data/calibration/frameworks.yaml by hand.
 """
 
@@ -114,8 +115,8 @@ def collect(paths: list[Path]) -> Runs:
 
 def family(source: str) -> str:
     """Releases of one page are one family: near-copies of a run must not stay in when it is left out."""
-    word = source.replace("-", " ").split(" ")[0].split("_")[0]
-    return {"AI": "MaxText", "torchtitan": "torchtitan"}.get(word, source.split(" ")[0].split("_")[0].rstrip(":"))
+    first = source.split(" ", maxsplit=1)[0].split("_", maxsplit=1)[0].rstrip(":")
+    return "MaxText" if first.startswith("AI-Hyper") else first
 
 
 class Predictor:
@@ -176,7 +177,8 @@ def tell(title: str, error: np.ndarray, sources: np.ndarray, names: np.ndarray) 
           f"p90 {np.percentile(size, 90):.3f}")  # fmt: skip
     for group in sorted(set(names)):
         rows = names == group
-        print(f"  {group[:60]:60s} {rows.sum():4d}  median {np.median(size[rows]):.3f}  bias {np.median(error[rows]):+.3f}")
+        middle, bias = np.median(size[rows]), np.median(error[rows])
+        print(f"  {group[:60]:60s} {rows.sum():4d}  median {middle:.3f}  bias {bias:+.3f}")
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Times the search over every legal layout of GPT-3 175B on 4,096 A100 at a global batch of 4,096.
 
-    python benchmarks/layouts_per_second.py
+python benchmarks/layouts_per_second.py
 """
 
 from __future__ import annotations

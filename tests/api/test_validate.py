@@ -1,10 +1,10 @@
 """Tables of runs are told apart by their columns; wrong ones are refused."""
 
 import pytest
+from tests.validation.runs import COLUMNS, DENSE, write
 
 from suanli.api.validate import validate
 from suanli.foundation.errors import InputError
-from tests.validation.runs import COLUMNS, DENSE, write
 
 
 def test_a_training_table_is_predicted(tmp_path):

@@ -3,10 +3,10 @@
 import json
 
 import pytest
+from tests.validation.runs import DENSE, write
 from typer.testing import CliRunner
 
 from suanli.cli.app import app
-from tests.validation.runs import DENSE, write
 
 RUN = CliRunner()
 KEYS = {"step_seconds", "tokens_per_s", "mfu", "memory_bytes", "breakdown", "layout", "band"}

@@ -38,7 +38,9 @@ def test_a_stage_holds_no_more_micro_batches_than_there_are_stages(batches, stag
     assert memory.first_stage_in_flight(batches, stages, 1.0) == min(batches, stages)
 
 
-@given(batches=st.integers(1, 512).map(float), stages=st.integers(2, 64).map(float), chunks=st.integers(2, 8).map(float))
+@given(
+    batches=st.integers(1, 512).map(float), stages=st.integers(2, 64).map(float), chunks=st.integers(2, 8).map(float)
+)
 def test_interleaving_holds_more_activations(batches, stages, chunks):
     plain = memory.first_stage_in_flight(batches, stages, 1.0)
     assert plain < memory.first_stage_in_flight(batches, stages, chunks) < 2 * plain

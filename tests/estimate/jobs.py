@@ -16,7 +16,7 @@ CALIBRATION = load_training_calibration()
 
 
 def feed(hidden, inner, experts=0, active=1.0):
-    """A plain MLP, or as many copies of it as there are experts."""
+    """Make a plain MLP, or as many copies of it as there are experts."""
     if not experts:
         return (
             Matrix(name="mlp_in", role=Role.MLP_IN, inputs=hidden, outputs=inner),
@@ -29,7 +29,7 @@ def feed(hidden, inner, experts=0, active=1.0):
 
 
 def small_model(layers=8, hidden=1024, heads=16, vocabulary=32000, experts=0, active=1):
-    """A dense model, or one of experts, with tied tables."""
+    """Make a dense model, or one of experts, with tied tables."""
     width = hidden // heads
     layer = Layer(
         name="block",
@@ -52,7 +52,7 @@ def small_model(layers=8, hidden=1024, heads=16, vocabulary=32000, experts=0, ac
 
 
 def setup_of(model=None, sequence=2048, batch=64, **fields):
-    """A training setup with short names."""
+    """Make a training setup with short names."""
     return TrainingSetup(
         model=model or small_model(),
         sequence_tokens=sequence,
@@ -77,7 +77,7 @@ def weighed(table, setup=None, nodes=1, name="dgx-a100-640"):
 
 
 def with_device(cluster, **figures):
-    """The same cluster with figures of its accelerator scaled by factors."""
+    """Return the same cluster with figures of its accelerator scaled by factors."""
     accelerator = cluster.system.accelerator
     peak = figures.pop("peak", 1.0)
     changed = {name: replace(getattr(accelerator, name), value=getattr(accelerator, name).value * factor)
@@ -90,7 +90,7 @@ def with_device(cluster, **figures):
 
 
 def with_links(cluster, inside=1.0, outside=1.0):
-    """The same cluster with links inside and network outside scaled by factors."""
+    """Return the same cluster with links inside and network outside scaled by factors."""
     link, network = cluster.system.link, cluster.system.scale_out_bytes_per_s
     faster = replace(link, bytes_per_s=replace(link.bytes_per_s, value=link.bytes_per_s.value * inside))
     wider = replace(network, value=network.value * outside)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.estimate.jobs import KERNELS, cluster_of, setup_of, small_model
 
 from suanli.domain.layout import Layout
 from suanli.domain.model import Core, CoreKind, Matrix, Role
@@ -27,7 +28,6 @@ from suanli.estimate.operators import (
 from suanli.estimate.step import job_of, open_machine
 from suanli.estimate.tables import to_table
 from suanli.parts.architectures.read import named_model
-from tests.estimate.jobs import KERNELS, cluster_of, setup_of, small_model
 
 
 def bench(*made, setup=None, name="dgx-h100"):
@@ -68,8 +68,21 @@ def test_experts_get_their_tokens_from_all_their_ranks():
 
 
 @settings(max_examples=30, deadline=None)
-@given(tensor=st.sampled_from([1, 2, 4, 8]), context=st.sampled_from([1, 2, 4]), role=st.sampled_from(
-    [Role.MLP_IN, Role.MLP_OUT, Role.ATTENTION_IN, Role.ATTENTION_OUT, Role.SHARED_IN, Role.EXPERT_IN, Role.EXPERT_OUT]))
+@given(
+    tensor=st.sampled_from([1, 2, 4, 8]),
+    context=st.sampled_from([1, 2, 4]),
+    role=st.sampled_from(
+        [
+            Role.MLP_IN,
+            Role.MLP_OUT,
+            Role.ATTENTION_IN,
+            Role.ATTENTION_OUT,
+            Role.SHARED_IN,
+            Role.EXPERT_IN,
+            Role.EXPERT_OUT,
+        ]
+    ),
+)
 def test_ranks_share_the_arithmetic_of_a_matrix(tensor, context, role):
     of = matrix(role, 4096, 4096, **({"copies": 8, "active": 2.0} if "expert" in role.value else {}))
     setup = setup_of(small_model(experts=8, active=2))
@@ -158,8 +171,15 @@ def test_the_head_stays_wide():
 def test_layers_of_two_kinds_are_averaged_by_how_many_there_are():
     model = named_model("DeepSeekV3")
     found = time_layers(bench(Layout(data=16, expert=16), setup=setup_of(model, sequence=4096)))
-    each = [(run.count, layer_seconds(bench(Layout(data=16, expert=16), setup=setup_of(model, sequence=4096)),
-                                      run.layer)["matmul_forward"][0]) for run in (*model.runs, *model.draft_runs)]
+    each = [
+        (
+            run.count,
+            layer_seconds(bench(Layout(data=16, expert=16), setup=setup_of(model, sequence=4096)), run.layer)[
+                "matmul_forward"
+            ][0],
+        )
+        for run in (*model.runs, *model.draft_runs)
+    ]
     assert found.matmul_forward[0] == pytest.approx(sum(count * one for count, one in each) / 62)
 
 

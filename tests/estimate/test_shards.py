@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.estimate.jobs import setup_of, small_model
 
 from suanli.domain.layout import Layout
 from suanli.domain.workload import TuningMethod
@@ -20,7 +21,6 @@ from suanli.estimate.tables import to_table
 from suanli.parts.architectures.count import parameters
 from suanli.parts.architectures.read import named_model
 from suanli.parts.axes.expert import expert_copies
-from tests.estimate.jobs import setup_of, small_model
 
 MODELS = ["LLaMA2-7B", "Qwen/Qwen3-30B-A3B", "GPT-3-175B", "meta-llama/Llama-3.2-1B", "GPT OSS 120B"]
 

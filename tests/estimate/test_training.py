@@ -6,6 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.estimate.jobs import (
+    CALIBRATION,
+    KERNELS,
+    cluster_of,
+    question_of,
+    setup_of,
+    small_model,
+    weighed,
+    with_device,
+    with_links,
+)
 
 from suanli.domain.layout import Layout, Recompute, Sharding
 from suanli.domain.workload import Attention, TuningMethod
@@ -19,17 +30,6 @@ from suanli.estimate.training import estimate_layout, search, training_flop, tra
 from suanli.foundation.equation import ledger
 from suanli.foundation.errors import InfeasibleError, InputError
 from suanli.parts.architectures.read import named_model
-from tests.estimate.jobs import (
-    CALIBRATION,
-    KERNELS,
-    cluster_of,
-    question_of,
-    setup_of,
-    small_model,
-    weighed,
-    with_device,
-    with_links,
-)
 
 COMMUNICATION = (
     "tensor_exposed", "context_exposed", "expert_exposed", "sharding_exposed", "pipeline_exposed", "data_exposed",

@@ -9,10 +9,12 @@ COLUMNS = (
     "recompute", "flash_attention", "framework", "step_time_s", "tokens_per_s_per_gpu", "peak_mem_gb", "notes",
 )  # fmt: skip
 DENSE = {
-    "id": "run-1", "source": "ours", "date": "2024-01-01", "workload": "pretrain", "model_name": "GPT-13B", "arch": "gpt",
+    "id": "run-1", "source": "ours", "date": "2024-01-01", "workload": "pretrain", "model_name": "GPT-13B",
+    "arch": "gpt",
     "layers": "40", "hidden": "5120", "heads": "40", "ffn_hidden": "20480", "vocab": "50257", "gated_mlp": "0",
     "seq_len": "2048", "micro_batch": "2", "global_batch": "256", "gpus": "16", "accelerator": "A100-80GB-SXM",
-    "precision": "bf16", "tp": "2", "pp": "1", "vp": "1", "dp": "8", "cp": "1", "sharding": "zero1", "recompute": "none",
+    "precision": "bf16", "tp": "2", "pp": "1", "vp": "1", "dp": "8", "cp": "1", "sharding": "zero1",
+    "recompute": "none",
     "flash_attention": "1", "framework": "Megatron-LM core", "step_time_s": "30",
 }  # fmt: skip
 

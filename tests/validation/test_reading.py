@@ -1,12 +1,12 @@
 """Hardware, wiring and formats of published runs, told in words."""
 
 import pytest
+from tests.validation.runs import DENSE, write
 
 from suanli.catalogue.load import catalogue
 from suanli.foundation.errors import InputError
 from suanli.validation.reading import load_reading, read_accelerator, read_format, read_system, slices_of
 from suanli.validation.rows import read_records
-from tests.validation.runs import DENSE, write
 
 GIGABIT = 1e9 / 8
 

@@ -1,10 +1,10 @@
 """Tables of runs are read with their lines; wrong cells are all named at once."""
 
 import pytest
+from tests.validation.runs import DENSE, write
 
 from suanli.foundation.errors import InputError
 from suanli.validation.rows import raise_faults, read_records
-from tests.validation.runs import DENSE, write
 
 
 def test_cells_keep_their_line(tmp_path):

@@ -1,6 +1,7 @@
 """Published training runs are predicted at their layout; what is open is filled by defaults and said."""
 
 import pytest
+from tests.validation.runs import DENSE, write
 
 from suanli.catalogue.kernels import load_kernels
 from suanli.catalogue.load import catalogue
@@ -22,7 +23,6 @@ from suanli.validation.training import (
     sharding_of,
     training_rows,
 )
-from tests.validation.runs import DENSE, write
 
 TABLES = (catalogue(), load_kernels(), load_training_calibration(), load_reading())
 

@@ -42,6 +42,4 @@ def validate(path: str | Path) -> ValidationResult:
     from suanli.validation.reading import load_reading
     from suanli.validation.training import training_rows
 
-    return result_of(
-        training_rows(records, catalogue(), load_kernels(), load_training_calibration(), load_reading())
-    )
+    return result_of(training_rows(records, catalogue(), load_kernels(), load_training_calibration(), load_reading()))

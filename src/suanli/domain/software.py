@@ -11,9 +11,9 @@ class Software:
     """A class of training frameworks: how far it fuses passes, hides traffic and launches, and what it keeps.
 
     Shares run from 0 (nothing hidden, nothing kept) to 1. `*_bytes` of states are for one parameter; launches are for
-    one layer and micro-batch. `attention_factor` is how much longer its attention kernels
-    take than the best measured ones. `hopper_share` is what its kernels reach of
-    Hopper's rate, which software written for Ampere does not know how to feed. `sharded_master` says that fully sharded weights are kept in 32 bits (as FSDP does).
+    one layer and micro-batch. `attention_factor` is how much longer its attention kernels take than the best measured
+    ones, `hopper_share` what its kernels reach of Hopper's rate, which software written for Ampere does not know how to
+    feed. `sharded_master` says that fully sharded weights are kept in 32 bits (as FSDP does).
     """
 
     id: str
@@ -59,11 +59,11 @@ class SoftwareEra:
 class TrainingCalibration:
     """Everything that training estimates are calibrated by: classes of software, aliases, cluster-wide terms, bands.
 
-    `aliases` maps words of a framework's name to the id of its class; `sustained` is what long training keeps of the
-    rate that short kernels show, by pattern of accelerator ids (power, clocks); `frozen_bytes` is what one frozen parameter takes in each format; `bands` gives the half-width of the 80 % band as
-    the log of predicted over measured, by class of evidence. Matrices whose
-    sides are no multiples of a tensor-core tile take `misaligned_slowdown` times as long, unfused attention with a head
-    dimension that vector loads cannot split `odd_head_slowdown` times.
+    `aliases` maps words of a framework's name to the id of its class. Matrices whose sides are no multiples of a
+    tensor-core tile take `misaligned_slowdown` times as long, unfused attention with a head dimension that vector loads
+    cannot split `odd_head_slowdown` times. `sustained` is what long training keeps of the rate that short kernels show,
+    by pattern of accelerator ids (power, clocks). `frozen_bytes` is what one frozen parameter takes in each format.
+    `bands` gives the ends of the 80 % band as factors of the prediction, by quantity and class of evidence.
     """
 
     software: Mapping[str, Software]

@@ -1,4 +1,4 @@
-"""What a held-out comparison is made of: measured quantities, what was predicted for them, and how the errors sum up."""
+"""What a comparison with measured runs is made of: quantities, what was predicted for them, how the errors sum up."""
 
 from __future__ import annotations
 

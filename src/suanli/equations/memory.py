@@ -53,9 +53,7 @@ def kept_activation_bytes(
 
 
 @equation(unit="B", source="korthikanti2022")
-def score_activation_bytes(
-    tokens_at_once: Real, keys: Real, heads: Real, tensor: Real, bytes_per_score: Real
-) -> Real:
+def score_activation_bytes(tokens_at_once: Real, keys: Real, heads: Real, tensor: Real, bytes_per_score: Real) -> Real:
     """Bytes that unfused attention keeps of its score matrix: softmax in and out, dropout mask.
 
     A = n s a b / t, b = 5 with 16-bit scores. Source: korthikanti2022.

@@ -115,9 +115,7 @@ def straggler_slowdown(nodes: Real, slowdown_per_doubling: Real) -> Real:
 
 
 @equation(unit="1", source="narayanan2021")
-def model_flop_utilisation(
-    model_flop: Real, accelerators: Real, peak_flop_per_s: Real, step_seconds: Real
-) -> Real:
+def model_flop_utilisation(model_flop: Real, accelerators: Real, peak_flop_per_s: Real, step_seconds: Real) -> Real:
     """Share of the cluster's peak that the model's own arithmetic takes, recomputation left out.
 
     u = F / (n P t). Source: narayanan2021.

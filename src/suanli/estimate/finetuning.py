@@ -22,9 +22,7 @@ def tuned(setup: TrainingSetup, method: TuningMethod, calibration: TrainingCalib
     if method is TuningMethod.FULL:
         return replace(setup, tuning=method, lora_rank=0, frozen_format="")
     frozen = (setup.frozen_format or DOUBLE_QUANTISED) if method is TuningMethod.QLORA else ""
-    return replace(
-        setup, tuning=method, lora_rank=setup.lora_rank or calibration.adapter_rank, frozen_format=frozen
-    )
+    return replace(setup, tuning=method, lora_rank=setup.lora_rank or calibration.adapter_rank, frozen_format=frozen)
 
 
 def estimate_tuning(

@@ -78,9 +78,7 @@ def read_records(path: Path, needed: Iterable[str] = ()) -> tuple[Record, ...]:
             allowed=tr("a table with the columns {names}", names=", ".join(missing)),
         )
     try:
-        return tuple(
-            Record(file=path.name, line=reader.line_num, cells=_cells(row), faults=faults) for row in reader
-        )
+        return tuple(Record(file=path.name, line=reader.line_num, cells=_cells(row), faults=faults) for row in reader)
     except csv.Error as error:
         raise InputError.single(
             place=f"{path.name}:{reader.line_num}", found=str(error), allowed=tr("a CSV table")

@@ -94,9 +94,7 @@ class _Assumed:
         return value
 
 
-def read_run(
-    record: Record, catalogue: Catalogue, reading: Reading, calibration: TrainingCalibration
-) -> Run | str:
+def read_run(record: Record, catalogue: Catalogue, reading: Reading, calibration: TrainingCalibration) -> Run | str:
     """Read a row into a run, or say in words why it cannot be predicted."""
     model = read_run_model(record, reading)
     if model is None:
@@ -254,9 +252,7 @@ def predict_training_row(
         return str(error)
     band, memory = estimate.band, estimate.memory_band
     return {
-        "step_seconds": Prediction(
-            predicted=estimate.step_seconds, low=band.low, high=band.high, assumed=run.assumed
-        ),
+        "step_seconds": Prediction(predicted=estimate.step_seconds, low=band.low, high=band.high, assumed=run.assumed),
         "peak_memory_bytes": Prediction(
             predicted=estimate.memory_bytes, low=memory.low, high=memory.high, assumed=run.assumed
         ),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.estimate.jobs import KERNELS, cluster_of, setup_of, small_model
 
 from suanli.domain.layout import Layout, Sharding
 from suanli.estimate.operators import AXIS_MODULES
@@ -16,7 +17,6 @@ from suanli.parts.axes.expert import expert_copies, expert_tensor
 from suanli.parts.axes.pipeline import hop
 from suanli.parts.axes.sharding import FULL, OPTIMIZER, Parameters, gradients, shards, weights
 from suanli.parts.axes.tensor import joins
-from tests.estimate.jobs import KERNELS, cluster_of, setup_of, small_model
 
 NAMES = sorted(AXES)
 
@@ -198,7 +198,9 @@ def test_every_legal_layout_includes_those_worth_trying():
 
 
 def test_a_broken_rule_is_named_first():
-    rules = broken_rule(job(), table(Layout(data=16), Layout(data=16, micro_batch=3), Layout(data=1, tensor=16, expert=3)))
+    rules = broken_rule(
+        job(), table(Layout(data=16), Layout(data=16, micro_batch=3), Layout(data=1, tensor=16, expert=3))
+    )
     assert rules == ["", "data", "expert"]
 
 
