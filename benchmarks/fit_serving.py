@@ -4,8 +4,8 @@
     python benchmarks/fit_serving.py RUNS.csv --fit      fit every class, write data/calibration/engines.yaml
     python benchmarks/fit_serving.py RUNS.csv --leave-out  fit again without each source, print its errors
 
-Few figures of each class of engines are fitted over all its runs, on log error under a Huber-like loss, starting from
-and weakly tied to the figures in the file. No figure belongs to a source, a model or an accelerator.
+Few figures of each class of engines are fitted over its runs, on absolute log error that counts no more than a doubling,
+changing one figure after the other from those in the file. No figure belongs to a source, a model or an accelerator.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import least_squares
-
 from suanli.catalogue.engines import ENGINE_FILE, find_engine
 from suanli.catalogue.find import accelerator
 from suanli.domain.engine import EngineTable
@@ -43,15 +41,16 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
 """Fitted figures and what they may be: from nothing to what a profiler has ever shown of such engines."""
 STEP_FIGURES = ("kernel_slack", "host_seconds", "rank_host_seconds", "layer_seconds", "sequence_seconds")
 WAIT_FIGURES = ("request_seconds", "front_seconds", "burst_share")
-MOST_TRIES = 8
 PER_CLASS = 220
-"""Runs of a class that a fit looks at, spread evenly over sources, metrics and models."""
+"""Runs of a class that a fit looks at."""
 LEAST_MEASURED = 40
 """Runs on measured kernels from which on a class is fitted to them alone."""
-FLAT = 0.25
-"""Log error from which a run counts by its size rather than its square."""
-TIE = 0.02
-"""Weight of a figure's starting value: its log change of one counts as this much log error of every run together."""
+FLAT = math.log(2)
+"""Log error from which on a run counts no more: software that failed or was not what the table says."""
+TIE = 0.002
+"""Share by which a change must lower the typical error to be kept."""
+FACTORS = ((0.5, 2.0), (0.7, 1.4), (0.85, 1.2))
+"""By what figures are changed, one after the other, from coarse to fine."""
 
 
 def read_rows(path: Path) -> list[ServingRow]:
@@ -80,18 +79,10 @@ def class_of(row: ServingRow, engines: EngineTable) -> str:
 
 
 def spread_out(rows: list[ServingRow], most: int) -> list[ServingRow]:
-    """Return at most so many rows, evenly over sources, metrics, accelerators and models."""
-    groups: dict[tuple[str, ...], list[ServingRow]] = defaultdict(list)
-    for row in rows:
-        groups[(row.source, row.quantity, row.accelerator, row.model)].append(row)
-    picked: list[ServingRow] = []
-    rank = 0
-    while len(picked) < min(most, len(rows)):
-        for members in groups.values():
-            if rank < len(members) and len(picked) < most:
-                picked.append(members[(rank * 7) % len(members)])
-        rank += 1
-    return list(dict.fromkeys(picked))
+    """Return at most so many rows, at even distances through the table."""
+    ordered = sorted(rows, key=lambda row: (row.source, row.model, row.accelerator, row.id))
+    places = np.unique(np.linspace(0, len(ordered) - 1, min(most, len(ordered))).astype(int)) if ordered else []
+    return [ordered[place] for place in places]
 
 
 def on_measured_kernels(row: ServingRow, tables: Tables) -> bool:
@@ -131,19 +122,22 @@ def fit_figures(name: str, asked: tuple[str, ...], rows: list[ServingRow], table
     names = [one for one in asked if getattr(profile, one) > 0]
     if len(sample) < len(names) or not names:
         return {}
-    low, high = (np.log([BOUNDS[one][side] for one in names]) for side in (0, 1))
-    start = np.clip(np.log([getattr(profile, one) for one in names]), low + 1e-6, high - 1e-6)
+    figures = {one: min(max(getattr(profile, one), BOUNDS[one][0]), BOUNDS[one][1]) for one in names}
+    best = typical_error(sample, with_figures(tables, name, figures))
+    for factors in FACTORS:
+        for one in names:
+            for factor in factors:
+                trial = {**figures, one: min(max(figures[one] * factor, BOUNDS[one][0]), BOUNDS[one][1])}
+                error = typical_error(sample, with_figures(tables, name, trial))
+                if error < best * (1 - TIE):
+                    figures, best = trial, error
+    return figures
 
-    def errors(logs: np.ndarray) -> np.ndarray:
-        trial = with_figures(tables, name, dict(zip(names, np.exp(logs).tolist(), strict=True)))
-        told = [log_error(row, trial) for row in sample]
-        tie = TIE * math.sqrt(len(sample)) * (logs - start)
-        return np.concatenate([[0.0 if one is None else one for one in told], tie])
 
-    found = least_squares(
-        errors, start, bounds=(low, high), loss="soft_l1", f_scale=FLAT, diff_step=0.05, max_nfev=MOST_TRIES
-    )
-    return dict(zip(names, np.exp(found.x).tolist(), strict=True))
+def typical_error(rows: list[ServingRow], tables: Tables) -> float:
+    """Return the mean absolute log error of rows, where no row counts more than a doubling."""
+    told = [log_error(row, tables) for row in rows]
+    return float(np.mean([min(abs(one), FLAT) for one in told if one is not None]))
 
 
 def fit_all(rows: list[ServingRow], tables: Tables, only: str = "") -> dict[str, dict[str, float]]:

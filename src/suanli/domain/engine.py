@@ -103,13 +103,13 @@ class ServingConstants:
     """Figures of serving that belong to no engine: activations, speculation, fused passes, spreads of the bands.
 
     `physical_share` is what a device shows of memory over the printed figure (makers print GiB as GB);
-    `activation_copies`
-    is how many times a step's widest activations stand in memory at the peak. `burst_power` is how requests that
-    arrive together grow with those in flight. `acceptance` and `drafts` are of speculative decoding where the setup
-    says no more. `hidden_moves` is how often a norm with its residual moves the hidden state, `inward_moves` how often
-    a rotation or gate moves what the layer's first products made, `expert_passes` how many passes sort tokens to
-    experts and back. `length_variation` is the squared coefficient of variation of answers' lengths where only a mean
-    is known.
+    `activation_copies` is how many times a step's widest activations stand in memory at the peak. `burst_power` is
+    how requests that arrive together grow with those in flight. `stage_stall` is what each further pipeline stage
+    costs the others, `offline_requests` how many requests an offline benchmark holds where a table does not say.
+    `acceptance` and `drafts` are of speculative decoding where the setup says no more. `hidden_moves` is how often
+    a norm with its residual moves the hidden state, `inward_moves` how often a rotation or gate moves what the
+    layer's first products made, `expert_passes` how many passes sort tokens to experts and back. `length_variation`
+    is the squared coefficient of variation of answers' lengths where only a mean is known.
     """
 
     physical_share: float
@@ -118,6 +118,8 @@ class ServingConstants:
     drafts: float
     expert_passes: float
     burst_power: float
+    stage_stall: float
+    offline_requests: float
     hidden_moves: float
     inward_moves: float
     length_variation: float

@@ -64,6 +64,19 @@ def accepted_per_step(acceptance: Real, drafts: Real) -> Real:
     return (1 - acceptance ** (drafts + 1)) / (1 - acceptance)
 
 
+@equation(unit="1", source="huang2019")
+def busy_stages(stages: Real, stall: Real) -> Real:
+    """Mean number of pipeline stages that work at the same time: b = p / (1 + s (p - 1)).
+
+    `stall` s is what each further stage costs all others, since steps of different content take unequal time.
+    Source: huang2019.
+
+    >>> float(busy_stages(1.0, 0.15))
+    1.0
+    """
+    return stages / (1 + stall * (stages - 1))
+
+
 @equation(unit="1", source="agrawal2024")
 def decoding_sequences(resident: Real, decode_steps: Real, prefill_steps: Real) -> Real:
     """How many of the resident sequences decode in a step; the rest are in prefill.

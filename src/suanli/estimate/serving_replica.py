@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from suanli.domain.engine import EngineProfile, ServingConstants, WeightScheme
 from suanli.domain.model import Core, CoreKind, Layer, Matrix, Role
 from suanli.domain.workload import ServingLayout, ServingSetup
+from suanli.equations import batching
 from suanli.parts.devices.electronic import Device
 from suanli.parts.devices.fabric import Fabric
 
@@ -58,7 +59,8 @@ class Replica:
     @property
     def at_once(self) -> float:
         """Pipeline stages that work at the same time."""
-        return float(min(self.layout.pipeline, self.engine.stages_at_once))
+        busy = batching.busy_stages(self.layout.pipeline, self.constants.stage_stall)
+        return float(min(busy, self.engine.stages_at_once))
 
     @property
     def expert_tensor(self) -> float:

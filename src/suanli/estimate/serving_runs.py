@@ -81,6 +81,7 @@ def prefill_run(replica: Replica) -> RunFigures:
 
 
 def offline_run(replica: Replica) -> RunFigures:
-    """Return the figures of a run with more requests than places: as many in flight as cache and engine admit."""
+    """Return the figures of a run of many requests: as many in flight as cache, engine and the run itself admit."""
     alone = replace(replica, engine=replace(replica.engine, front_seconds=0.0, request_seconds=0.0))
-    return steady_run(alone, max(demand_of(replica).resident, 1.0))
+    places = max(demand_of(replica).resident, 1.0)
+    return steady_run(alone, min(places, replica.constants.offline_requests))

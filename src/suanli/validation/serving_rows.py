@@ -190,7 +190,8 @@ def _drive(metric: Metric, notes: str, batch: str, inputs: float, outputs: float
         return Drive.MEMORY
     if "disaggregated" in notes:
         return Drive.APART
-    if metric.quantity == "prefill_tokens_per_s" or (outputs == 0 and inputs > 0):
+    alone = outputs <= 1 and batch == "1"
+    if metric.quantity == "prefill_tokens_per_s" or (outputs == 0 and inputs > 0) or alone:
         return Drive.PREFILL
     if inputs == 0 or "single stream" in notes:
         return Drive.DECODE
