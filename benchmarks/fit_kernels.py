@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +82,6 @@ def fit_device(tables: Tables, one: Measured, skew: tuple[float, float]) -> dict
         "decode": fit_attention(tables, one, figures, "decode"),
         "collectives": fit_collectives(tables, one, figures),
     }
-    for group in ("matmul", "prefill", "decode"):
-        for name, fit in fits[group].items():
-            share = fit.kernel.ceiling_share * one.most_of_peak
-            fits[group][name] = replace(fit, kernel=replace(fit.kernel, ceiling_share=share))
     plain = fits["matmul"]["bf16"].kernel
     memory = fit_pass(tables, one, figures) or (plain.memory_share, plain.floor_seconds)
     text = device_file(one, fits, memory, skew)

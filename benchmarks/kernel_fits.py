@@ -100,7 +100,7 @@ def best(
 def engine_of(figures: Mapping[str, float], number_format: str, units: float) -> Engine:
     """Return what a kernel of a number format runs on."""
     precisions = load_formats()[number_format].precisions
-    peak = next(figures[one.value] for one in precisions if one.value in figures) * figures["most_of_peak"]
+    peak = next(figures[one.value] for one in precisions if one.value in figures)
     return Engine(peak_flop_per_s=peak, memory_bytes_per_s=figures["memory"], compute_units=units)
 
 

@@ -16,8 +16,7 @@ class Measured:
     """A measured device: its folder in the tables, the ids it stands for, its units.
 
     `figures` where no catalogue has it; `cache_bytes` where repeated kernels were timed out of a cache that a model
-    does not fit; `fall_off_like` where its tables of more than two ranks are flawed; `most_of_peak` above 1 where the
-    catalogue says of its peaks that they may be too low.
+    does not fit; `fall_off_like` where its tables of more than two ranks are flawed.
     """
 
     table: str
@@ -28,7 +27,6 @@ class Measured:
     figures: Mapping[str, float] | None = None
     cache_bytes: float = 0.0
     fall_off_like: str = ""
-    most_of_peak: float = 1.0
 
 
 DEVICES = (
@@ -49,10 +47,10 @@ DEVICES = (
     Measured(table="gb300", name="NVIDIA GB300", accelerator="nv-gb300", units=148,
              stands_for=("nv-gb300",)),
     Measured(table="rtx_pro_6000_server", name="NVIDIA RTX PRO 6000 Blackwell Server", accelerator="nv-rtxpro6000",
-             units=188, stands_for=("nv-rtxpro6000",), most_of_peak=2.0, cache_bytes=160e6),
+             units=188, stands_for=("nv-rtxpro6000",), cache_bytes=160e6),
     Measured(table="b60", name="Intel Arc Pro B60", accelerator="intel-arc-b60", units=20,
              stands_for=("intel-arc-b60", "intel-b60*"),
-             figures={"bf16": 98.304e12, "memory": 456e9, "link": 31.5e9, "most_of_peak": 1.0}),
+             figures={"bf16": 98.304e12, "memory": 456e9, "link": 31.5e9}),
 )  # fmt: skip
 
 
@@ -68,5 +66,4 @@ def accelerator_figures(one: Measured) -> dict[str, float]:
     out["memory"] = si(said["memory_bandwidth"], "B/s")
     joined = said["link"].get("per_direction") or said["host_link"]
     out["link"] = si(joined, "B/s")
-    out["most_of_peak"] = one.most_of_peak
     return out
