@@ -177,9 +177,8 @@ def test_latent_attention_goes_by_name(tmp_path):
     [
         ({"model_name": "Nonesuch", "hidden": "", "heads": ""}, "Nonesuch"),
         ({"accelerator": "Abacus"}, "Abacus"),
-        ({"gpus": ""}, "number of accelerators"),
+        ({"gpus": "", "dp": ""}, "number of accelerators"),
         ({"precision": "int3"}, "int3"),
-        ({"framework": "Lisp"}, "Lisp"),
         ({"model_name": "sizeless", "layers": ""}, "sizeless"),
     ],
 )
@@ -211,3 +210,26 @@ def test_wrong_cells_are_told_all_at_once(tmp_path):
 def test_nothing_is_looked_up_by_a_run_s_id_or_source(tmp_path):
     one, other = predicted(tmp_path), predicted(tmp_path, id="bloom-001", source="llm-foundry benchmarking README")
     assert one == other
+
+
+@pytest.mark.parametrize(("sharding", "usual"), [("fsdp", "torch_eager"), ("zero1", "megatron_core")])
+def test_an_unknown_framework_works_as_others_that_shard_alike(tmp_path, sharding, usual):
+    found = run(tmp_path, framework="Lisp", sharding=sharding)
+    assert found.setup.framework == usual
+    assert f"framework = {usual}" in found.assumed
+
+
+def test_accelerators_follow_from_the_degrees_where_they_are_not_given(tmp_path):
+    assert run(tmp_path, gpus="").accelerators == 16
+
+
+def test_a_timed_run_without_a_batch_is_measured_and_predicted_over_the_same_tokens(tmp_path):
+    cells = {"step_time_s": "", "tokens_per_s_per_gpu": "1000", "global_batch": "", "workload": "sft"}
+    (measured,) = measured_quantities(record(tmp_path, **cells))
+    found = run(tmp_path, **cells)
+    tokens = found.setup.global_batch * found.setup.sequence_tokens
+    assert measured.measured == tokens / (1000 * 16)
+
+
+def test_the_narrowest_of_several_formats_counts(tmp_path):
+    assert run(tmp_path, precision="bf16 + fp8").setup.number_format == "fp8"

@@ -84,9 +84,12 @@ def read_system(record: Record, accelerator: Accelerator, catalogue: Catalogue, 
 
 
 def read_format(record: Record, reading: Reading) -> Format:
-    """Read a row's precision. Raises InputError where it is not known."""
+    """Read a row's precision, the narrowest where it names several. Raises InputError where none is known."""
     said = record.text("precision") or reading.defaults["precision"]
     if said not in reading.formats:
+        spelled = [name for name in reading.formats if name in re.split(r"[^a-z0-9]+", said.lower())]
+        if spelled:
+            return reading.formats[spelled[-1]]
         raise InputError.single(
             place=f"{record.file}:{record.line}: precision", found=f"'{said}'", allowed=", ".join(reading.formats)
         )

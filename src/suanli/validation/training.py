@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from suanli.domain.hardware import Cluster, Precision
 from suanli.domain.kernel import KernelTable
 from suanli.domain.layout import Layout, Recompute, Sharding
 from suanli.domain.result import TrainingEstimate
-from suanli.domain.software import TrainingCalibration
+from suanli.domain.software import Software, TrainingCalibration
 from suanli.domain.validation import PREDICTED, MeasuredQuantity, Prediction, ValidationRow
 from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
 from suanli.estimate.software import find_software
@@ -72,7 +73,12 @@ def measured_quantities(record: Record) -> list[MeasuredQuantity]:
 
 
 def _tokens(record: Record) -> float:
-    return float((record.count("seq_len") or DEFAULT_SEQUENCE) * (record.count("global_batch") or DEFAULT_BATCH))
+    return float(_sequence(record) * (record.count("global_batch") or DEFAULT_BATCH))
+
+
+def _sequence(record: Record) -> int:
+    longest = LONGEST.search(record.text("notes"))
+    return record.count("seq_len") or (int(longest.group(1)) if longest else DEFAULT_SEQUENCE)
 
 
 DEFAULT_SEQUENCE = 2048
@@ -103,15 +109,15 @@ def read_run(record: Record, catalogue: Catalogue, reading: Reading, calibration
     if accelerator is None:
         return tr("accelerator '{name}' is not in the catalogue", name=record.text("accelerator"))
     system = read_system(record, accelerator, catalogue, reading)
-    accelerators = record.count("gpus")
+    accelerators = accelerators_of(record)
     if accelerators is None:
         return tr("the number of accelerators is not given")
     try:
         form = read_format(record, reading)
-        software = find_software(calibration, framework_of(record), record.text("date"))
     except SuanliError as error:
         return str(error)
     assumed = _Assumed(record)
+    software = software_of(record, calibration, assumed)
     tuning = TUNING.get(record.text("workload"))
     setup = TrainingSetup(
         model=model,
@@ -127,12 +133,7 @@ def read_run(record: Record, catalogue: Catalogue, reading: Reading, calibration
         frozen_format=form.frozen,
     )
     layout = read_layout(record, accelerators, setup, software.sharded_master > 0, assumed)
-    batch = record.count("global_batch")
-    if batch is None:
-        batch = DEFAULT_BATCH if layout is None else layout.data * layout.micro_batch * layout.pipeline
-        if record.text("workload") == "pretrain" and record.text("tokens_per_s_per_gpu"):
-            batch = DEFAULT_BATCH
-        assumed.said.append(f"global_batch = {batch}")
+    batch = batch_of(record, layout, assumed)
     return Run(
         id=record.text("id"),
         source=record.text("source"),
@@ -145,6 +146,36 @@ def read_run(record: Record, catalogue: Catalogue, reading: Reading, calibration
     )
 
 
+def accelerators_of(record: Record) -> int | None:
+    """Read how many accelerators a run used: its column, or the product of the degrees where all are given."""
+    degrees = [record.count(column) for column in ("dp", "tp", "pp")]
+    given = record.count("gpus")
+    if given is not None or None in degrees:
+        return given
+    return math.prod(degree for degree in degrees if degree) * (record.count("cp") or 1)
+
+
+def software_of(record: Record, calibration: TrainingCalibration, assumed: _Assumed) -> Software:
+    """Find the class of a run's framework; one that is not known is taken to work as others that shard alike."""
+    try:
+        return find_software(calibration, framework_of(record), record.text("date"))
+    except SuanliError:
+        usual = "torch_eager" if sharding_of(record, False)[0] is Sharding.FULL else "megatron_core"
+        assumed.said.append(f"framework = {usual}")
+        return calibration.software[usual]
+
+
+def batch_of(record: Record, layout: Layout | None, assumed: _Assumed) -> int:
+    """Read the global batch; unsaid, the default for timed runs, one round of the pipeline for memory alone."""
+    given = record.count("global_batch")
+    if given is not None:
+        return given
+    timed = record.text("step_time_s") or record.text("tokens_per_s_per_gpu")
+    batch = DEFAULT_BATCH if timed or layout is None else layout.data * layout.micro_batch * layout.pipeline
+    assumed.said.append(f"global_batch = {batch}")
+    return batch
+
+
 def framework_of(record: Record) -> str:
     """Read the framework; a run that its notes call eager ran without the compiler that its framework may use."""
     name = record.text("framework") or "megatron"
@@ -154,12 +185,9 @@ def framework_of(record: Record) -> str:
 
 def sequence_of(record: Record, assumed: _Assumed) -> int:
     """Read the sequence length: its column, the longest sample that the notes tell of, or the default."""
-    given = record.count("seq_len")
-    if given is not None:
-        return given
-    longest = LONGEST.search(record.text("notes"))
-    length = int(longest.group(1)) if longest else DEFAULT_SEQUENCE
-    assumed.said.append(f"seq_len = {length}")
+    length = _sequence(record)
+    if record.count("seq_len") is None:
+        assumed.said.append(f"seq_len = {length}")
     return length
 
 
