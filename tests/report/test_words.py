@@ -9,13 +9,13 @@ from suanli.domain.scenario import Layer
 from suanli.estimate import compose, memory, serving_step
 from suanli.foundation.figure import Kind
 from suanli.foundation.language import set_language
-from suanli.procure import costs
+from suanli.procure import costs, solve
 from suanli.report import words
 
 CAUSES = sorted({*compose.CAUSES, *memory.MEMORY_CAUSES, *serving_step.CAUSES, "cache", "activations", "runtime"})
 CATEGORIES = (costs.RESALE, costs.PURCHASE, costs.RENT, costs.COMMITMENT, "power", "colocation", "maintenance", "staff")
 SHARES = ("network", "storage", "installation")
-STATES = ("optimal_within_gap", "time_limit", "infeasible")
+STATES = (solve.OPTIMAL, solve.TIME_LIMIT, solve.NO_INCUMBENT, solve.INFEASIBLE)
 HELD: list[StrEnum] = [*Tenure]
 
 

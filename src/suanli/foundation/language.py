@@ -40,3 +40,8 @@ def tr(message: str, /, **values: object) -> str:
     """Translate an English message and fill in its {named} values."""
     told = _messages(_language.get()).gettext(message)
     return told.format(**values) if values else told
+
+
+def tell(text: str) -> str:
+    """Translate a text of the package's own data where the catalogue knows it; a user's own text stays as it is."""
+    return _messages(_language.get()).gettext(text) if text else text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from suanli.domain.plan import Plan, Source
 from suanli.domain.result import Band
 from suanli.foundation.figure import Figure
-from suanli.foundation.language import tr
+from suanli.foundation.language import tell, tr
 from suanli.report import numbers
 from suanli.report.words import listed, word
 
@@ -18,7 +18,7 @@ def source_text(plan: Plan, key: str) -> str:
 
 def told_source(source: Source) -> str:
     """Say one source with its date and licence."""
-    return listed((source.title or source.key, source.date, source.licence))
+    return listed((tell(source.title) or source.key, source.date, source.licence))
 
 
 def of_price(plan: Plan, source: str, kind: str = "") -> str:
@@ -34,7 +34,7 @@ def of_figure(plan: Plan, figure: Figure) -> str:
         figure.date,
         word(str(figure.kind)),
         tr("range {span}", span=span) if figure.range_given else tr("range {span} (default of its kind)", span=span),
-        figure.note,
+        tell(figure.note),
     ]
     return " · ".join(part for part in parts if part)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from suanli.domain.plan import Alternative, Flip, Option, Order, Plan, Rent, WorkloadPlan
-from suanli.foundation.language import tr
+from suanli.foundation.language import tell, tr
 from suanli.report import numbers, provenance
 from suanli.report.layouts import layout_words
 from suanli.report.words import listed, readable, word
@@ -242,7 +242,7 @@ def assumed(plan: Plan) -> Table:
         span = numbers.band(numbers.quantity(figure.low, figure.unit), numbers.quantity(figure.high, figure.unit))
         made.append(
             (
-                cell(readable(item.name), note=figure.note),
+                cell(tell(readable(item.name)), note=tell(figure.note)),
                 cell(numbers.quantity(figure.value, figure.unit), provenance.of_figure(plan, figure)),
                 cell(span, "" if figure.range_given else tr("the default range of its kind")),
                 cell(word(str(figure.kind))),
@@ -260,7 +260,7 @@ def sources(plan: Plan) -> Table:
     made = _rows(
         (
             cell(item.key),
-            Cell(text=item.title or item.key, link=safe_link(item.url)),
+            Cell(text=tell(item.title) or item.key, link=safe_link(item.url)),
             cell(item.date),
             cell(item.licence),
         )

@@ -93,6 +93,7 @@ def option_words() -> dict[str, str]:
         "wait": tr("wait"),
         "optimal_within_gap": tr("within the promised gap"),
         "time_limit": tr("stopped at the time limit"),
+        "no_incumbent": tr("no plan was found in time"),
         "infeasible": tr("cannot be had"),
     }
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from suanli.domain.plan import Order, Plan, Rent
-from suanli.foundation.language import tr
+from suanli.foundation.language import tell, tr
 from suanli.report import numbers, tables
 from suanli.report.cash_sheet import payment_offset, write_cash
 from suanli.report.files import write_whole
 from suanli.report.layouts import layout_words
 from suanli.report.sheets import Book, Sheet, Value
 from suanli.report.tables import Table
-from suanli.report.words import word
+from suanli.report.words import readable, word
 
 
 def write(plan: Plan, path: Path) -> Path:
@@ -85,7 +85,17 @@ def _write_inputs(book: Book, plan: Plan) -> Sheet:
         source = next((one.title for one in plan.sources if one.key == figure.source), figure.source)
         kind = word(str(figure.kind))
         sheet.row(
-            [item.name, figure.value, figure.unit, figure.low, figure.high, kind, figure.date, source, figure.note]
+            [
+                tell(readable(item.name)),
+                figure.value,
+                figure.unit,
+                figure.low,
+                figure.high,
+                kind,
+                figure.date,
+                tell(source),
+                tell(figure.note),
+            ]
         )
     sheet.skip()
     sheet.heading([tr("Not known")])
