@@ -4,14 +4,16 @@
     python benchmarks/fit_serving.py RUNS.csv --fit      fit every class, write data/calibration/engines.yaml
     python benchmarks/fit_serving.py RUNS.csv --leave-out  fit again without each source, print its errors
 
-Few figures of each class of engines are fitted over its runs, on absolute log error that counts no more than a doubling,
-changing one figure after the other from those in the file. No figure belongs to a source, a model or an accelerator.
+Few figures of each class of engines are fitted over its runs, on absolute log error that counts no more than a
+doubling, changing one figure after the other from those in the file. No figure belongs to a source, a model or an
+accelerator.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 import math
 import re
 from collections import defaultdict
@@ -20,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+
 from suanli.catalogue.engines import ENGINE_FILE, find_engine
 from suanli.catalogue.find import accelerator
 from suanli.domain.engine import EngineTable
@@ -51,6 +54,13 @@ TIE = 0.002
 """Share by which a change must lower the typical error to be kept."""
 FACTORS = ((0.5, 2.0), (0.7, 1.4), (0.85, 1.2))
 """By what figures are changed, one after the other, from coarse to fine."""
+
+
+STAND_INS: Mapping[str, str] = {
+    "vllm_v0": "vllm_v1", "vllm_v1": "sglang", "sglang": "vllm_v1", "trtllm": "sglang", "llamacpp": "trtllm",
+    "deepspeed": "trtllm", "deepspeed_mii": "vllm_v0", "compiled_graph": "trtllm", "mindie": "sglang",
+}  # fmt: skip
+"""Whose figures a class starts from when a source is left out, so that nothing of that source remains in them."""
 
 
 def read_rows(path: Path) -> list[ServingRow]:
@@ -157,6 +167,14 @@ def fit_all(rows: list[ServingRow], tables: Tables, only: str = "") -> dict[str,
     return fitted
 
 
+def unseen_figures(name: str, others: list[ServingRow], tables: Tables) -> dict[str, float]:
+    """Fit one class to other sources' runs alone; where they have none, take a kindred class's figures."""
+    seen = [row for row in others if class_of(row, tables.engines) == name]
+    neutral = tables.engines.profiles[STAND_INS.get(name, "vllm_v1")]
+    start = {figure: getattr(neutral, figure) for figure in BOUNDS}
+    return start | (fit_class(name, seen, with_figures(tables, name, start)) if seen else {})
+
+
 def write_figures(fitted: Mapping[str, Mapping[str, float]], path: Path = ENGINE_FILE) -> None:
     """Write fitted figures into the engine file, each in its place."""
     lines, current = [], ""
@@ -194,6 +212,7 @@ def main() -> None:
     parser.add_argument("--fit", action="store_true")
     parser.add_argument("--leave-out", action="store_true")
     parser.add_argument("--only", default="")
+    parser.add_argument("--save", type=Path, help="where the log errors go, as JSON")
     asked = parser.parse_args()
     rows, tables = read_rows(asked.runs), default_tables()
     if asked.fit:
@@ -205,16 +224,16 @@ def main() -> None:
         used = tables
         if asked.leave_out:
             others = [row for row in rows if row.source != source]
-            classes = {class_of(row, tables.engines) for row in own}
-            for name in sorted(classes):
-                seen = [row for row in others if class_of(row, tables.engines) == name]
-                used = with_figures(used, name, fit_class(name, seen, tables) if seen else {})
+            for name in sorted({class_of(row, tables.engines) for row in own}):
+                used = with_figures(used, name, unseen_figures(name, others, tables))
         for row in own:
             error = log_error(row, used)
             if error is not None:
                 groups[f"{source}: {row.quantity}"].append(error)
     for title, errors in groups.items():
         print_errors(title, errors)
+    if asked.save:
+        asked.save.write_text(json.dumps(groups), encoding="utf-8")
     print_errors("all", [error for errors in groups.values() for error in errors])
 
 
