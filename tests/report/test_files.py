@@ -59,3 +59,12 @@ def test_a_new_file_has_the_rights_of_any_new_file(tmp_path: Path) -> None:
     (tmp_path / "plain").write_bytes(b"")
     files.write_whole(tmp_path / "report.html", b"")
     assert (tmp_path / "report.html").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_missing_package_is_told_with_how_to_get_it() -> None:
+    with pytest.raises(InputError, match=r"suanli\[report\]"):
+        files.needed("no_such_package_of_anybody")
+
+
+def test_a_package_that_is_there_is_loaded() -> None:
+    assert files.needed("json").dumps([1]) == "[1]"

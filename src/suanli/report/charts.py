@@ -156,6 +156,7 @@ def pareto(plan: Plan) -> Chart:
         for month, cost, name in plan.pareto
         if month
     ]
+    rows.sort(key=lambda row: bool(row["chosen"]))  # drawn last, on top of one that lies in the same place
     place_words(rows)
     chosen = {"condition": {"test": "datum.chosen", "value": ACCENT}, "value": MUTED}
     tips = tip_fields(("name", tr("Plan")), ("when", tr("Training done in")), ("told", tr("Cost in today's money")))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
@@ -46,3 +48,15 @@ def _fault(path: Path, error: OSError) -> InputError:
     return InputError.single(
         place=str(path), found=error.strerror or str(error), allowed=tr("a place where files may be written")
     )
+
+
+def needed(package: str) -> Any:
+    """Load a package of the report extra. Raises InputError that says how to get it where it is not installed."""
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        raise InputError.single(
+            place="report",
+            found=tr("the package {name} is not installed", name=package),
+            allowed="pip install 'suanli[report]'",
+        ) from error

@@ -13,7 +13,7 @@ from typing import Any
 from suanli.domain.plan import Plan
 from suanli.foundation.language import language, tr
 from suanli.report import charts, story, tables
-from suanli.report.files import write_whole
+from suanli.report.files import needed, write_whole
 from suanli.report.grammar import Chart
 from suanli.report.words import word
 
@@ -102,8 +102,7 @@ def _policy(scripts: list[str]) -> str:
 
 def whole(text: str) -> Any:
     """Mark up a sentence so that no line breaks within a month or an amount; everything else is escaped."""
-    import markupsafe
-
+    markupsafe = needed("markupsafe")
     return markupsafe.Markup(WHOLE.sub(r'<span class="w">\g<0></span>', str(markupsafe.escape(text))))
 
 
@@ -115,8 +114,7 @@ def _text(name: str) -> str:
 
 @functools.cache
 def _template() -> Any:
-    import jinja2
-
+    jinja2 = needed("jinja2")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER / "templates"),
         autoescape=True,

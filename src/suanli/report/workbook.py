@@ -15,7 +15,7 @@ from suanli.domain.plan import Order, Plan, Rent
 from suanli.foundation.language import tell, tr
 from suanli.report import numbers, tables
 from suanli.report.cash_sheet import payment_offset, write_cash
-from suanli.report.files import write_whole
+from suanli.report.files import needed, write_whole
 from suanli.report.layouts import layout_words
 from suanli.report.sheets import Book, Sheet, Value
 from suanli.report.tables import Table
@@ -30,8 +30,7 @@ def write(plan: Plan, path: Path) -> Path:
 
 def content(plan: Plan) -> bytes:
     """Return the workbook of a plan as bytes, in the language in force."""
-    import xlsxwriter
-
+    xlsxwriter = needed("xlsxwriter")
     memory = io.BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     file = xlsxwriter.Workbook(memory, {**options, "nan_inf_to_errors": True})
