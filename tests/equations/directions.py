@@ -1,0 +1,132 @@
+"""What every formula does when one of its arguments grows, and between which bounds each argument is meant.
+
+A direction is said once for each argument: `+` never less, `-` never more, `?` either (a sweet spot, or rounding to
+whole tiles or stages). Bounds are of the argument's meaning, not of the code: shares from 0 to 1, degrees from 1.
+"""
+
+DIRECTIONS = {
+    # continuous batching
+    "touched_experts": "experts+ chosen+ rows+",
+    "cached_sequences": "pool_bytes+ sequence_bytes- sequence_limit+",
+    "sequence_cache_length": "inputs+ outputs+ reserved_share+",
+    "accepted_per_step": "acceptance+ drafts+",
+    "busy_stages": "stages+ stall-",
+    "decoding_sequences": "resident+ decode_steps+ prefill_steps-",
+    "prefill_per_step": "decoding+ inputs+ decode_steps-",
+    "mean_step_seconds": "decode_step_seconds+ mixed_step_seconds+ mixed_share?",
+    "requests_per_s": "sequences+ residence_seconds-",
+    "queue_wait_seconds": "service_seconds+ utilisation+ arrival_variation+",
+    "burst_wait_seconds": "service_seconds+ together+",
+    "step_overhead_seconds": "layers+ sequences+ layer_seconds+ host_seconds+ sequence_seconds+",
+    "hidden_step_seconds": "device_seconds+ host_seconds+ overlap_sharpness-",
+    "paired_rate_per_s": "first_per_s+ second_per_s+",
+    "replicas_needed": "demand_per_s+ replica_per_s- headroom+",
+    # collectives and wiring
+    "traffic_share": "ranks+ passes+",
+    "tier_latency_seconds": "ranks+ base_seconds+ hop_seconds+",
+    "tier_transfer_seconds": "sent_bytes+ link_bytes_per_s- link_share- half_bytes+ ramp_power?",
+    "two_tier_seconds": "inner_transfer_seconds+ outer_transfer_seconds+ inner_latency_seconds+ outer_latency_seconds+",
+    "mesh_pair_bytes_per_s": "link_bytes_per_s+ domain-",
+    "pair_bytes_per_s": "link_bytes_per_s+ shares-",
+    # demand and energy
+    "grown_requests_per_s": "first_requests_per_s+ growth+ elapsed_periods+ most_requests_per_s+",
+    "facility_watts": "system_watts+ pue+",
+    "drawn_watts": "peak_watts+ idle_share+ utilisation+",
+    "energy_joules": "mean_watts+ elapsed_seconds+",
+    "energy_cost": "drawn_joules+ price_per_joules+",
+    "carbon_kilograms": "drawn_joules+ kilograms_per_joules+",
+    # money
+    "present_value": "amount+ rate- periods-",
+    "rate_of_period": "yearly_rate+ periods_per_year-",
+    "annuity": "present+ rate+ periods-",
+    "straight_line_value": "price+ residual+ age_years- life_years+",
+    "declining_value": "price+ yearly_loss- age_years-",
+    "resale_value": "new_price+ first_year_loss- later_loss- age_years-",
+    "trended_price": "price+ change+ elapsed_periods+",
+    "evidence_weight": "age_months- half_life_months+",
+    "shrunk": "seen+ seen_error? prior+ prior_error?",
+    "shrunk_error": "seen_error+ prior_error+",
+    "slope_error": "noise+ square_sum-",
+    "carried_log_price": "log_price+ log_trend+ age_months+ most_months+",
+    "quote_error": "spread+ drift+ age_months+ basis_error+",
+    "band_factor": "error+ deviations+",
+    # memory of training
+    "state_bytes": "parameters+ bytes_per_parameter+ shards-",
+    "first_stage_in_flight": "micro_batches+ pipeline+ interleave?",
+    "kept_activation_bytes": "tokens_at_once+ whole_bytes_per_position+ split_bytes_per_position+ tensor- whole_split-",
+    "score_activation_bytes": "tokens_at_once+ keys+ heads+ tensor- bytes_per_score+",
+    "logits_bytes": "tokens_at_once+ vocabulary+ tensor- bytes_per_logit+",
+    "held_bytes": "state_bytes+ live_bytes+ reserved_bytes+ fragmentation+",
+    # pipelines and steps
+    "micro_batches": "global_batch+ data- micro_batch-",
+    "fullest_stage_layers": "layers+ pipeline? interleave?",
+    "last_stage_layers": "layers? pipeline? interleave?",
+    "slowest_stage_seconds": "layer_seconds+ fullest_layers+ last_layers+ first_extra_seconds+ last_extra_seconds+",
+    "bubble_seconds": "mean_stage_seconds+ pipeline+ interleave-",
+    "exposed_seconds": "transfer_seconds+ cover_seconds- hidden_share-",
+    "launch_bound_seconds": "launches+ launch_seconds+ device_seconds-",
+    "straggler_slowdown": "nodes+ slowdown_per_doubling+",
+    "model_flop_utilisation": "model_flop+ accelerators- peak_flop_per_s- step_seconds-",
+    # failures
+    "cluster_mtbf_seconds": "nodes- failures_per_s-",
+    "pessimistic_mtbf_seconds": "mtbf_seconds+ factor-",
+    "young_interval_seconds": "write_seconds+ mtbf_seconds+",
+    "checkpoint_interval_seconds": "write_seconds? mtbf_seconds+",
+    "goodput": "interval_seconds? write_seconds- restart_seconds- mtbf_seconds+",
+    "lost_seconds": "interval_seconds+ write_seconds+ restart_seconds+",
+    "finish_seconds": "work_seconds+ progress_share- failure_seconds+ mtbf_seconds- deviations+",
+    # kernels
+    "tile_height": "rows+ tile_rows+ least_tile_rows?",
+    "busy_waves": "tiles+ compute_units- wave_softness+",
+    "tiled_matmul_flop": "rows+ inner+ columns+ groups+ tile_rows? least_tile_rows? tile_columns? compute_units? "
+    "wave_softness+ inner_ramp+ multiply_add_flop+",
+    "matmul_traffic_bytes": "rows+ inner+ columns+ groups+ weight_bytes_per_element+ activation_bytes_per_element+ "
+    "output_bytes_per_element+",
+    "chain_seconds": "steps+ root_step_seconds+",
+    "kernel_seconds": "work_flop+ moved_bytes+ peak_flop_per_s- memory_bytes_per_s- ceiling_share- memory_share- "
+    "overlap_sharpness- fixed_seconds+",
+    "attended_keys": "queries- keys+ causal-",
+    "tiled_attention_flop": "queries? attended+ heads? kv_heads? head_dims+ sequences+ tile_rows? least_tile_rows? "
+    "compute_units? wave_softness+ key_ramp+ softmax_dims+ products+ multiply_add_flop+",
+    "attention_traffic_bytes": "queries+ keys+ heads+ query_dims+ cached_dims+ sequences+ "
+    "activation_bytes_per_element+ kv_bytes_per_element+",
+    "score_traffic_bytes": "queries+ keys+ heads+ sequences+ passes+ score_bytes_per_element+",
+    "pass_seconds": "moved_bytes+ memory_bytes_per_s- memory_share- floor_seconds+",
+    "expert_imbalance": "ranks+ tokens_per_rank+ skew+ half_tokens-",
+    # operations of a transformer
+    "matrix_parameters": "inputs+ outputs+ bias+",
+    "matrix_flop": "flop_per_multiply_add+ positions+ inputs+ outputs+ active+",
+    "full_pairs": "positions+",
+    "causal_pairs": "positions+ reach+",
+    "strided_pairs": "positions+ stride-",
+    "attention_flop": "flop_per_multiply_add+ pairs+ heads+ qk_width+ v_width+",
+    "index_flop": "flop_per_multiply_add+ pairs+ index_heads+ index_width+",
+    "state_flop": "flop_per_multiply_add+ positions+ state_elements+ passes+",
+    "stored_bytes": "elements+ element_bytes+",
+    "cached_positions": "positions+ window+",
+}
+"""Each formula, its arguments in order, and the direction of each."""
+
+SHARES = {
+    "acceptance", "arrival_variation", "ceiling_share", "change", "causal", "first_year_loss", "fragmentation", "growth",
+    "headroom", "hidden_share", "idle_share", "later_loss", "link_share", "memory_share", "mixed_share",
+    "progress_share", "ramp_power", "rate", "reserved_share", "skew", "slowdown_per_doubling", "stall", "utilisation",
+    "wave_softness", "yearly_loss", "yearly_rate", "drift", "spread", "basis_error", "error", "log_trend",
+}  # fmt: skip
+"""Arguments between 0 and 1."""
+WHOLE = {
+    "chosen", "columns", "compute_units", "data", "decode_steps", "domain", "drafts", "elapsed_periods", "experts",
+    "fullest_layers", "global_batch", "groups", "heads", "inputs", "interleave", "inner", "keys", "kv_heads", "last_layers",
+    "layers", "least_tile_rows", "micro_batch", "micro_batches", "nodes", "outputs", "periods", "pipeline", "positions",
+    "queries", "ranks", "reach", "rows", "sequences", "shards", "shares", "stages", "stride", "tensor", "tile_columns",
+    "tile_rows", "tiles", "together", "tokens_at_once", "vocabulary", "whole_split", "window",
+}  # fmt: skip
+"""Arguments that count things, from 1."""
+RANGES = {
+    "chosen": (1, 8), "experts": (8, 64), "pipeline": (1, 8), "interleave": (1, 4), "layers": (64, 128),
+    "queries": (1, 64), "keys": (64, 512), "overlap_sharpness": (1, 12), "pue": (1, 2), "factor": (1, 3),
+    "failures_per_s": (1e-9, 1e-6), "write_seconds": (1, 60), "restart_seconds": (1, 600), "interval_seconds": (60, 3600),
+    "mtbf_seconds": (4000, 40000), "life_years": (3, 8), "deviations": (0, 2), "domain": (2, 64), "ranks": (1, 64),
+    "residual": (1, 40), "price": (50, 100), "heads": (8, 64), "kv_heads": (1, 8),
+}  # fmt: skip
+"""Arguments whose meaning asks for bounds of their own."""
