@@ -9,6 +9,16 @@ from suanli.foundation.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Holding:
+    """Systems that one has already, and from which month they can be used."""
+
+    month: str
+    system_id: str
+    system_name: str
+    systems: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
     """A purchase: when it is placed and arrives, how many systems, at what price each."""
 
@@ -184,3 +194,4 @@ class Plan:
     sources: tuple[Source, ...]
     suanli_version: str
     discount_rate_per_year: float
+    holdings: tuple[Holding, ...] = ()

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from suanli.catalogue.load import Catalogue
 from suanli.domain.kernel import KernelTable
 from suanli.domain.model import Model
-from suanli.domain.plan import Alternative, Option, Plan
+from suanli.domain.plan import Alternative, Holding, Option, Plan
 from suanli.domain.procurement import Problem, Solution
-from suanli.domain.scenario import Scenario, TrainingJob
+from suanli.domain.scenario import FleetItem, Scenario, TrainingJob
 from suanli.foundation.errors import InfeasibleError
-from suanli.foundation.language import tr
+from suanli.foundation.language import language, tr
 from suanli.planner.alternatives import TiedHand, tied_hands
 from suanli.planner.candidates import Candidate, Market, find_candidates
 from suanli.planner.flips import find_flips
@@ -82,7 +82,7 @@ def plan(
     options = [best, *(alternative.option for alternative in alternatives if alternative.option is not None)]
     return Plan(
         scenario=scenario.path,
-        title=scenario.title,
+        title=(language() == "zh" and scenario.title_zh) or scenario.title,
         as_of=scenario.as_of,
         region=scenario.region,
         currency=scenario.currency,
@@ -96,6 +96,16 @@ def plan(
         sources=sources_of(catalogue, market, ground, scenario),
         suanli_version=version,
         discount_rate_per_year=scenario.discount_rate_per_year,
+        holdings=tuple(_holding(item, catalogue) for item in scenario.fleet),
+    )
+
+
+def _holding(item: FleetItem, catalogue: Catalogue) -> Holding:
+    return Holding(
+        month=item.available_month,
+        system_id=item.system_id,
+        system_name=catalogue.systems[item.system_id].name,
+        systems=item.systems,
     )
 
 
