@@ -43,3 +43,11 @@ def test_every_column_may_be_blank_but_the_measured_one(tmp_path):
     (found,) = validate(write(tmp_path / "runs.csv", row, columns=COLUMNS)).rows
     assert found.status == "predicted"
     assert len(found.assumed) > 2
+
+
+def test_a_user_s_table_may_leave_columns_out(tmp_path):
+    kept = ("id", "model_name", "arch", "layers", "hidden", "heads", "accelerator", "gpus", "tp", "peak_mem_gb")
+    row = {column: DENSE.get(column, "40") for column in kept}
+    (found,) = validate(write(tmp_path / "runs.csv", row, columns=kept)).rows
+    assert found.quantity == "peak_memory_bytes"
+    assert found.status == "predicted"

@@ -88,3 +88,9 @@ def test_validation_prints_tables_for_documents(tmp_path):
     shown = told("validate", str(write(tmp_path / "runs.csv", {**DENSE, "source": "ours"})), "--markdown").stdout
     assert "## By source" in shown
     assert "| step_seconds · ours | 1 | 1 |" in shown
+
+
+def test_people_read_a_layout_in_words():
+    shown = told("train", *MODEL, "--tp", "2", "--micro-batch", "4", "--recompute", "full").stdout
+    assert "dp4 tp2 mbs4" in shown
+    assert "full recompute" in " ".join(shown.split())

@@ -276,3 +276,17 @@ def test_memory_is_refused_where_it_is_not_known():
 def test_a_narrow_margin_leaves_less():
     wide, narrow = question_of(margin=0.0), question_of(margin=0.1)
     assert narrow.capacity_bytes == pytest.approx(0.9 * wide.capacity_bytes)
+
+
+def test_frozen_weights_count_two_passes_of_three():
+    setup = setup_of(named_model("LLaMA2-7B"))
+    assert training_flop(tuned(setup, TuningMethod.LORA, CALIBRATION)) == pytest.approx(training_flop(setup) * 2 / 3)
+
+
+def test_packed_weights_take_time_to_unpack():
+    setup = setup_of(named_model("LLaMA2-7B"), batch=32)
+    lora, qlora = (
+        estimate_tuning(setup, method, cluster_of(2), Layout(data=16), KERNELS)
+        for method in (TuningMethod.LORA, TuningMethod.QLORA)
+    )
+    assert qlora.seconds_by_cause["memory_passes"] > lora.seconds_by_cause["memory_passes"]

@@ -18,7 +18,7 @@ def validate(path: str | Path) -> ValidationResult:
     """
     from suanli.validation.rows import read_records
     from suanli.validation.summary import result_of
-    from suanli.validation.training import TRAINING_COLUMNS
+    from suanli.validation.training import MEASURED_COLUMNS, TRAINING_COLUMNS
 
     file = Path(path)
     records = read_records(file)
@@ -30,6 +30,8 @@ def validate(path: str | Path) -> ValidationResult:
 
         return result_of([predict_inference_row(record.cells) for record in records])
     missing = [name for name in TRAINING_COLUMNS if name not in columns]
+    if not columns.intersection(MEASURED_COLUMNS):
+        missing.append(tr("one of {names}", names=", ".join(MEASURED_COLUMNS)))
     if missing:
         raise InputError.single(
             place=f"{file.name}:1",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -105,22 +106,36 @@ def _layouts(estimates: list[TrainingEstimate]) -> object:
     from rich.table import Table
 
     table = Table(title=tr("Training layouts"))
-    for heading in ("dp", "tp", "pp", "vp", "cp", "ep", "mbs"):
-        table.add_column(heading, justify="right")
-    for heading in (tr("sharding"), tr("recompute")):
-        table.add_column(heading)
-    for heading in (tr("step, s"), tr("80 % band"), tr("tokens/s"), "MFU", tr("GiB each")):
+    table.add_column(tr("layout"))
+    for heading in (tr("step, s"), tr("80 % band"), tr("tokens/s"), "MFU", "GiB"):
         table.add_column(heading, justify="right")
     for one in estimates:
-        layout = one.layout
-        degrees = (layout.data, layout.tensor, layout.pipeline, layout.interleave, layout.context, layout.expert,
-                   layout.micro_batch)  # fmt: skip
         table.add_row(
-            *(str(degree) for degree in degrees), layout.sharding.value, layout.recompute.value,
-            f"{one.step_seconds:.3f}", f"{one.band.low:.3f} - {one.band.high:.3f}", f"{one.tokens_per_s:,.0f}",
-            f"{one.mfu:.1%}", f"{one.memory_bytes / GIB:.1f}",
-        )  # fmt: skip
+            in_words(one),
+            f"{one.step_seconds:.3g}",
+            f"{one.band.low:.3g}-{one.band.high:.3g}",
+            f"{one.tokens_per_s:,.0f}",
+            f"{one.mfu:.1%}",
+            f"{one.memory_bytes / GIB:.1f}",
+        )
     return table
+
+
+def in_words(estimate: TrainingEstimate) -> str:
+    """Say a layout in a few words: degrees above 1, micro-batch, sharding, recomputation."""
+    layout = estimate.layout
+    degrees = (
+        ("dp", layout.data),
+        ("tp", layout.tensor),
+        ("pp", layout.pipeline),
+        ("vp", layout.interleave),
+        ("cp", layout.context),
+        ("ep", layout.expert),
+    )
+    said = [f"{name}{degree}" for name, degree in degrees if degree > 1] + [f"mbs{layout.micro_batch}"]
+    said += [tr("{sharding} sharding", sharding=layout.sharding.value)] if layout.sharding.value != "none" else []
+    said += [tr("{level} recompute", level=layout.recompute.value)] if layout.recompute.value != "none" else []
+    return " ".join(said)
 
 
 def _causes(estimate: TrainingEstimate) -> object:
@@ -129,8 +144,8 @@ def _causes(estimate: TrainingEstimate) -> object:
     table = Table(title=tr("What the best layout's step and memory are spent on"))
     for heading in (tr("seconds by cause"), "s", "%", tr("bytes by cause"), "GiB"):
         table.add_column(heading, justify="left" if " " in heading else "right")
-    seconds = sorted(estimate.seconds_by_cause.items(), key=lambda item: -item[1])
-    held = sorted(estimate.bytes_by_cause.items(), key=lambda item: -item[1])
+    seconds = _largest(estimate.seconds_by_cause)
+    held = _largest(estimate.bytes_by_cause)
     for row in range(max(len(seconds), len(held))):
         cause, spent = seconds[row] if row < len(seconds) else ("", 0.0)
         kind, size = held[row] if row < len(held) else ("", 0.0)
@@ -140,3 +155,8 @@ def _causes(estimate: TrainingEstimate) -> object:
             f"{size / GIB:.2f}" if kind else "",
         )  # fmt: skip
     return table
+
+
+def _largest(causes: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Sort what is not nothing, the largest first."""
+    return sorted(((cause, amount) for cause, amount in causes.items() if amount > 0), key=lambda item: -item[1])

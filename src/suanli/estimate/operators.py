@@ -244,6 +244,18 @@ def routed_bytes(bench: Bench, layer: Layer) -> tuple[Real, Real]:
     return here * (copied + incoming + outgoing), here * (copied + 2 * incoming + outgoing)
 
 
+def unpacked_bytes(bench: Bench, layer: Layer) -> Real:
+    """Bytes that unpacking 4-bit frozen weights to 16 bits before each product moves: read packed, write whole."""
+    moved: Real = 0.0 * bench.tokens
+    if bench.setup.tuning is not TuningMethod.QLORA:
+        return moved
+    for matrix in layer.matrices:
+        if matrix.role not in (*NARROW_ROLES, Role.CONVOLUTION):
+            _, inner, columns, groups = matrix_shape(bench, matrix)
+            moved = moved + groups * inner * columns * (BF16_BYTES + BF16_BYTES / (2 + 2))
+    return moved
+
+
 def quantise_seconds(bench: Bench, layer: Layer) -> Real:
     """Seconds that casting activations and gradients to a narrow format takes: read wide, write narrow twice."""
     form = bench.device.number_format(bench.setup.number_format)
@@ -285,8 +297,9 @@ def layer_seconds(bench: Bench, layer: Layer) -> dict[str, Real]:
     odd = float(layer.core.qk_head_dim % VECTOR_ELEMENTS > 0 and bench.setup.attention is Attention.UNFUSED)
     spent["odd_forward"], spent["odd_backward"] = odd * spent["core_forward"], odd * spent["core_backward"]
     forward, backward = pass_bytes(bench, layer)
-    spent["pass_forward"] = bench.device.pass_seconds(forward)
-    spent["pass_backward"] = bench.device.pass_seconds(backward)
+    unpacked = unpacked_bytes(bench, layer)
+    spent["pass_forward"] = bench.device.pass_seconds(forward + unpacked)
+    spent["pass_backward"] = bench.device.pass_seconds(backward + unpacked)
     routed = routed_bytes(bench, layer)
     moves = float(layer.experts > 0)
     spent["routed_forward"] = moves * bench.device.pass_seconds(routed[0])

@@ -11,7 +11,7 @@ from suanli.domain.kernel import KernelTable
 from suanli.domain.layout import Layout, LayoutTable
 from suanli.domain.result import TrainingEstimate
 from suanli.domain.software import TrainingCalibration
-from suanli.domain.workload import TrainingSetup
+from suanli.domain.workload import TrainingSetup, TuningMethod
 from suanli.equations.pipeline import model_flop_utilisation
 from suanli.estimate.compose import CAUSES
 from suanli.estimate.evaluate import Evaluation, Question, ask, evaluate, weigh_memory
@@ -36,9 +36,13 @@ MOST_DOUBLINGS = 2 + 2 + 2
 
 
 def training_flop(setup: TrainingSetup) -> float:
-    """Arithmetic of the model itself in one step: causal, forward and backward, nothing computed twice."""
+    """Arithmetic of the model itself in one step: causal, forward and backward, nothing computed twice.
+
+    Frozen weights have no gradients of their own, which leaves two passes of three.
+    """
     forward = forward_flop(setup.model, setup.sequence_tokens, setup.global_batch, causal=True)
-    return FORWARD_AND_BACKWARD * forward
+    frozen = setup.tuning in (TuningMethod.LORA, TuningMethod.QLORA)
+    return (2 if frozen else FORWARD_AND_BACKWARD) * forward
 
 
 def at_row(question: Question, evaluation: Evaluation, row: int, limit: str = "") -> TrainingEstimate:

@@ -23,7 +23,8 @@ from suanli.validation.reading import Reading, read_accelerator, read_format, re
 from suanli.validation.rows import Record, raise_faults
 from suanli.validation.run_model import read_run_model
 
-TRAINING_COLUMNS = ("id", "accelerator", "gpus", "seq_len", "tp", "pp", "step_time_s", "tokens_per_s_per_gpu")
+TRAINING_COLUMNS = ("id", "accelerator")
+MEASURED_COLUMNS = ("step_time_s", "tokens_per_s_per_gpu", "peak_mem_gb")
 GIGABYTE = 10**9
 LONGEST = re.compile(r"longest sample (\d+) tokens")
 GROUPS = re.compile(r"groups of (\d+)")
