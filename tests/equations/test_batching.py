@@ -111,12 +111,6 @@ def test_an_engine_without_costs_adds_nothing():
     assert batching.step_overhead_seconds(80.0, 64.0, 0.0, 0.0, 0.0) == 0.0
 
 
-@given(device=times, host=times, sharpness=st.floats(1.0, 8.0))
-def test_hidden_host_work_costs_between_the_larger_and_the_sum(device, host, sharpness):
-    told = batching.hidden_step_seconds(device, host, sharpness)
-    assert max(device, host) * (1 - 1e-9) <= told <= (device + host) * (1 + 1e-9)
-
-
 def test_the_slower_stage_sets_the_pace_of_two():
     assert batching.paired_rate_per_s(5.0, 2.0) == batching.paired_rate_per_s(2.0, 5.0) == 2.0
 

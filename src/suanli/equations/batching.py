@@ -172,18 +172,6 @@ def step_overhead_seconds(
     return layers * layer_seconds + host_seconds + sequences * sequence_seconds
 
 
-@equation(unit="s", source="yu2022")
-def hidden_step_seconds(device_seconds: Real, host_seconds: Real, overlap_sharpness: Real) -> Real:
-    """Time of a step whose host work runs beside the device's: the larger of both with a rounded corner.
-
-    t = (t_d^q + t_h^q)^(1/q). q = 1 is host and device in turn. Source: yu2022.
-
-    >>> float(hidden_step_seconds(3.0, 4.0, 2.0))
-    5.0
-    """
-    return (device_seconds**overlap_sharpness + host_seconds**overlap_sharpness) ** (1 / overlap_sharpness)
-
-
 @equation(unit="1/s", source="zhong2024")
 def paired_rate_per_s(first_per_s: Real, second_per_s: Real) -> Real:
     """Take the slower of two stages in a row (prefill and decode apart): X = min(X_p, X_d).

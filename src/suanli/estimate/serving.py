@@ -15,7 +15,6 @@ from suanli.estimate.serving_memory import (
     cache_pool_bytes,
     fixed_bytes,
     sequence_cache_bytes,
-    visible_memory_bytes,
 )
 from suanli.estimate.serving_open import open_replica
 from suanli.estimate.serving_replica import Replica
@@ -78,8 +77,3 @@ def estimate_at(replica: Replica, demand: Demand, steady: Steady, index: int) ->
 
 def _bands(replica: Replica, values: Mapping[str, float]) -> dict[str, Band]:
     return {name: serving_band(replica, name, values[name]) for name in BANDED}
-
-
-def memory_left_bytes(replica: Replica) -> float:
-    """Bytes of one accelerator that are neither claimed by the engine nor hidden from software."""
-    return visible_memory_bytes(replica) * (1 - replica.engine.usable_share)

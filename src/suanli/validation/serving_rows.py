@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
+from suanli.foundation.units import to_si
 
 OPEN_WORDS = ("", "auto", "none", "nan", "unspecified (bf16 or model default)", "unspecified")
 """Cells that leave the choice to the engine or the model."""
@@ -60,35 +61,45 @@ class Drive(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metric:
-    """What a table's metric measures: the quantity's name in SI, what one unit of it is, and for each of what."""
+    """What a table's metric measures: the quantity's name in SI, the unit it is printed in, and for each of what."""
 
     quantity: str
-    factor: float
+    unit: str
+    into: str
     per_accelerator: bool = False
 
+    @property
+    def factor(self) -> float:
+        """What one printed unit is in SI."""
+        return to_si(1.0, self.unit, self.into, self.quantity)
 
-SECONDS = 1e-3
-GIB = float(2**30)
+
+TTFT = Metric(quantity="ttft_seconds", unit="ms", into="s")
+TPOT = Metric(quantity="tpot_seconds", unit="ms", into="s")
 METRICS: Mapping[str, Metric] = {
-    "output_tok_s_total": Metric(quantity="output_tokens_per_s", factor=1.0),
-    "output_tok_s_per_gpu": Metric(quantity="output_tokens_per_s_per_accelerator", factor=1.0, per_accelerator=True),
-    "total_tok_s": Metric(quantity="total_tokens_per_s", factor=1.0),
-    "total_tok_s_per_gpu": Metric(quantity="total_tokens_per_s_per_accelerator", factor=1.0, per_accelerator=True),
-    "prefill_tok_s": Metric(quantity="prefill_tokens_per_s", factor=1.0),
-    "request_s": Metric(quantity="requests_per_s", factor=1.0),
-    "ttft_ms": Metric(quantity="ttft_seconds", factor=SECONDS),
-    "ttft_ms_mean": Metric(quantity="ttft_seconds", factor=SECONDS),
-    "ttft_ms_median": Metric(quantity="ttft_seconds", factor=SECONDS),
-    "tpot_ms": Metric(quantity="tpot_seconds", factor=SECONDS),
-    "tpot_ms_mean": Metric(quantity="tpot_seconds", factor=SECONDS),
-    "tpot_ms_median": Metric(quantity="tpot_seconds", factor=SECONDS),
-    "mem_weights_gib_per_gpu": Metric(quantity="weight_bytes", factor=GIB),
-    "mem_activation_peak_gib": Metric(quantity="activation_bytes", factor=GIB),
-    "mem_non_torch_gib": Metric(quantity="runtime_bytes", factor=GIB),
-    "mem_kv_pool_gib": Metric(quantity="kv_pool_bytes", factor=GIB),
-    "kv_capacity_tokens": Metric(quantity="kv_capacity_tokens", factor=1.0),
+    "output_tok_s_total": Metric(quantity="output_tokens_per_s", unit="token/s", into="token/s"),
+    "output_tok_s_per_gpu": Metric(
+        quantity="output_tokens_per_s_per_accelerator", unit="token/s", into="token/s", per_accelerator=True
+    ),
+    "total_tok_s": Metric(quantity="total_tokens_per_s", unit="token/s", into="token/s"),
+    "total_tok_s_per_gpu": Metric(
+        quantity="total_tokens_per_s_per_accelerator", unit="token/s", into="token/s", per_accelerator=True
+    ),
+    "prefill_tok_s": Metric(quantity="prefill_tokens_per_s", unit="token/s", into="token/s"),
+    "request_s": Metric(quantity="requests_per_s", unit="1/s", into="1/s"),
+    "ttft_ms": TTFT,
+    "ttft_ms_mean": TTFT,
+    "ttft_ms_median": TTFT,
+    "tpot_ms": TPOT,
+    "tpot_ms_mean": TPOT,
+    "tpot_ms_median": TPOT,
+    "mem_weights_gib_per_gpu": Metric(quantity="weight_bytes", unit="GiB", into="B"),
+    "mem_activation_peak_gib": Metric(quantity="activation_bytes", unit="GiB", into="B"),
+    "mem_non_torch_gib": Metric(quantity="runtime_bytes", unit="GiB", into="B"),
+    "mem_kv_pool_gib": Metric(quantity="kv_pool_bytes", unit="GiB", into="B"),
+    "kv_capacity_tokens": Metric(quantity="kv_capacity_tokens", unit="token", into="token"),
 }
-"""Metrics of the table, and their names and factors in SI."""
+"""Metrics of the table, and their names and units in SI."""
 
 MEMORY_QUANTITIES = ("weight_bytes", "activation_bytes", "runtime_bytes", "kv_pool_bytes", "kv_capacity_tokens")
 
