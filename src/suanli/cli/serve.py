@@ -134,7 +134,8 @@ def show(answer: ServingAnswer) -> None:
     console.print(table)
     total = sum(answer.seconds_by_cause.values())
     causes = sorted(answer.seconds_by_cause.items(), key=lambda cause: -cause[1])
-    console.print(tr("A step's time by cause: "), ", ".join(f"{name} {spent / total:.0%}" for name, spent in causes))
+    told = ", ".join(f"{name} {spent / total:.0%}" for name, spent in causes if spent > 0)
+    console.print(tr("A step's time by cause: {causes}", causes=told))
     for assumed in answer.assumed:
         console.print(tr("Assumed: {what}", what=assumed))
 

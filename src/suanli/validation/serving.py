@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from suanli.catalogue.engines import load_engines
 from suanli.catalogue.find import accelerator as find_accelerator
@@ -37,12 +38,14 @@ from suanli.validation.serving_rows import Drive, ServingRow, Workers, metric_of
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tables:
-    """What predictions read beside the row: kernels and engines."""
+    """What predictions read beside the row: kernels and engines; `played` keeps runs that several rows measured."""
 
     kernels: KernelTable
     engines: EngineTable
+    played: dict[ServingRow, tuple[Replica, RunFigures, int]] = field(default_factory=dict, compare=False)
 
 
+@functools.cache
 def default_tables() -> Tables:
     """Load the packaged tables."""
     return Tables(kernels=load_kernels(), engines=load_engines())
@@ -101,9 +104,19 @@ def _predicted(row: ServingRow, tables: Tables) -> ValidationRow:
 def predict(row: ServingRow, tables: Tables) -> tuple[Replica, float]:
     """Return the (decoding) replica of a row, and the predicted value of its quantity."""
     system = default_system(find_accelerator(row.accelerator).id)
-    replica = _replica(row, row.workers, system, tables)
     if row.drive is Drive.MEMORY:
+        replica = _replica(row, row.workers, system, tables)
         return replica, _memory_value(replica, row.quantity)
+    run = replace(row, id="", quantity="", measured=0.0, per_accelerator=False, assumed=())
+    if run not in tables.played:
+        tables.played[run] = _play(row, system, tables)
+    replica, figures, accelerators = tables.played[run]
+    return replica, _value(row, figures, accelerators)
+
+
+def _play(row: ServingRow, system: System, tables: Tables) -> tuple[Replica, RunFigures, int]:
+    """Play a row's run; return its (decoding) replica, figures and accelerators."""
+    replica = _replica(row, row.workers, system, tables)
     _must_fit(replica)
     if row.drive is Drive.APART and row.prefill_workers is not None:
         pair = Apart(
@@ -112,8 +125,8 @@ def predict(row: ServingRow, tables: Tables) -> tuple[Replica, float]:
             decode=replica,
             decodes=row.workers.count,
         )
-        return replica, _value(row, apart_run(pair, row.concurrency), pair.accelerators)
-    return replica, _value(row, _run(replica, row), replica.layout.accelerators)
+        return replica, apart_run(pair, row.concurrency), pair.accelerators
+    return replica, _run(replica, row), replica.layout.accelerators
 
 
 def _replica(row: ServingRow, workers: Workers, system: System, tables: Tables) -> Replica:
@@ -144,9 +157,7 @@ def _must_fit(replica: Replica) -> None:
     if demand_of(replica).resident < 1:
         raise InputError.single(
             place=tr("memory"),
-            found=tr(
-                "weights and activations leave {bytes} bytes for the cache", bytes=round(cache_pool_bytes(replica))
-            ),
+            found=tr("weights and activations that leave no room in the cache"),
             allowed=tr("room for one sequence"),
         )
 
