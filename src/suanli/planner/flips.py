@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import replace
 from functools import partial
 from queue import Queue
 from typing import Any
@@ -49,7 +50,19 @@ def find_flips(
     asked = [partial(look, change=change, quantity=quantity) for quantity, change in _moves(problem, solution)]
     curve = partial(_pareto, problem, solution, gap, seconds)
     flips, points = solve_apart([*asked], curve)
-    return tuple(flips), points
+    return tuple(replace(one, becomes=_in_words(one.becomes)) for one in flips), points
+
+
+def _in_words(decision: str) -> str:
+    """Say a decision of the search in the reader's language."""
+    verb, _, what = decision.partition(" ")
+    words = {
+        "buy": tr("mostly buy {what}", what=what),
+        "rent": tr("mostly rent {what}", what=what),
+        "keep": tr("use what one has"),
+        INFEASIBLE: tr("no feasible plan"),
+    }
+    return words.get(verb, decision)
 
 
 def solve_apart(

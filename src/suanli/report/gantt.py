@@ -36,7 +36,7 @@ Row = dict[str, object]
 
 
 def holdings(plan: Plan) -> Chart:
-    """Draw what is on order, bought and rented over the months."""
+    """Draw what one has, what is on order, bought and rented over the months."""
     rows = _holding_rows(plan)
     states = list(dict.fromkeys(str(row["state"]) for row in rows))
     ordered = tr("on order")
@@ -46,13 +46,17 @@ def holdings(plan: Plan) -> Chart:
     said = tr(
         "Orders run from their month to delivery, then to the plan's end; of rents, a stronger colour is more systems."
     )
-    return _bars(plan, "holdings", rows, legend, (tr("Fleet: on order, bought, rented"), said))
+    return _bars(plan, "holdings", rows, legend, (tr("Fleet: owned, on order, bought, rented"), said))
 
 
 def _holding_rows(plan: Plan) -> list[Row]:
-    """Lay each order in a row of its own, and all rents of one system and tenure in one row."""
+    """Lay what one has and each order in a row of its own, and all rents of one system and tenure in one row."""
     end = after(plan.months[-1]) if plan.months else ""
-    rows: list[Row] = []
+    rows = [
+        _span(f"held {index}", f"{one.systems} × {one.system_name}", word("owned"), start, end, one.systems)
+        for index, one in enumerate(plan.holdings)
+        if (start := max(one.month, plan.months[0])) < end
+    ]
     for index, order in enumerate(plan.recommended.orders):
         label, place = f"{order.systems} × {order.system_name}", f"order {index}"
         stays = max(end, order.delivery_month)

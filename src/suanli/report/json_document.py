@@ -38,6 +38,7 @@ def of_plan(plan: Plan) -> Document:
         "currency": plan.currency,
         "months": list(plan.months),
         "discount_rate_per_year": number(plan.discount_rate_per_year),
+        "holdings": [dataclasses.asdict(one) for one in plan.holdings],
         "recommended": _summary(best, plan.currency),
         "orders": [_order(order, plan.currency) for order in best.orders],
         "rents": [_rent(rent, plan.currency) for rent in best.rents],

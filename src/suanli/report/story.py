@@ -37,11 +37,14 @@ def decision(plan: Plan) -> str:
     """Say in one sentence what to buy and rent, for how much, and when all training is done."""
     best = plan.recommended
     deeds = []
+    if plan.holdings:
+        own = _kinds((one.system_name, one.systems) for one in plan.holdings)
+        deeds.append(tr("use the {what} you have", what=own))
     if best.orders:
         deeds.append(tr("buy {what}", what=_kinds((order.system_name, order.systems) for order in best.orders)))
     if best.rents:
         deeds.append(tr("rent up to {what}", what=_kinds(_most_rented(best, plan.months).items())))
-    if not deeds:
+    if not best.orders and not best.rents:
         deeds.append(tr("buy and rent nothing: what you have is enough"))
     said = tr("; ").join(deeds)
     said = said[:1].upper() + said[1:]
