@@ -39,8 +39,8 @@ def test_a_config_file_is_a_model(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["nodes", "tensor", "micro_batch", "global_batch", "sequence_tokens", "keep"])
-@pytest.mark.parametrize("wrong", [0, -8])
-def test_counts_below_one_are_refused(name, wrong):
+@pytest.mark.parametrize("wrong", [0, -8, 10**30])
+def test_counts_below_one_or_beyond_all_reason_are_refused(name, wrong):
     with pytest.raises(InputError, match="a whole number") as caught:
         train(ask(**{name: wrong}))
     assert [fault.found for fault in caught.value.faults] == [str(wrong)]

@@ -14,4 +14,4 @@ def finetune(question: TrainingQuestion) -> list[TrainingEstimate]:
 
     Raises InputError with every fault at once, InfeasibleError where nothing fits.
     """
-    return train(question if question.method else replace(question, method=TuningMethod.LORA.value))
+    return train(replace(question, method=TuningMethod.LORA.value) if question.method is None else question)

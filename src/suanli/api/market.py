@@ -29,10 +29,14 @@ class MarketLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Market:
-    """What was known at a date in a region: systems with their quotes, and the offers themselves, newest first."""
+    """What was known at a date in a region: systems with their quotes, and the offers themselves, newest first.
+
+    `part_of_world` is the market that the region was taken to lie in: `world` too where nobody knows the region.
+    """
 
     as_of: str
     region: str
+    part_of_world: str
     currency: str
     systems: tuple[MarketLine, ...]
     offers: tuple[KnownOffer, ...]
@@ -65,7 +69,14 @@ def market(as_of: str, region: str, item: str = "", currency: str = "", overlays
         inside = set()
     offers = known(as_of, region, among=everything)
     offers = tuple(line for line in offers if not inside or line.offer.item_id in inside)
-    return Market(as_of=as_of, region=region, currency=money, systems=tuple(lines), offers=offers)
+    return Market(
+        as_of=as_of,
+        region=region,
+        part_of_world=part_of_world(region),
+        currency=money,
+        systems=tuple(lines),
+        offers=offers,
+    )
 
 
 def _line(system_id: str, as_of: str, region: str, currency: str, among: Catalogue) -> MarketLine:

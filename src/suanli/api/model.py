@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,21 +66,35 @@ WEIGHT_FORMATS = ("bf16", "fp8", "int4", "nvfp4")
 
 DEFAULT_SEQUENCE_TOKENS = 2**12
 DEFAULT_BATCH = 1
-MOST_TOKENS = 2**40
+MOST_TOKENS = 2**30
+"""The square of it, over which attention works, is still counted exactly."""
+CONFIG_NAME = "config.json"
 
 
 def find_model(text: str) -> Model:
-    """Return the model of a path (a config.json or a folder that holds one) or of a packaged name.
+    """Return the model of a path (a config.json or a folder that holds one), else of a packaged name.
 
     Raises InputError where neither fits, or where the config is at fault.
     """
     from suanli.parts.architectures.read import find_name, named_model, read_model_file
 
-    path = Path(text)
-    looks_like_path = path.suffix == ".json" or path.is_dir()
-    if find_name(text) is None and (looks_like_path or path.exists()):
-        return read_model_file(path)
-    return named_model(text)
+    if is_config(text):
+        return read_model_file(text)
+    looks_like_path = Path(text).suffix == ".json" or _is(text, Path.exists)
+    return read_model_file(text) if looks_like_path and find_name(text) is None else named_model(text)
+
+
+def is_config(text: str) -> bool:
+    """Say whether a text is the path of a file, or of a folder that holds a config.json."""
+    return _is(text, Path.is_file) or _is(text, lambda path: (path / CONFIG_NAME).is_file())
+
+
+def _is(text: str, what: Callable[[Path], bool]) -> bool:
+    """Ask something of a path; nothing is true of an empty one, nor of one that no file system takes."""
+    try:
+        return bool(text.strip()) and what(Path(text))
+    except OSError:
+        return False
 
 
 def _check(seq_len: int, batch: int) -> None:
@@ -147,7 +162,7 @@ def describe_model(
         weight_bytes_by_format={name: count.weight_bytes(model, name) for name in WEIGHT_FORMATS},
         layer_kinds=_layers(model),
         notes=model.notes,
-        source=source_of(text),
+        source=None if is_config(text) else source_of(text),
     )
 
 

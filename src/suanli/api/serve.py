@@ -5,16 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
+from suanli.api.model import find_model
 from suanli.domain.result import Band, ServingEstimate
 from suanli.domain.workload import ServingLayout, ServingSetup
 from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
-
-if TYPE_CHECKING:
-    from suanli.domain.model import Model
 
 HEADROOM = 0.2
 """Share of a replica's capacity kept free for peaks where a user names none."""
@@ -71,13 +67,6 @@ class ServingAnswer:
     kv_capacity_tokens: float
     assumed: tuple[str, ...]
     others: tuple[ServingEstimate, ...]
-
-
-def find_model(name: str) -> Model:
-    """Find a model by the path of its config.json or by a packaged name. Raises InputError where there is none."""
-    from suanli.parts.architectures.read import named_model, read_model_file
-
-    return read_model_file(name) if Path(name).exists() else named_model(name)
 
 
 def serve(question: ServingQuestion) -> ServingAnswer:
@@ -158,29 +147,36 @@ def _setup(question: ServingQuestion) -> ServingSetup:
     )
 
 
-ABOVE_NOTHING = (
-    "input_tokens", "output_tokens", "ttft_limit_seconds", "tpot_limit_seconds", "rate_per_s", "tensor", "pipeline",
-    "expert", "attention_data", "concurrency", "keep",
-)  # fmt: skip
+MOST = 2**40
+"""The most of any number asked: beyond every prompt, rate and cluster, and still far from what a float cannot hold."""
+MOST_DRAFTED = 2**10
+FROM_ONE = ("input_tokens", "output_tokens", "tensor", "pipeline", "expert", "attention_data", "keep")
+ABOVE_NOTHING = ("ttft_limit_seconds", "tpot_limit_seconds", "rate_per_s", "concurrency")
 SHARES = ("prefix_hit_share", "headroom")
+OPTIONS = {
+    "ttft_limit_seconds": "--ttft", "tpot_limit_seconds": "--tpot", "rate_per_s": "--rate", "tensor": "--tp",
+    "pipeline": "--pp", "expert": "--ep", "attention_data": "--dp", "prefix_hit_share": "--prefix-hits",
+}  # fmt: skip
+"""What people call a field of a question, where it is not its own name."""
 
 
 def _check(question: ServingQuestion) -> None:
     """Raise InputError with every number that is out of range."""
     faults = []
-    for name in ABOVE_NOTHING:
-        value = getattr(question, name)
-        if value is not None and not (math.isfinite(value) and value > 0):
-            faults.append(_fault(name, value, tr("a finite number above 0")))
+    for name in (*FROM_ONE, *ABOVE_NOTHING):
+        value, least = getattr(question, name), name in FROM_ONE
+        if value is not None and not (least <= value <= MOST and value > 0):
+            allowed = tr("a number from 1 to {most}", most=MOST) if least else tr("above 0, at most {most}", most=MOST)
+            faults.append(_fault(name, value, allowed))
     for name in SHARES:
         value = getattr(question, name)
         if not 0 <= value < 1:
             faults.append(_fault(name, value, tr("from 0 to below 1")))
-    if not (math.isfinite(question.draft_tokens) and question.draft_tokens >= 0):
-        faults.append(_fault("draft_tokens", question.draft_tokens, tr("a finite number from 0")))
+    if not 0 <= question.draft_tokens <= MOST_DRAFTED:
+        faults.append(_fault("draft_tokens", question.draft_tokens, tr("a number from 0 to {most}", most=MOST_DRAFTED)))
     if faults:
         raise InputError(faults)
 
 
 def _fault(name: str, value: float, allowed: str) -> Fault:
-    return Fault(place=f"--{name.replace('_', '-')}", found=str(value), allowed=allowed)
+    return Fault(place=OPTIONS.get(name, f"--{name.replace('_', '-')}"), found=str(value), allowed=allowed)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from suanli.api.model import find_model
 from suanli.domain.hardware import Cluster
 from suanli.domain.layout import Layout, Recompute, Sharding
 from suanli.domain.result import TrainingEstimate
@@ -16,7 +16,6 @@ from suanli.foundation.language import tr
 
 if TYPE_CHECKING:
     from suanli.domain.kernel import KernelTable
-    from suanli.domain.model import Model
 
 __all__ = ["TrainingEstimate", "TrainingQuestion", "find_model", "train"]
 
@@ -54,6 +53,14 @@ COUNTS = (
     "nodes", "sequence_tokens", "global_batch", "tensor", "pipeline", "data", "context", "expert", "interleave",
     "micro_batch", "keep", "lora_rank",
 )  # fmt: skip
+MOST = 2**20
+"""The most of any count: beyond every cluster, batch and degree that was ever built, and still searched in seconds."""
+MOST_OF = {"sequence_tokens": 2**30}
+OPTIONS = {
+    "sequence_tokens": "--seq-len", "tensor": "--tp", "pipeline": "--pp", "data": "--dp", "context": "--cp",
+    "expert": "--ep", "interleave": "--vp",
+}  # fmt: skip
+"""What people call a field of a question, where it is not its own name."""
 DEGREES = ("tensor", "pipeline", "data", "context", "expert", "interleave", "micro_batch", "recompute", "sharding")
 DEFAULT_SEQUENCE = 4096
 DEFAULT_BATCH = 1024
@@ -88,24 +95,19 @@ def _words(question: TrainingQuestion) -> Sequence[tuple[str, str | None, tuple[
 
 
 def _check(question: TrainingQuestion) -> None:
-    faults = [
-        Fault(place=f"--{name.replace('_', '-')}", found=str(value), allowed=tr("a whole number above 0"))
-        for name in COUNTS
-        if (value := getattr(question, name)) is not None and value < 1
-    ]
+    faults = []
+    for name in COUNTS:
+        value, most = getattr(question, name), MOST_OF.get(name, MOST)
+        if value is not None and not 1 <= value <= most:
+            place = OPTIONS.get(name, f"--{name.replace('_', '-')}")
+            span = tr("a whole number from 1 to {most}", most=most)
+            faults.append(Fault(place=place, found=str(value), allowed=span))
     for name, said, allowed in _words(question):
         if said is not None and said not in allowed:
             hint = did_you_mean(said, allowed)
             faults.append(Fault(place=f"--{name}", found=f"'{said}'", allowed=", ".join(allowed), hint=hint))
     if faults:
         raise InputError(faults)
-
-
-def find_model(name: str) -> Model:
-    """Find a model by the path of its config.json or by a packaged name. Raises InputError where there is none."""
-    from suanli.parts.architectures.read import named_model, read_model_file
-
-    return read_model_file(name) if Path(name).exists() else named_model(name)
 
 
 def setup_of(question: TrainingQuestion, kernels: KernelTable) -> tuple[TrainingSetup, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 WEEK_SECONDS = 604800.0
 """Seven days of 86,400 s."""
+WORLD = "world"
 SCALES = ((1e6, " M"), (1e3, " k"))
 SHOWN_OFFERS = 40
 """How many offers the terminal shows; --json has all."""
@@ -36,6 +38,8 @@ def market_command(
 ) -> None:
     """Show what was known and offered at a date: prices, rents, waits, export rules (某日市场)."""
     found = market(as_of, region, item, currency, tuple(overlays or ()))
+    if found.part_of_world == WORLD and region.strip().lower() != WORLD:
+        print(tr("No market of '{region}' is known: this is the whole world's.", region=region), file=sys.stderr)
     if json_output:
         print_json(found)
         return

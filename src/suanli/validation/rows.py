@@ -11,7 +11,7 @@ from pathlib import Path
 from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
 
-MOST_BYTES = 100 * 2**20
+MOST_BYTES = 32 * 2**20
 """Larger tables are refused rather than read into memory."""
 
 
@@ -69,13 +69,13 @@ def read_records(path: Path, needed: Iterable[str] = ()) -> tuple[Record, ...]:
         raise InputError.single(place=str(path), found=str(error), allowed=tr("a CSV table in UTF-8")) from error
     faults: list[Fault] = []
     reader = csv.DictReader(text.splitlines())
-    columns = [name for name in (reader.fieldnames or []) if name]
+    columns = _columns(reader, path)
     missing = [name for name in needed if name not in columns]
     if missing or not columns:
         raise InputError.single(
             place=f"{path.name}:1",
             found=", ".join(columns) or tr("no columns"),
-            allowed=tr("a table with the columns {names}", names=", ".join(missing)),
+            allowed=tr("a table with the columns {names}", names=", ".join(missing) or tr("of the published tables")),
         )
     try:
         return tuple(Record(file=path.name, line=reader.line_num, cells=_cells(row), faults=faults) for row in reader)
@@ -83,6 +83,13 @@ def read_records(path: Path, needed: Iterable[str] = ()) -> tuple[Record, ...]:
         raise InputError.single(
             place=f"{path.name}:{reader.line_num}", found=str(error), allowed=tr("a CSV table")
         ) from error
+
+
+def _columns(reader: csv.DictReader[str], path: Path) -> list[str]:
+    try:
+        return [name for name in (reader.fieldnames or []) if name]
+    except csv.Error as error:
+        raise InputError.single(place=f"{path.name}:1", found=str(error), allowed=tr("a CSV table")) from error
 
 
 def _cells(row: Mapping[str, object]) -> dict[str, str]:
