@@ -18,7 +18,6 @@ DIRECTIONS = {
     "queue_wait_seconds": "service_seconds+ utilisation+ arrival_variation+",
     "burst_wait_seconds": "service_seconds+ together+",
     "step_overhead_seconds": "layers+ sequences+ layer_seconds+ host_seconds+ sequence_seconds+",
-    "hidden_step_seconds": "device_seconds+ host_seconds+ overlap_sharpness-",
     "paired_rate_per_s": "first_per_s+ second_per_s+",
     "replicas_needed": "demand_per_s+ replica_per_s- headroom+",
     # collectives and wiring
@@ -108,24 +107,26 @@ DIRECTIONS = {
 """Each formula, its arguments in order, and the direction of each."""
 
 SHARES = {
-    "acceptance", "arrival_variation", "ceiling_share", "change", "causal", "first_year_loss", "fragmentation", "growth",
-    "headroom", "hidden_share", "idle_share", "later_loss", "link_share", "memory_share", "mixed_share",
+    "acceptance", "arrival_variation", "ceiling_share", "change", "causal", "first_year_loss", "fragmentation",
+    "growth", "headroom", "hidden_share", "idle_share", "later_loss", "link_share", "memory_share", "mixed_share",
     "progress_share", "ramp_power", "rate", "reserved_share", "skew", "slowdown_per_doubling", "stall", "utilisation",
     "wave_softness", "yearly_loss", "yearly_rate", "drift", "spread", "basis_error", "error", "log_trend",
 }  # fmt: skip
 """Arguments between 0 and 1."""
 WHOLE = {
     "chosen", "columns", "compute_units", "data", "decode_steps", "domain", "drafts", "elapsed_periods", "experts",
-    "fullest_layers", "global_batch", "groups", "heads", "inputs", "interleave", "inner", "keys", "kv_heads", "last_layers",
-    "layers", "least_tile_rows", "micro_batch", "micro_batches", "nodes", "outputs", "periods", "pipeline", "positions",
-    "queries", "ranks", "reach", "rows", "sequences", "shards", "shares", "stages", "stride", "tensor", "tile_columns",
-    "tile_rows", "tiles", "together", "tokens_at_once", "vocabulary", "whole_split", "window",
+    "fullest_layers", "global_batch", "groups", "heads", "inputs", "interleave", "inner", "keys", "kv_heads",
+    "last_layers", "layers", "least_tile_rows", "micro_batch", "micro_batches", "nodes", "outputs", "periods",
+    "pipeline", "positions", "queries", "ranks", "reach", "rows", "sequences", "shards", "shares", "stages",
+    "stride", "tensor", "tile_columns", "tile_rows", "tiles", "together", "tokens_at_once", "vocabulary",
+    "whole_split", "window",
 }  # fmt: skip
 """Arguments that count things, from 1."""
 RANGES = {
     "chosen": (1, 8), "experts": (8, 64), "pipeline": (1, 8), "interleave": (1, 4), "layers": (64, 128),
     "queries": (1, 64), "keys": (64, 512), "overlap_sharpness": (1, 12), "pue": (1, 2), "factor": (1, 3),
-    "failures_per_s": (1e-9, 1e-6), "write_seconds": (1, 60), "restart_seconds": (1, 600), "interval_seconds": (60, 3600),
+    "failures_per_s": (1e-9, 1e-6), "write_seconds": (1, 60), "restart_seconds": (1, 600),
+    "interval_seconds": (60, 3600),
     "mtbf_seconds": (4000, 40000), "life_years": (3, 8), "deviations": (0, 2), "domain": (2, 64), "ranks": (1, 64),
     "residual": (1, 40), "price": (50, 100), "heads": (8, 64), "kv_heads": (1, 8),
 }  # fmt: skip

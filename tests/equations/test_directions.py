@@ -23,7 +23,7 @@ MOVES = [
     (name, word[:-1], SIGNS[word[-1]])
     for name, said in sorted(DIRECTIONS.items())
     for word in said.split()
-    if word[-1] in SIGNS
+    if word[-1] in SIGNS and name in EQUATIONS
 ]
 
 
@@ -35,7 +35,7 @@ def bounds(argument):
 
 
 def draw(argument, random):
-    """A column of values of an argument."""
+    """Draw a column of values of an argument."""
     low, high = bounds(argument)
     told = random.uniform(low, high, SAMPLES)
     return np.round(told) if argument in WHOLE else told
@@ -48,7 +48,7 @@ def sample(name):
 
 
 def grown(argument, values, random):
-    """The same column with every value a little or much greater, still inside its bounds."""
+    """Return the same column with every value a little or much greater, still inside its bounds."""
     _, high = bounds(argument)
     told = values + random.uniform(0, 1, len(values)) * np.maximum(high - values, 0)
     return np.maximum(np.round(told), values) if argument in WHOLE else told

@@ -17,6 +17,9 @@ from suanli.foundation.language import tr
 PASSES = {"all_reduce": 2.0, "all_gather": 1.0, "reduce_scatter": 1.0, "all_to_all": 1.0, "send": 1.0}
 """How often the buffer crosses the links: an all-reduce is a reduce-scatter and an all-gather."""
 
+WHOLE_CLUSTER = "cluster"
+"""The kind of a system that is listed as a whole: its link domains are its nodes, and the network joins them."""
+
 
 def time_transfer(kernel: CollectiveKernel, sent_bytes: Real, ranks: Real, link_bytes_per_s: float) -> Real:
     """Time to move what each rank sends over one tier of so many ranks."""
@@ -139,6 +142,8 @@ def join_fabric(system: System, found: KernelCalibration, kernels: KernelTable) 
         link_bytes_per_s=link.bytes_per_s.value if link.bytes_per_s else host_rate,
         pair_share=pair if pair > 0 else 1 / max(link.domain - 1, 1),
     )
+    inside = link.domain if joined else 1
+    built_of_nodes = joined and system.system_kind == WHOLE_CLUSTER
     return Fabric(
         system=system,
         links=links if joined else host,
@@ -150,7 +155,7 @@ def join_fabric(system: System, found: KernelCalibration, kernels: KernelTable) 
         ),
         one_shot=found.one_shot if joined else None,
         linked=float(link.domain if joined else system.accelerators),
-        node=float(max(link.domain if joined else 1, system.accelerators)),
+        node=float(inside if built_of_nodes else max(inside, system.accelerators)),
         calibrated=found.calibrated,
         spread_log=found.spread_log,
     )
