@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from statistics import NormalDist
@@ -12,6 +13,7 @@ from suanli.domain.scenario import Scenario, ServingJob, TrainingJob, Workload
 from suanli.foundation.calendar import SECONDS_PER_MONTH, month_after
 from suanli.foundation.language import tr
 from suanli.planner.performance import Performance
+from suanli.report import numbers
 
 FINISH_CONFIDENCES = (0.5, 0.8, 0.95)
 """The chances with which finishing months are told: P50, P80, P95."""
@@ -170,7 +172,7 @@ def _workload(
         accelerators=estimate.layout.accelerators if estimate else 0,
         training=performance.training if performance else None,
         serving=performance.serving if performance else None,
-        replicas=performance.replicas if performance else 0,
+        replicas=_replicas(use, performance) if performance else 0,
         goodput=performance.goodput if performance else 1.0,
         start_month=_start(scenario, job.id, solution),
         finish_p50=dates[0],
@@ -179,6 +181,13 @@ def _workload(
         target_month=job.deadline if isinstance(job, TrainingJob) else job.last_month,
         demand_note=demand_note(job),
     )
+
+
+def _replicas(use: Mapping[int, float], performance: Performance) -> int:
+    """Count the replicas of a service in its busiest month; 1 for any other workload."""
+    if performance.serving is None:
+        return 1
+    return max(1, math.ceil(max(use.values(), default=0.0) * performance.replicas_per_system - ROUNDING))
 
 
 def _start(scenario: Scenario, job_id: str, solution: Solution) -> str:
@@ -213,17 +222,17 @@ def demand_note(job: Workload) -> str:
     """Say in words what a workload asks."""
     if isinstance(job, ServingJob):
         return tr(
-            "{mean:.3g} requests/s in the busiest month, {peak:.3g} at peak, {input:.0f} tokens in, {output:.0f} out",
-            mean=max(job.requests_per_s),
-            peak=max(job.requests_per_s) * job.peak_to_mean,
-            input=job.input_tokens,
-            output=job.output_tokens,
+            "{mean} requests/s in the busiest month, {peak} at peak, {input} tokens in, {output} out",
+            mean=numbers.count(max(job.requests_per_s)),
+            peak=numbers.count(max(job.requests_per_s) * job.peak_to_mean),
+            input=numbers.count(job.input_tokens),
+            output=numbers.count(job.output_tokens),
         )
     if isinstance(job, TrainingJob):
-        return tr("{tokens:.3g} B tokens", tokens=job.tokens / 1e9)
+        return tr("{tokens} tokens", tokens=numbers.count(job.tokens))
     return tr(
-        "{runs:.3g} runs a month of {tokens:.3g} M tokens ({method})",
-        runs=job.runs_per_month,
-        tokens=job.tokens / 1e6,
+        "{runs} runs a month of {tokens} tokens ({method})",
+        runs=numbers.count(job.runs_per_month),
+        tokens=numbers.count(job.tokens),
         method=job.method.value,
     )

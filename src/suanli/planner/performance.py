@@ -14,7 +14,7 @@ class Performance:
 
     `rate_per_system` is what one system does in a second, at the median: trained tokens (goodput included) or requests.
     `spread_log` is the standard deviation of its logarithm. At least `least_systems` and at most `most_systems` (None:
-    no bound) can be put to work at once.
+    no bound) can be put to work at once. `replicas_per_system` is how many replicas of a service one system holds.
     """
 
     workload_id: str
@@ -26,7 +26,7 @@ class Performance:
     most_systems: int | None
     goodput: float
     parameters: float
-    replicas: int = 1
+    replicas_per_system: float = 1.0
     training: TrainingEstimate | None = None
     serving: ServingEstimate | None = None
 

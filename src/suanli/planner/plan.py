@@ -242,7 +242,9 @@ def _told(tried: Tried, scenario: Scenario, weighed: Weighed, best: Option, gap:
     }
     option = tell_option(hand.name, scenario, tried.problem, solution, realised)
     extra = option.cost - best.cost
-    if abs(extra) <= gap * abs(best.cost):
+    if (option.orders, option.rents) == (best.orders, best.rents):
+        reason = tr("it is the recommended plan")
+    elif abs(extra) <= gap * abs(best.cost):
         reason = tr("as good as the recommended one within the gap")
     else:
         reason = tr("costs {share:.0%} more", share=extra / abs(best.cost))

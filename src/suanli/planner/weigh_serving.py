@@ -72,5 +72,6 @@ def performance_of(job: ServingJob, model: Model, system: System, estimate: Serv
         most_systems=job.most_systems,
         goodput=1.0,
         parameters=float(parameters(model)),
+        replicas_per_system=replicas_each,
         serving=estimate,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from suanli.foundation.calendar import SECONDS_PER_MONTH
 from suanli.foundation.language import language, tr
 
 MINUTE_SECONDS, HOUR_SECONDS, DAY_SECONDS = 60.0, 3600.0, 86400.0
@@ -24,6 +25,10 @@ CURRENCY_WORDS = {"CNY": "元", "USD": "美元", "EUR": "欧元", "JPY": "日元
 DIGITS, ESTIMATE_DIGITS = 4, 3
 """Significant digits of shown money and of shown estimates; whole numbers stand in the JSON and in the workbook."""
 ABSENT = "–"
+LEAST_SHARE = 1e-6
+"""Any smaller share is told as nothing."""
+THOUSAND_DAYS_SECONDS = 1000 * DAY_SECONDS
+"""Failures are counted over so long, as the field does."""
 
 
 def digits(value: float, places: int = DIGITS) -> str:
@@ -91,8 +96,10 @@ def watts(value: float) -> str:
 
 
 def percent(value: float) -> str:
-    """Write a share as a percentage."""
-    return f"{digits(100 * value, 3)} %" if math.isfinite(value) else ABSENT
+    """Write a share as a percentage; less than a millionth is nothing."""
+    if not math.isfinite(value):
+        return ABSENT
+    return f"{digits(100 * value, 3) if abs(value) >= LEAST_SHARE else 0} %"
 
 
 def systems(value: float) -> str:
@@ -108,6 +115,10 @@ def quantity(value: float, unit: str) -> str:
         return f"{digits(value * KWH_JOULES)} {unit.removesuffix('/J')}/kWh"
     if unit in CURRENCY_WORDS:
         return money(value, unit)
+    if unit.removesuffix("/s") in CURRENCY_WORDS:
+        return tr("{money} a month", money=money(value * SECONDS_PER_MONTH, unit.removesuffix("/s")))
+    if unit == "1/s":
+        return tr("{number} in 1,000 days", number=digits(value * THOUSAND_DAYS_SECONDS))
     if unit in ("B", "B/s", "FLOP", "FLOP/s", "W", "J"):
         number, prefix = scaled(value, PREFIXES)
         return f"{number} {prefix}{unit}"
