@@ -1,0 +1,61 @@
+"""A burst: everybody is served, waits grow with numbers, places and the front end hold it back."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.estimate.replicas import LLAMA, MIXTURE, better, perfect, replica, system
+
+from suanli.estimate.serving_burst import burst_run
+from suanli.estimate.serving_runs import static_run
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "trt-llm"])
+@pytest.mark.parametrize("model", [LLAMA, MIXTURE])
+def test_figures_are_finite_and_above_nothing(engine, model):
+    run = burst_run(replica(model, engine=engine, input_tokens=200.0, output_tokens=200.0), 500.0)
+    assert 0 < run.ttft_seconds < 1e3
+    assert 0 < run.tpot_seconds < 10
+    assert 0 < run.requests_per_s < 1e3
+
+
+@settings(max_examples=15, deadline=None)
+@given(requests=st.floats(2.0, 2000.0), more=st.floats(1.0, 4.0))
+def test_more_requests_never_wait_less_for_their_first_token(requests, more):
+    one = replica(input_tokens=200.0, output_tokens=100.0)
+    assert burst_run(one, requests * more).ttft_seconds >= burst_run(one, requests).ttft_seconds * 0.98
+
+
+@settings(max_examples=10, deadline=None)
+@given(factor=st.floats(1.0, 4.0))
+def test_better_hardware_never_takes_longer(factor):
+    plain = burst_run(replica(), 200.0)
+    finer = burst_run(replica(box=better(system(), memory_speed=factor, peaks=factor)), 200.0)
+    assert finer.requests_per_s >= plain.requests_per_s * 0.99
+
+
+def test_few_places_make_the_rest_wait():
+    wide, narrow = (burst_run(replica(sequence_limit=limit), 500.0) for limit in (1000.0, 32.0))
+    assert narrow.ttft_seconds > 2 * wide.ttft_seconds
+    assert narrow.requests_per_s < wide.requests_per_s
+    assert narrow.resident == 32.0
+
+
+def test_a_free_engine_lets_a_burst_in_at_once():
+    plain, free = replica(), perfect(replica())
+    assert burst_run(free, 100.0).ttft_seconds < burst_run(plain, 100.0).ttft_seconds / 2
+
+
+def test_answers_of_mixed_lengths_take_longer_than_equal_ones():
+    one = perfect(replica(input_tokens=10.0, output_tokens=200.0))
+    assert burst_run(one, 64.0).requests_per_s < static_run(one, 64.0).requests_per_s
+
+
+def test_an_engine_that_does_not_mix_stalls_decodes_while_it_prefills():
+    shape = {"input_tokens": 4000.0, "output_tokens": 100.0}
+    mixing, stalling = (burst_run(replica(engine=engine, **shape), 200.0) for engine in ("vllm", "sglang"))
+    assert stalling.tpot_seconds > mixing.tpot_seconds / 4
+
+
+def test_a_lone_request_is_no_burst():
+    run = burst_run(replica(), 1.0)
+    assert run.ttft_seconds < 0.2
