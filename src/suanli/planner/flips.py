@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
-from queue import Queue
-from typing import Any
 
 from suanli.domain.plan import Flip
 from suanli.domain.procurement import DemandKind, Problem, Solution
@@ -22,35 +21,96 @@ from suanli.procure.worker import Worker
 DEADLINE_MONTHS = (-2, 3, 6)
 """How far all deadlines are moved for the curve of cost over finishing month."""
 
-HALVINGS = 3
-"""How often the range that holds a flip is halved: it is told within an eighth of the range."""
+HALVINGS = 2
+"""How often the range that holds a flip is halved: it is told within a quarter of the range."""
 
 Tried = tuple[tuple[str, float, str], ...]
 """Points of cost over finishing month: month, cost, name."""
 
 
 def find_flips(
-    ground: Ground, problem: Problem, solution: Solution, gap: float, seconds: float
+    ground: Ground, problem: Problem, solution: Solution, rivals: Sequence[Solution], gap: float, seconds: float
 ) -> tuple[tuple[Flip, ...], Tried]:
-    """Move one thing at a time; return where the decision flips, and the points of cost over finishing month."""
+    """Move one thing at a time; return where the decision flips, and the points of cost over finishing month.
+
+    The price is moved until one of the `rivals` (the alternatives' plans) costs as much, the budget until the plan no
+    longer fits it: neither needs a search. The amount of work is searched for.
+    """
     span = ground.value("planning.flip_price_span")
-    look = partial(
+    decision = sensitivity.main_decision(problem)
+    work = partial(
         sensitivity.flip,
         problem,
+        change=partial(_work, demand_ids=tuple(demand.id for demand in problem.demands)),
         low=1 / span,
         high=span,
         now=1.0,
+        quantity=tr("amount of all work"),
         unit="×",
-        decision=sensitivity.main_decision(problem),
+        decision=decision,
         base=solution,
         gap=gap,
         seconds=seconds,
         steps=HALVINGS,
     )
-    asked = [partial(look, change=change, quantity=quantity) for quantity, change in _moves(problem, solution)]
-    curve = partial(_pareto, problem, solution, gap, seconds)
-    flips, points = solve_apart([*asked], curve)
+    found, points = solve_apart(work, partial(_pareto, problem, solution, gap, seconds))
+    flips = [*_price_flip(problem, solution, rivals, span), *_budget_flip(problem, solution, span), found]
     return tuple(replace(one, becomes=_in_words(one.becomes)) for one in flips), points
+
+
+def _price_flip(problem: Problem, solution: Solution, rivals: Sequence[Solution], span: float) -> Iterator[Flip]:
+    """Find the factor on the price of what most money goes to at which a rival plan costs as much."""
+    main = _main_choice(problem, solution)
+    if not main:
+        return
+    crossings = [(sensitivity.price_crossing(problem, solution, rival, (main,)), rival) for rival in rivals]
+    near = [(factor, rival) for factor, rival in crossings if factor is not None and 1 / span <= factor <= span]
+    factor, rival = min(near, key=lambda pair: abs(math.log(pair[0])), default=(None, None))
+    name = next(choice.system_name for choice in problem.choices if choice.id == main)
+    yield Flip(
+        quantity=tr("price of {name}", name=name),
+        unit="×",
+        now=1.0,
+        flips_at=factor,
+        becomes="" if rival is None else sensitivity.main_decision(problem)(rival),
+        tried_low=1 / span,
+        tried_high=span,
+    )
+
+
+def _budget_flip(problem: Problem, solution: Solution, span: float) -> Iterator[Flip]:
+    """Find the share of the budget that the plan takes: with less it must change."""
+    spent = 0.0
+    shares = []
+    for period, limit in enumerate(problem.limits.cash):
+        spent += sum(amount for (_, paid), amount in solution.cost_lines.items() if paid == period and amount > 0)
+        if limit is not None:
+            shares.append(spent / limit)
+    if not shares:
+        return
+    taken = max(shares)
+    yield Flip(
+        quantity=tr("budget"),
+        unit="×",
+        now=1.0,
+        flips_at=taken if taken >= 1 / span else None,
+        becomes=tr("a plan that spends less or later") if taken >= 1 / span else "",
+        tried_low=1 / span,
+        tried_high=1.0,
+    )
+
+
+def solve_apart(search: Callable[..., Flip], curve: Callable[..., Tried]) -> tuple[Flip, Tried]:
+    """Run two searches side by side, each with a solver of its own."""
+    workers = (Worker(), Worker())
+    try:
+        with ThreadPoolExecutor(max_workers=len(workers)) as pool:
+            flip = pool.submit(copy_context().run, partial(search, worker=workers[0]))
+            points = pool.submit(copy_context().run, partial(curve, worker=workers[1]))
+            return flip.result(), points.result()
+    finally:
+        for worker in workers:
+            worker.close()
 
 
 def _in_words(decision: str) -> str:
@@ -63,47 +123,6 @@ def _in_words(decision: str) -> str:
         INFEASIBLE: tr("no feasible plan"),
     }
     return words.get(verb, decision)
-
-
-def solve_apart(
-    asked: Sequence[Callable[..., Flip]], curve: Callable[..., Tried], crews: int = 2
-) -> tuple[list[Flip], Tried]:
-    """Run searches side by side, each crew with a solver of its own; answers come in the order of asking."""
-    solvers: Queue[Worker] = Queue()
-    workers = [Worker() for _ in range(crews)]
-    for worker in workers:
-        solvers.put(worker)
-
-    def with_solver(search: Callable[..., Any]) -> Any:
-        worker = solvers.get()
-        try:
-            return search(worker=worker)
-        finally:
-            solvers.put(worker)
-
-    try:
-        with ThreadPoolExecutor(max_workers=crews) as pool:
-            told = [pool.submit(copy_context().run, with_solver, search) for search in (*asked, curve)]
-            *flips, points = [one.result() for one in told]
-    finally:
-        for worker in workers:
-            worker.close()
-    return flips, points
-
-
-def _moves(problem: Problem, solution: Solution) -> Iterator[tuple[str, sensitivity.Change]]:
-    """List what is moved: the price of what most money goes to, the budget where there is one, all work together."""
-    main = _main_choice(problem, solution)
-    if main:
-        name = next(choice.system_name for choice in problem.choices if choice.id == main)
-        yield tr("price of {name}", name=name), partial(_price_of, choice_id=main)
-    if any(limit is not None for limit in problem.limits.cash):
-        yield tr("budget"), sensitivity.scale_budget
-    yield tr("amount of all work"), partial(_work, demand_ids=tuple(demand.id for demand in problem.demands))
-
-
-def _price_of(problem: Problem, factor: float, choice_id: str) -> Problem:
-    return sensitivity.scale_prices(problem, factor, (choice_id,))
 
 
 def _work(problem: Problem, factor: float, demand_ids: tuple[str, ...]) -> Problem:

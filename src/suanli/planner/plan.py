@@ -77,7 +77,8 @@ def plan(
     best = tell_option(tr("Recommended"), scenario, problem, solution, realised)
     alternatives = tuple(_told(one, scenario, weighed, best, effort.side_gap) for one in tried)
     say(tr("Looking for what would change the decision"), 0.8)
-    flips, moved = find_flips(ground, problem, solution, effort.side_gap, effort.side_seconds)
+    rivals = [one.solution for one in tried if one.answered]
+    flips, moved = find_flips(ground, problem, solution, rivals, effort.side_gap, effort.side_seconds)
     say(tr("Done"), 1.0)
     options = [best, *(alternative.option for alternative in alternatives if alternative.option is not None)]
     return Plan(
