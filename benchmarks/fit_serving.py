@@ -175,11 +175,12 @@ def fit_all(rows: list[ServingRow], tables: Tables, only: str = "") -> dict[str,
 
 
 def unseen_figures(name: str, others: list[ServingRow], tables: Tables) -> dict[str, float]:
-    """Fit one class to other sources' runs alone; where they have none, take a kindred class's figures."""
+    """Fit one class to other sources' runs alone; where they have few, take a kindred class's figures."""
     seen = [row for row in others if class_of(row, tables.engines) == name]
     neutral = tables.engines.profiles[STAND_INS.get(name, "vllm_v1")]
     start = {figure: getattr(neutral, figure) for figure in BOUNDS} | PUBLISHED.get(name, {})
-    return start | (fit_class(name, seen, with_figures(tables, name, start)) if seen else {})
+    enough = len(seen) >= LEAST_MEASURED
+    return start | (fit_class(name, seen, with_figures(tables, name, start)) if enough else {})
 
 
 def write_figures(fitted: Mapping[str, Mapping[str, float]], path: Path = ENGINE_FILE) -> None:
