@@ -190,7 +190,7 @@ def test_layers_without_attention_send_no_keys():
 
 
 @quick
-@given(data=st.sampled_from([2, 4, 8, 16]), stage=st.sampled_from(list(Sharding)), expert=st.sampled_from([1, 2, 8]))  # fmt: skip
+@given(data=st.sampled_from([2, 4, 8, 16]), stage=st.sampled_from(list(Sharding)), expert=st.sampled_from([1, 2, 8]))
 def test_every_stage_of_sharding_sends_the_bytes_of_one_all_reduce(data, stage, expert):
     """Gradients out and weights back: a reduce-scatter and an all-gather carry what an all-reduce does."""
     asked = job(small_model(experts=8, active=2), nodes=16)
