@@ -44,8 +44,9 @@ def plain(value: Any) -> Any:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON document on standard output."""
-    sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+    """Print one JSON document on standard output, in escapes where it takes no letters but English ones."""
+    escaped = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    sys.stdout.write(json.dumps(plain(value), ensure_ascii=escaped, indent=2, allow_nan=False) + "\n")
 
 
 def complain(error: SuanliError) -> None:
