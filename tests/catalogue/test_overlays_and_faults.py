@@ -1,6 +1,7 @@
 """A user's own files win and are named as theirs; whatever is wrong in a file is named with its line, all at once."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -330,7 +331,7 @@ def test_the_data_survives_being_moved(tmp_path):
 
 
 def test_the_how_tos_example_has_no_fault(tmp_path):
-    page = (DATA.parents[2] / "docs" / "how-to" / "add-hardware-or-price.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "add-hardware-or-price.md").read_text("utf-8")
     (tmp_path / "acme-x1.yaml").write_text(page.split("```yaml\n")[1].split("```")[0])
     (tmp_path / "prices.csv").write_text(page.split("```\nitem_id")[1].join(["item_id", ""]).split("```")[0])
     found, faults = survey((tmp_path,))
