@@ -33,18 +33,22 @@ def legal_layouts(model: Model, accelerators: int) -> Iterator[ServingLayout]:
     Tensor degrees are powers of two that split the heads; mixtures may spread experts over all ranks, latent attention
     may run data parallel.
     """
-    heads = [run.layer.core.heads for run in model.runs if run.layer.core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT)]
-    latent = any(run.layer.core.kind is CoreKind.LATENT for run in model.runs)
+    attending = [run.layer.core for run in model.runs if run.layer.core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT)]
+    latent = any(core.kind is CoreKind.LATENT for core in attending)
     sparse = any(run.layer.experts for run in model.runs)
-    layers = sum(run.count for run in model.runs)
     for group in _powers(accelerators):
-        if not heads or all(number % group == 0 for number in heads):
-            for pipeline in _powers(min(accelerators // group, layers)):
-                yield ServingLayout(tensor=group, pipeline=pipeline)
-            if sparse and group > 1:
-                yield ServingLayout(tensor=group, expert=group)
-        if sparse and group > 1 and latent:
+        if all(core.heads % group == 0 for core in attending):
+            yield from _split_layouts(model, group, accelerators // group, sparse)
+        if sparse and latent and group > 1:
             yield ServingLayout(attention_data=group, expert=group)
+
+
+def _split_layouts(model: Model, tensor: int, stages: int, sparse: bool) -> Iterator[ServingLayout]:
+    """Yield the layouts of one tensor degree: pipelines of up to so many stages, experts over all the ranks."""
+    for pipeline in _powers(min(stages, sum(run.count for run in model.runs))):
+        yield ServingLayout(tensor=tensor, pipeline=pipeline)
+    if sparse and tensor > 1:
+        yield ServingLayout(tensor=tensor, expert=tensor)
 
 
 def _powers(most: int) -> Iterator[int]:

@@ -34,27 +34,8 @@ def without_drafts(model: Model, record: Record) -> Model:
 
 def model_of_columns(record: Record, reading: Reading) -> Model | None:
     """Build a model from the columns that tell its shape; None where the number of layers cannot be told."""
-    hidden, heads = record.count("hidden") or 0, record.count("heads") or 1
-    kv_heads = record.count("kv_heads") or heads
-    head_dim = record.count("head_dim") or hidden // heads
-    gated = bool(record.number("gated_mlp") or 0)
-    inner = record.count("ffn_hidden") or (2 + 2) * hidden
-    fallback = reading.defaults["vocab_gpt" if record.text("arch") == "gpt" else "vocab_other"]
-    vocabulary = record.count("vocab") or int(fallback)
-    experts, chosen = record.count("experts") or 0, record.count("experts_per_token") or 0
-    matrices = (
-        Matrix(name="keys", role=Role.ATTENTION_IN, inputs=hidden, outputs=(heads + 2 * kv_heads) * head_dim),
-        Matrix(name="attention_out", role=Role.ATTENTION_OUT, inputs=heads * head_dim, outputs=hidden),
-        *_feed(hidden, inner, gated, experts, chosen),
-    )
-    core = Core(
-        kind=CoreKind.SOFTMAX, heads=heads, kv_heads=kv_heads, qk_head_dim=head_dim, v_head_dim=head_dim,
-        cached_elements=2 * kv_heads * head_dim,
-    )  # fmt: skip
-    layer = Layer(
-        name="attention + mlp", core=core, matrices=matrices, vector_parameters=2 * hidden, experts=experts,
-        experts_per_token=chosen, gated=gated,
-    )  # fmt: skip
+    hidden, vocabulary = record.count("hidden") or 0, _vocabulary(record, reading)
+    layer = _layer(record, hidden)
     layers = record.count("layers") or _layers_of_size(record, layer, hidden, vocabulary)
     if not layers:
         return None
@@ -71,6 +52,45 @@ def model_of_columns(record: Record, reading: Reading) -> Model | None:
         max_positions=None,
         dtype="bfloat16",
     )
+
+
+def _vocabulary(record: Record, reading: Reading) -> int:
+    """Read the vocabulary; unsaid, that of the model's kind."""
+    fallback = reading.defaults["vocab_gpt" if record.text("arch") == "gpt" else "vocab_other"]
+    return record.count("vocab") or int(fallback)
+
+
+def _layer(record: Record, hidden: int) -> Layer:
+    """Build the one kind of layer that columns can tell: softmax attention and an MLP, dense or of experts."""
+    core = _core(record, hidden)
+    gated = bool(record.number("gated_mlp") or 0)
+    inner = record.count("ffn_hidden") or (2 + 2) * hidden
+    experts, chosen = record.count("experts") or 0, record.count("experts_per_token") or 0
+    columns, rows = (core.heads + 2 * core.kv_heads) * core.qk_head_dim, core.heads * core.v_head_dim
+    return Layer(
+        name="attention + mlp",
+        core=core,
+        matrices=(
+            Matrix(name="keys", role=Role.ATTENTION_IN, inputs=hidden, outputs=columns),
+            Matrix(name="attention_out", role=Role.ATTENTION_OUT, inputs=rows, outputs=hidden),
+            *_feed(hidden, inner, gated, experts, chosen),
+        ),
+        vector_parameters=2 * hidden,
+        experts=experts,
+        experts_per_token=chosen,
+        gated=gated,
+    )
+
+
+def _core(record: Record, hidden: int) -> Core:
+    """Build the attention's core; unsaid, every head has keys of its own and the heads share out the hidden state."""
+    heads = record.count("heads") or 1
+    kv_heads = record.count("kv_heads") or heads
+    head_dim = record.count("head_dim") or hidden // heads
+    return Core(
+        kind=CoreKind.SOFTMAX, heads=heads, kv_heads=kv_heads, qk_head_dim=head_dim, v_head_dim=head_dim,
+        cached_elements=2 * kv_heads * head_dim,
+    )  # fmt: skip
 
 
 def _feed(hidden: int, inner: int, gated: bool, experts: int, chosen: int) -> tuple[Matrix, ...]:

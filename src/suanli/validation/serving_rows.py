@@ -201,8 +201,7 @@ def _drive(metric: Metric, notes: str, batch: str, inputs: float, outputs: float
         return Drive.MEMORY
     if "disaggregated" in notes:
         return Drive.APART
-    alone = outputs <= 1 and batch == "1"
-    if metric.quantity == "prefill_tokens_per_s" or (outputs == 0 and inputs > 0) or alone:
+    if metric.quantity == "prefill_tokens_per_s" or _prompt_alone(batch, inputs, outputs):
         return Drive.PREFILL
     if inputs == 0 or "single stream" in notes:
         return Drive.DECODE
@@ -211,6 +210,11 @@ def _drive(metric: Metric, notes: str, batch: str, inputs: float, outputs: float
     if "static batch" in notes:
         return Drive.STATIC
     return Drive.BURST if "all sent at once" in notes else Drive.STEADY
+
+
+def _prompt_alone(batch: str, inputs: float, outputs: float) -> bool:
+    """Say whether a run only reads prompts: it answers nothing, or one prompt at a time with a token at most."""
+    return (outputs == 0 and inputs > 0) or (outputs <= 1 and batch == "1")
 
 
 def _load(drive: Drive, batch: str, notes: str) -> tuple[Drive, float, float]:
