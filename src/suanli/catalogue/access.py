@@ -28,6 +28,11 @@ def _region_words() -> tuple[Mapping[str, str], Mapping[str, str]]:
     return printed, {str(text): part for part, texts in names.items() for text in texts}
 
 
+def region_names() -> frozenset[str]:
+    """Return the regions that the market knows by name, in lower case."""
+    return frozenset(_region_words()[1])
+
+
 def part_of_offer(region: str) -> str:
     """Return the part of the world that an offer's region lies in; `world` where it is of none."""
     return _region_words()[0].get(region, part_of_world(region))

@@ -5,6 +5,7 @@ The checks read the raw data and pass over whatever is at fault in itself, so th
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,16 @@ def check_horizon(facts: Facts) -> None:
     as_of = month_of(facts.data.get("as_of"), days=True)
     if as_of and facts.start and facts.start < as_of:
         facts.tell(("start",), f"'{facts.start}'", tr("the month of as_of ({as_of}) or a later one", as_of=as_of))
-    region = facts.data.get("region")
+    check_region(facts, facts.data.get("region"))
+
+
+def check_region(facts: Facts, region: Any) -> None:
+    """Check that a word of the region is known: 'China', or 'Shanghai, China'."""
+    if not isinstance(region, str):
+        return
+    words = [word.strip().lower() for word in re.split(r"[,/;()]", region)]
+    if not facts.known.regions.isdisjoint(words):
+        return
     check_name(facts, ("region",), region, facts.known.regions, tr("region"))
 
 
@@ -162,6 +172,10 @@ def check_quote(facts: Facts, trail: Trail, quote: dict[str, Any]) -> None:
             facts.tell((*trail, "range"), f"{shown(bounds[0])}, {shown(bounds[1])}", allowed)
     if bought and "commit" in quote:
         facts.tell((*trail, "commit"), tr("a shortest term of a purchase"), tr("terms: rent or reserved"))
+    if terms == QuoteTerms.HOUR:
+        for name in {"commit", "lot"} & set(quote):
+            facts.tell((*trail, name), shown(quote[name]), tr("terms: rent or reserved"))
+        return
     if not bought and "lot" in quote and whole(quote["lot"]) == 0:
         facts.tell((*trail, "lot"), "0", tr("at least {bound}", bound=1))
 

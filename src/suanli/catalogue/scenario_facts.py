@@ -31,7 +31,7 @@ class KnownNames:
     frameworks: Collection[str] = ()
     engines: Collection[str] = ()
     number_formats: Collection[str] = ()
-    regions: Collection[str] = ()
+    regions: frozenset[str] = frozenset()
 
 
 @dataclass(kw_only=True, slots=True)

@@ -5,14 +5,29 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from suanli.catalogue.access import region_names
+from suanli.catalogue.engines import load_engines
 from suanli.catalogue.load import catalogue
 from suanli.catalogue.scenario_facts import KnownNames
+from suanli.estimate.software import load_training_calibration
 from suanli.parts.architectures.read import known_models
 
 
 def known_names() -> KnownNames:
     """Gather the known names; systems include those of the user's own files."""
-    return KnownNames(systems=_systems, models=known_models())
+    engines, training = load_engines(), load_training_calibration()
+    return KnownNames(
+        systems=_systems,
+        models=known_models(),
+        frameworks={*training.software, *training.aliases},
+        engines={*engines.profiles, *(era.engine for era in engines.eras)},
+        number_formats={*engines.schemes, *CACHE_FORMATS},
+        regions=region_names(),
+    )
+
+
+CACHE_FORMATS = ("bf16", "fp16", "fp8", "int8")
+"""What a cache may be kept in."""
 
 
 def _systems(files: tuple[str, ...]) -> Collection[str]:

@@ -63,7 +63,7 @@ def plan(
     ground = lay_ground(scenario)
     models = read_models(scenario)
     market = find_candidates(ground, catalogue)
-    desk = Desk(kernels=kernels, assumptions=ground.figures, interruptions=interruptions(ground))
+    desk = Desk(kernels=kernels, assumptions=ground.figures, interruptions=interruptions(ground), as_of=scenario.as_of)
     say(tr("Estimating {count} workloads", count=len(scenario.workloads)), 0.1)
     weighed = weigh(scenario, models, [candidate.system for candidate in _one_each(market)], desk)
     market = shortlist(ground, market, weighed)

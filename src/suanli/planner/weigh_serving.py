@@ -29,6 +29,7 @@ def weigh_serving(job: ServingJob, model: Model, system: System, desk: Desk) -> 
         weight_format=job.weight_format,
         kv_format=job.kv_format,
         engine=job.engine,
+        engine_date=desk.as_of,
     )
     refusal = ""
     for doubling in range(MOST_DOUBLINGS + 1):

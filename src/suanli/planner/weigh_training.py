@@ -12,6 +12,7 @@ from suanli.domain.model import Model
 from suanli.domain.result import Band, TrainingEstimate
 from suanli.domain.scenario import TrainingJob, TuningJob
 from suanli.domain.workload import TrainingSetup
+from suanli.estimate.software import find_software, load_training_calibration
 from suanli.estimate.training import search
 from suanli.foundation.calendar import SECONDS_PER_MONTH, months_between
 from suanli.foundation.errors import InfeasibleError
@@ -27,17 +28,24 @@ FLOP_PER_PARAMETER_AND_TOKEN = 2 + 2 * 2
 BAND_WIDTH_IN_DEVIATIONS = 2 * 1.2815515655446004
 """An 80 % band is this many standard deviations of the logarithm wide: twice the 90 % quantile of the normal."""
 
+MOST_TIMES = 2**7
+"""A job that does not fit the systems its window asks for is tried on up to so many times as many."""
+
 Job = TrainingJob | TuningJob
 Assumptions = Mapping[str, Figure]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Desk:
-    """What every weighing needs: kernel calibrations, the planner's figures, how often the fleet is interrupted."""
+    """What every weighing needs: kernel calibrations, the planner's figures, how often the fleet is interrupted.
+
+    `as_of` is the date whose training software and serving engines are planned with ("": the latest).
+    """
 
     kernels: KernelTable
     assumptions: Assumptions
     interruptions: Interruptions
+    as_of: str = ""
 
 
 def spread_of(band: Band) -> float:
@@ -56,7 +64,7 @@ def setup_of(job: Job, model: Model, desk: Desk) -> TrainingSetup:
         global_batch=job.global_batch or fallback,
         precision=job.precision,
         number_format=job.precision.value,
-        framework=job.framework,
+        framework=find_software(load_training_calibration(), job.framework, desk.as_of).id,
         tuning=job.method if isinstance(job, TuningJob) else None,
         lora_rank=job.lora_rank if isinstance(job, TuningJob) else 0,
     )
@@ -69,7 +77,7 @@ def weigh_training(job: Job, model: Model, system: System, desk: Desk) -> Perfor
         reason = tr("{system} has no arithmetic in {format}", system=system.name, format=setup.precision.value)
         return Refusal(workload_id=job.id, system_id=system.id, reason=reason)
     wanted = _size(job, model, system, setup, desk)
-    found = _first_that_fits(setup, system, wanted, desk)
+    found = _first_that_fits(setup, system, wanted, job.most_systems or wanted * MOST_TIMES, desk)
     if isinstance(found, str):
         return Refusal(workload_id=job.id, system_id=system.id, reason=found)
     systems, estimate = found
@@ -129,17 +137,17 @@ def _size(job: Job, model: Model, system: System, setup: TrainingSetup, desk: De
 
 
 def _first_that_fits(
-    setup: TrainingSetup, system: System, systems: int, desk: Desk
+    setup: TrainingSetup, system: System, systems: int, most: int, desk: Desk
 ) -> tuple[int, TrainingEstimate] | str:
-    """Double the number of systems until a layout fits; the last refusal where none does."""
-    refusal = ""
-    for _ in range(2 + 2):
+    """Double the number of systems until a layout fits, to the most there may be; the last refusal where none does."""
+    while True:
         try:
             return systems, search(setup, Cluster(system=system, nodes=systems), desk.kernels, keep=1)[0]
         except InfeasibleError as error:
             refusal = str(error)
-        systems *= 2
-    return refusal
+        if systems >= most:
+            return refusal
+        systems = min(systems * 2, most)
 
 
 def _least(setup: TrainingSetup, system: System, systems: int, desk: Desk) -> int:
