@@ -28,6 +28,7 @@ class QuoteTerms(StrEnum):
     """What a quote of one's own sells."""
 
     BUY = "buy"
+    HOUR = "hour"
     RENT = "rent"
     RESERVED = "reserved"
 
