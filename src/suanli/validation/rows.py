@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,16 @@ from suanli.foundation.language import tr
 
 MOST_BYTES = 32 * 2**20
 """Larger tables are refused rather than read into memory."""
+MOST_COUNT = 2**31 - 1
+"""No run counts more of anything (layers, heads, accelerators, samples)."""
+
+
+def plain_number(said: str) -> float:
+    """Read a cell as a number, NaN where it is none: plain digits only, no other alphabet's, none joined by "_"."""
+    try:
+        return float(said) if said.isascii() and "_" not in said else math.nan
+    except ValueError:
+        return math.nan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,11 +44,8 @@ class Record:
         said = self.text(column)
         if not said:
             return None
-        try:
-            value = float(said)
-        except ValueError:
-            value = math.nan
-        if not said.isascii() or not math.isfinite(value) or value < 0:
+        value = plain_number(said)
+        if not math.isfinite(value) or value < 0:
             self.fault(column, said, tr("a finite number of at least 0, or nothing"))
             return None
         return value
@@ -47,14 +55,16 @@ class Record:
         value = self.number(column)
         if value is None:
             return None
-        if value != round(value) or value < 1:
+        if value != round(value) or not 1 <= value <= MOST_COUNT:
             self.fault(column, self.text(column), tr("a whole number above 0, or nothing"))
             return None
         return round(value)
 
     def fault(self, column: str, found: str, allowed: str) -> None:
-        """Note that a cell is wrong."""
-        self.faults.append(Fault(place=f"{self.file}:{self.line}: {column}", found=f"'{found}'", allowed=allowed))
+        """Note that a cell is wrong, once however often it is read."""
+        noted = Fault(place=f"{self.file}:{self.line}: {column}", found=f"'{found}'", allowed=allowed)
+        if noted not in self.faults:
+            self.faults.append(noted)
 
 
 def read_records(path: Path, needed: Iterable[str] = ()) -> tuple[Record, ...]:
@@ -64,11 +74,11 @@ def read_records(path: Path, needed: Iterable[str] = ()) -> tuple[Record, ...]:
         if size > MOST_BYTES:
             most = tr("at most {most} bytes", most=MOST_BYTES)
             raise InputError.single(place=str(path), found=tr("{size} bytes", size=size), allowed=most)
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError.single(place=str(path), found=str(error), allowed=tr("a CSV table in UTF-8")) from error
     faults: list[Fault] = []
-    reader = csv.DictReader(text.splitlines())
+    reader = csv.DictReader(io.StringIO(text, newline=""), restval="", strict=True)
     columns = _columns(reader, path)
     missing = [name for name in needed if name not in columns]
     if missing or not columns:

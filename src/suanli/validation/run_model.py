@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from suanli.domain.model import Core, CoreKind, Layer, LayerRun, Matrix, Model, Role
+from suanli.foundation.language import tr
 from suanli.parts.architectures.read import find_name, named_model
 from suanli.validation.reading import Reading
 from suanli.validation.rows import Record
@@ -85,6 +86,8 @@ def _layer(record: Record, hidden: int) -> Layer:
 def _core(record: Record, hidden: int) -> Core:
     """Build the attention's core; unsaid, every head has keys of its own and the heads share out the hidden state."""
     heads = record.count("heads") or 1
+    if heads > hidden:
+        record.fault("heads", record.text("heads"), tr("at most {bound}", bound=hidden))
     kv_heads = record.count("kv_heads") or heads
     head_dim = record.count("head_dim") or hidden // heads
     return Core(

@@ -33,6 +33,7 @@ from suanli.estimate.serving_steady import demand_of
 from suanli.foundation.errors import InputError, SuanliError
 from suanli.foundation.language import tr
 from suanli.parts.architectures.read import named_model
+from suanli.validation.rows import plain_number
 from suanli.validation.serving_rows import Drive, ServingRow, Workers, metric_of, read_serving_row
 
 
@@ -65,7 +66,7 @@ def _refused(cells: Mapping[str, str], reason: str) -> ValidationRow:
     """Keep a row that has no prediction, with the reason."""
     try:
         metric = metric_of(cells)
-        quantity, measured = metric.quantity, float(cells.get("value") or math.nan) * metric.factor
+        quantity, measured = metric.quantity, plain_number(cells.get("value") or "") * metric.factor
     except (InputError, ValueError):
         quantity, measured = str(cells.get("metric", "")), math.nan
     return ValidationRow(
@@ -86,6 +87,8 @@ def _predicted(row: ServingRow, tables: Tables) -> ValidationRow:
     if not math.isfinite(row.measured) or row.measured <= 0:
         raise InputError.single(place="value", found=str(row.measured), allowed=tr("a number above 0"))
     replica, predicted = predict(row, tables)
+    if not (math.isfinite(predicted) and predicted > 0):
+        raise InputError.single(place=row.quantity, found=f"{predicted:.3g}", allowed=tr("a number above 0"))
     band = serving_band(replica, row.quantity, predicted)
     return ValidationRow(
         id=row.id,

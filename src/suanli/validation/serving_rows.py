@@ -11,6 +11,7 @@ from enum import StrEnum
 from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
 from suanli.foundation.units import to_si
+from suanli.validation.rows import MOST_COUNT, plain_number
 
 OPEN_WORDS = ("", "auto", "none", "nan", "unspecified (bf16 or model default)", "unspecified")
 """Cells that leave the choice to the engine or the model."""
@@ -165,16 +166,23 @@ def _number(cells: Mapping[str, str], key: str, default: float) -> float:
     said = _text(cells, key)
     if said.lower() in OPEN_WORDS:
         return default
-    try:
-        value = float(said)
-    except ValueError:
-        raise InputError.single(place=key, found=f"'{said}'", allowed=tr("a number")) from None
+    value = plain_number(said)
+    if not math.isfinite(value):
+        raise InputError.single(place=key, found=f"'{said}'", allowed=tr("a number"))
+    return value
+
+
+def _length(cells: Mapping[str, str], key: str) -> float:
+    """Return a length in tokens, NaN where it is open."""
+    value = _number(cells, key, math.nan)
+    if value < 0:
+        raise InputError.single(place=key, found=str(value), allowed=tr("a finite number of at least 0, or nothing"))
     return value
 
 
 def _count(cells: Mapping[str, str], key: str) -> int:
     value = _number(cells, key, 1.0)
-    if not math.isfinite(value) or value < 1 or value != int(value):
+    if not 1 <= value <= MOST_COUNT or value != int(value):
         raise InputError.single(place=key, found=str(value), allowed=tr("a whole number from 1"))
     return int(value)
 
@@ -217,13 +225,29 @@ def _prompt_alone(batch: str, inputs: float, outputs: float) -> bool:
     return (outputs == 0 and inputs > 0) or (outputs <= 1 and batch == "1")
 
 
+def _told(pattern: re.Pattern[str], notes: str, most: float = math.inf) -> float | None:
+    """Return the figure that the notes tell by a pattern, None where they tell none.
+
+    Raises InputError where it is 0 or more than it can be.
+    """
+    found = pattern.search(notes)
+    if found is None:
+        return None
+    value = float(found.group(1))
+    if not 0 < value <= most:
+        allowed = tr("at most {bound}", bound=most) if value > most else tr("a number above 0")
+        raise InputError.single(place="notes", found=f"'{found.group(0)}'", allowed=allowed)
+    return value
+
+
 def _load(drive: Drive, batch: str, notes: str) -> tuple[Drive, float, float]:
     """Return drive, requests in flight and requests of the run; a burst with fewer in flight than sent is steady."""
-    found = REQUESTS.search(notes)
-    sent = float(found.group(1)) if found else math.inf
+    sent = _told(REQUESTS, notes) or math.inf
     if batch in ("max", ""):
         return drive, sent if drive is Drive.BURST else (1.0 if batch == "" else math.inf), sent
-    flight = float(batch)
+    flight = plain_number(batch)
+    if not (math.isfinite(flight) and flight > 0):
+        raise InputError.single(place="batch_or_concurrency", found=f"'{batch}'", allowed=tr("a number above 0"))
     if drive is Drive.BURST and flight < sent:
         return Drive.STEADY, flight, sent
     return drive, flight, sent
@@ -273,7 +297,7 @@ def _apart(notes: str, accelerators: int) -> tuple[Workers, Workers]:
         made.append(Workers(count=int(count), tensor=int(tensor) // data, expert=ranks, attention_data=data))
     prefill, decode = made
     told = prefill.accelerators + decode.accelerators
-    if told != accelerators or not prefill.count:
+    if told != accelerators or not (prefill.count and decode.count):
         raise InputError.single(
             place="notes",
             found=tr("workers on {said} accelerators of {all}", said=told, all=accelerators),
@@ -284,7 +308,9 @@ def _apart(notes: str, accelerators: int) -> tuple[Workers, Workers]:
 
 def _lengths(cells: Mapping[str, str], assumed: list[str]) -> tuple[float, float]:
     """Return prompt and answer lengths; the llama.cpp convention of 512 stands in where a row leaves both open."""
-    inputs, outputs = _number(cells, "input_len", math.nan), _number(cells, "output_len", math.nan)
+    inputs, outputs = _length(cells, "input_len"), _length(cells, "output_len")
+    if inputs == outputs == 0:
+        raise InputError.single(place="input_len, output_len", found="0, 0", allowed=tr("a number above 0"))
     if math.isnan(inputs):
         inputs = ASSUMED_TOKENS
         assumed.append(tr("prompts of {tokens} tokens", tokens=int(inputs)))
@@ -316,7 +342,6 @@ def read_serving_row(cells: Mapping[str, str]) -> ServingRow:
         prefill, workers = _apart(notes, _count(cells, "gpus"))
     else:
         workers = _aggregated(cells, notes)
-    budget, usable = BUDGET.search(notes), UTILISATION.search(notes)
     return ServingRow(
         id=_text(cells, "id"),
         source=_text(cells, "source"),
@@ -338,7 +363,7 @@ def read_serving_row(cells: Mapping[str, str]) -> ServingRow:
         prefill_workers=prefill,
         per_accelerator=metric.per_accelerator,
         speculative="spec=mtp" in notes or "; speculative;" in notes,
-        token_budget=float(budget.group(1)) if budget else None,
-        usable_share=float(usable.group(1)) if usable else None,
+        token_budget=_told(BUDGET, notes),
+        usable_share=_told(UTILISATION, notes, 1.0),
         assumed=tuple(assumed),
     )
