@@ -38,15 +38,29 @@ def kinds(fields: Fields, family: Family, layers: int) -> list[str]:
 
 
 def by_rule(fields: Fields, family: Family, layers: int) -> list[str]:
-    """Return each layer's kind from an interval, a pattern or a flag, where no list says it."""
+    """Return each layer's kind from flags, an interval or a rule of windows, where no list says it."""
+    return by_flags(fields, layers) or by_interval(fields, layers) or by_windows(fields, family, layers)
+
+
+def by_flags(fields: Fields, layers: int) -> list[str]:
+    """Return each layer's kind from a flag for each: 1 marks a windowed layer, or 0 a linear one; nothing without."""
     flags = fields.counts("hybrid_layer_pattern") or fields.counts("attn_type_list")
-    if flags:
-        other = WINDOWED if fields.says("hybrid_layer_pattern") else LINEAR
-        special = 1 if other == WINDOWED else 0
-        return ([other if flag == special else FULL for flag in flags] + [FULL] * layers)[:layers]
-    if fields.says("full_attention_interval"):
-        every = fields.count("full_attention_interval")
-        return [LINEAR if (index + 1) % every else FULL for index in range(layers)]
+    if not flags:
+        return []
+    special, other = (1, WINDOWED) if fields.says("hybrid_layer_pattern") else (0, LINEAR)
+    return ([other if flag == special else FULL for flag in flags] + [FULL] * layers)[:layers]
+
+
+def by_interval(fields: Fields, layers: int) -> list[str]:
+    """Return linear layers of which every n-th is full, where the config or the family says n; nothing without."""
+    if not fields.says("full_attention_interval"):
+        return []
+    every = fields.count("full_attention_interval")
+    return [LINEAR if (index + 1) % every else FULL for index in range(layers)]
+
+
+def by_windows(fields: Fields, family: Family, layers: int) -> list[str]:
+    """Return which layers have a window: none, those from one on, or all but every n-th."""
     if not fields.rule(family.sliding) or not fields.says("sliding_window"):
         return [FULL] * layers
     if fields.says("max_window_layers"):
@@ -61,21 +75,29 @@ def sparse_layers(fields: Fields, family: Family, layers: int) -> list[bool]:
     words = fields.words("mlp_layer_types")
     if words is not None:
         return ([word != "dense" for word in words] + [True] * layers)[:layers]
-    frequency = fields.value("moe_layer_freq")
-    if isinstance(frequency, list):
+    if isinstance(fields.value("moe_layer_freq"), list):
         flags = fields.counts("moe_layer_freq") or []
         return ([flag > 0 for flag in flags] + [True] * layers)[:layers]
-    if family.sparse == "stepped":
-        return stepped(fields, layers)
-    if family.sparse == "span":
-        first = fields.count("moe_layer_start_index", 0, least=0)
-        last = fields.value("moe_layer_end_index")
-        last = layers - 1 if last in (None, -1) else fields.count("moe_layer_end_index", least=0)
-        every = fields.count("moe_layer_interval", 1)
-        return [first <= index <= last and not (index + 1) % every for index in range(layers)]
-    if family.sparse == "offset":
-        every, first = fields.count("expert_layer_period", 1), fields.count("expert_layer_offset", 0, least=0)
-        return [index % every == first for index in range(layers)]
+    return SPARSE[family.sparse](fields, layers)
+
+
+def span(fields: Fields, layers: int) -> list[bool]:
+    """Tell which layers hold experts: every n-th between a first and a last one (ERNIE); -1 means the last of all."""
+    first = fields.count("moe_layer_start_index", 0, least=0)
+    last = fields.value("moe_layer_end_index")
+    last = layers - 1 if last in (None, -1) else fields.count("moe_layer_end_index", least=0)
+    every = fields.count("moe_layer_interval", 1)
+    return [first <= index <= last and not (index + 1) % every for index in range(layers)]
+
+
+def offset(fields: Fields, layers: int) -> list[bool]:
+    """Tell which layers hold experts: every n-th, counted from one of them on (Jamba)."""
+    every, first = fields.count("expert_layer_period", 1), fields.count("expert_layer_offset", 0, least=0)
+    return [index % every == first for index in range(layers)]
+
+
+def after_first(fields: Fields, layers: int) -> list[bool]:
+    """Tell which layers hold experts: all after the first dense ones, or every n-th of them (DeepSeek)."""
     first = fields.count("first_k_dense_replace", 0, least=0)
     every = fields.count("moe_layer_freq", 1)
     return [index >= first and not index % every for index in range(layers)]
@@ -89,6 +111,10 @@ def stepped(fields: Fields, layers: int) -> list[bool]:
     if named is not None:
         return [index in named for index in range(layers)]
     return [not (index + 1) % every and index not in plain for index in range(layers)]
+
+
+SPARSE = {"all": after_first, "stepped": stepped, "span": span, "offset": offset}
+"""The families' rules of which layers hold experts."""
 
 
 def own_width(fields: Fields, widths: object, index: int) -> tuple[tuple[str, int], ...]:

@@ -54,8 +54,14 @@ WHOLE_LAYER = re.compile(r"layers?\.\d+[.*]*$")
 METHODS = {"fp8": "fp8", "mxfp4": "mxfp4", "gptq": "int4", "awq": "int4", "fbgemm_fp8": "fp8", "modelopt_fp4": "nvfp4"}
 """The format that a method means where it says no bits itself."""
 
+GROUPED = ("gptq", "awq")
+"""Methods of integers in groups, which say their bits and the size of a group."""
+
 ALGORITHMS = {"fp8_pb_wo": "fp8", "fp8_pc_pt": "fp8", "w4a8_awq": "int4", "int4_awq": "int4", "w8a8_sq": "int8"}
 """modelopt's names of a format that differ from the format's own."""
+
+EXCEPTIONS = ("modules_to_not_convert", "exclude_modules", "ignore")
+"""Keys under which checkpoints name the modules that stay whole."""
 
 SCALE_FORMAT = {"float": "fp8", "int": "bf16"}
 """The format of the scales of a compressed-tensors group, by the type of its numbers."""
@@ -112,19 +118,29 @@ def _with_scales(weights: Mapping[str, Any]) -> tuple[float, int | None] | None:
 
 def _base_bits(said: Mapping[str, Any], fields: Fields) -> tuple[float, int | None] | None:
     """Bits and block of what the checkpoint quantises by default."""
-    place = "quantization_config"
-    algorithm, method = said.get("quant_algo"), said.get("quant_method")
-    block = _positive(said.get("group_size"))
+    algorithm = said.get("quant_algo")
     if isinstance(algorithm, str) and algorithm.upper() != "MIXED_PRECISION":
-        bits = _algorithm_bits(algorithm, fields, place)
-        return None if bits is None else (bits, int(block) if block else None)
-    if method in ("gptq", "awq") and _positive(said.get("bits")) is not None:
+        bits = _algorithm_bits(algorithm, fields, "quantization_config")
+        return None if bits is None else (bits, _block_size(said))
+    return _method_bits(said) or _group_bits(said)
+
+
+def _method_bits(said: Mapping[str, Any]) -> tuple[float, int | None] | None:
+    """Bits and block of a known `quant_method`, or None where its groups must say them."""
+    method, known = said.get("quant_method"), format_bits()
+    if method in GROUPED and _positive(said.get("bits")) is not None:
         return _with_scales({"num_bits": said["bits"], "group_size": said.get("group_size"), "type": "int"})
     if method == "bitsandbytes":
-        return (format_bits()["int8"], None) if said.get("load_in_8bit") is True else (format_bits()["nf4"], None)
+        return known["int8" if said.get("load_in_8bit") is True else "nf4"], None
     if isinstance(method, str) and method in METHODS:
-        return format_bits()[METHODS[method]], int(block) if block else _block_side(said)
-    return _group_bits(said)
+        return known[METHODS[method]], _block_size(said) or _block_side(said)
+    return None
+
+
+def _block_size(said: Mapping[str, Any]) -> int | None:
+    """How many numbers share a scale, where the checkpoint says so."""
+    block = _positive(said.get("group_size"))
+    return int(block) if block else None
 
 
 def _block_side(said: Mapping[str, Any]) -> int | None:
@@ -191,6 +207,30 @@ def _merged(first: object, second: object) -> dict[str, Any]:
     return made
 
 
+def _expert_bits(named: str | None, fields: Fields, base: float) -> dict[Role, float]:
+    """Bits of the experts where the config names a format for them alone; nothing where it names none."""
+    if named is None:
+        return {}
+    bits = format_bits()["mxfp4"] if named == "fp4" else _algorithm_bits(named, fields, "expert_dtype")
+    return dict.fromkeys(EXPERT, bits or base)
+
+
+def _whole_bits(model: Model) -> float:
+    """Bits of a number that is not quantised."""
+    return format_bytes(model.dtype if model.dtype in format_bits() else "bf16") * BITS_PER_BYTE
+
+
+def _note_unknown(method: str, fields: Fields, model: Model) -> None:
+    words = {"method": method, "dtype": model.dtype}
+    fields.notes.append(tr("Quantisation '{method}' is not known; weights are counted in {dtype}.", **words))
+
+
+def _unquantised(roles: Mapping[Role, float], shares: Mapping[Role, float], method: str) -> set[Role]:
+    """Roles that stay whole: what no method quantises unless told, and what the checkpoint names in every layer."""
+    by_method = {*ATTENTION} if method == "mxfp4" else set()
+    return {*WHOLE} - {*roles} | {role for role, share in shares.items() if share == 1.0} | by_method
+
+
 def read_quantisation(
     beside: object, inside: object, expert_format: str | None, fields: Fields, model: Model
 ) -> Quantisation | None:
@@ -202,33 +242,16 @@ def read_quantisation(
     if not said and expert_format is None:
         return None
     method = str(said.get("quant_method") or said.get("quant_algo") or "modelopt")
-    mixed = _mixed_bits(said, fields)
-    whole = format_bytes(model.dtype) * BITS_PER_BYTE if model.dtype in format_bits() else float(2 * BITS_PER_BYTE)
-    base = _base_bits(said, fields)
+    mixed, base = _mixed_bits(said, fields), _base_bits(said, fields)
     if base is None and not mixed:
-        fields.notes.append(
-            tr(
-                "Quantisation '{method}' is not known; weights are counted in {dtype}.",
-                method=method,
-                dtype=model.dtype,
-            )
-        )
+        _note_unknown(method, fields, model)
         return None
+    whole = _whole_bits(model)
     bits, block = base or (whole, None)
-    kept = _listed(said, "modules_to_not_convert", "exclude_modules", "ignore")
-    shares = {} if mixed else _covered(kept, model)
+    shares = {} if mixed else _covered(_listed(said, *EXCEPTIONS), model)
     roles = {role: share * whole + (1.0 - share) * bits for role, share in shares.items()}
-    roles |= mixed
-    if expert_format is not None:
-        named = (
-            format_bits()["mxfp4"] if expert_format == "fp4" else _algorithm_bits(expert_format, fields, "expert_dtype")
-        )
-        roles = dict.fromkeys(EXPERT, named or bits) | roles
-    unquantised = {role for role in WHOLE if role not in roles} | {
-        role for role, share in shares.items() if share == 1.0
-    }
-    if method == "mxfp4":
-        unquantised |= {*ATTENTION}
+    roles = _expert_bits(expert_format, fields, bits) | roles | mixed
+    unquantised = _unquantised(roles, shares, method)
     return Quantisation(
         method=method,
         weight_bits=bits,
