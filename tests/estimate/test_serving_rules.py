@@ -408,3 +408,39 @@ def test_settings_that_are_said_stand_over_those_of_the_engine():
 def test_what_was_assumed_is_told_and_what_was_said_is_not():
     assert replica(LLAMA, kv_format="auto").assumed
     assert replica(LLAMA, kv_format="fp8").assumed == ()
+
+
+# -------------------------------------------------------------------------------------------------------------- stages
+
+
+@pytest.mark.parametrize("stages", [2, 4, 8])
+def test_a_pipeline_hands_on_once_between_two_stages(stages):
+    staged, load = replica(LLAMA, layout=ServingLayout(pipeline=stages)), StepLoad(decoding=64.0, context=1000.0)
+    hop = staged.fabric.collective_seconds("send", 64.0 * 4096 * 2, float(stages), staged.ranks_per_node)
+    told = float(step_causes(staged, load)["communication"])
+    assert told == pytest.approx((stages - 1) * float(hop) * staged.engine.kernel_slack)
+
+
+@pytest.mark.parametrize("stages", [2, 4, 8])
+def test_stages_share_out_the_cache_and_the_layers(stages):
+    staged, whole = replica(LLAMA, layout=ServingLayout(pipeline=stages)), PLAIN[LLAMA]
+    assert float(sequence_cache_bytes(staged, 1000.0)) * stages == float(sequence_cache_bytes(whole, 1000.0))
+    table = 2 * staged.setup.model.embedding_parameters
+    layers = fixed_bytes(whole)["weights"] - 2 * table
+    assert fixed_bytes(staged)["weights"] == pytest.approx(layers / stages + table)
+
+
+@pytest.mark.parametrize("tensor", [2, 4, 8])
+def test_tensor_ranks_share_out_the_cache_by_key_value_heads(tensor):
+    split, whole = replica(LLAMA, layout=ServingLayout(tensor=tensor)), PLAIN[LLAMA]
+    assert float(sequence_cache_bytes(split, 1000.0)) * tensor == float(sequence_cache_bytes(whole, 1000.0))
+
+
+@pytest.mark.parametrize("ranks", [2, 8])
+def test_tensor_ranks_join_after_attention_and_after_the_mlp(ranks):
+    split, load = replica(LLAMA, layout=ServingLayout(tensor=ranks)), StepLoad(decoding=64.0, context=1000.0)
+    one = split.fabric.collective_seconds(
+        "all_reduce", 64.0 * 4096 * 2, float(ranks), split.ranks_per_node, one_shot=True
+    )
+    told = float(step_causes(split, load)["communication"])
+    assert told == pytest.approx(32 * 2 * float(one) * split.engine.kernel_slack)

@@ -23,8 +23,9 @@ from suanli.domain.workload import Attention, TuningMethod
 from suanli.estimate.compose import CAUSES
 from suanli.estimate.evaluate import evaluate, single_experts_dense
 from suanli.estimate.finetuning import DOUBLE_QUANTISED, estimate_tuning, tuned
+from suanli.estimate.shards import stage_parameters
 from suanli.estimate.space import layouts
-from suanli.estimate.step import open_machine
+from suanli.estimate.step import job_of, open_machine, state_columns
 from suanli.estimate.tables import take, to_table
 from suanli.estimate.training import estimate_layout
 from suanli.foundation.errors import InputError
@@ -337,3 +338,48 @@ def test_an_unknown_framework_and_format_are_refused_by_name():
         question_of(setup_of(framework="papyrus"))
     with pytest.raises(InputError, match="fp9"):
         weighed(to_table([Layout(data=8)]), setup_of(number_format="fp9"))
+
+
+# ------------------------------------------------------------------------------------------------------ traffic by hand
+
+
+@pytest.mark.parametrize(("stage", "out", "back"), [
+    (Sharding.NONE, "all_reduce", ""), (Sharding.OPTIMIZER, "reduce_scatter", "all_gather"),
+    (Sharding.GRADIENTS, "", "all_gather"), (Sharding.FULL, "", ""),
+])  # fmt: skip
+def test_parameters_travel_as_often_as_their_stage_says(stage, out, back):
+    """Once a step for a whole stage up to sharded optimizers; gradients and weights of a layer go more often."""
+    setup = setup_of()
+    question = question_of(setup, 2)
+    job, fabric, table = (
+        job_of(setup, question.machine),
+        question.machine.fabric,
+        to_table([Layout(data=16, sharding=stage)]),
+    )
+    told = state_columns(setup, job, fabric, question.software, table)
+    held = stage_parameters(setup, table)
+    parameters, layer = float(held.first.dense[0]), float(held.layer.dense[0])
+    layer += setup.model.hidden * setup.model.vocabulary / 8
+
+    def sent(op, count, element_bytes):
+        return float(fabric.collective_seconds(op, count * element_bytes, 16.0, 8.0)) if op else 0.0
+
+    reduced = question.software.reduce_bytes
+    assert float(told.reduce_stage[0]) == pytest.approx(sent(out, parameters, reduced))
+    assert float(told.gather_stage[0]) == pytest.approx(sent(back, parameters, 2.0))
+    whole, often = stage is Sharding.FULL, stage in (Sharding.GRADIENTS, Sharding.FULL)
+    assert float(told.gather_layer[0]) == pytest.approx(sent("all_gather" if whole else "", layer, 2.0))
+    assert float(told.scatter_layer[0]) == pytest.approx(sent("reduce_scatter" if often else "", layer, reduced))
+
+
+@pytest.mark.parametrize("replicas", [2, 4, 8, 16])
+def test_the_optimizer_works_on_its_share_of_the_parameters(replicas):
+    setup = setup_of()
+    question = question_of(setup, 2)
+    job = job_of(setup, question.machine)
+    for stage in Sharding:
+        table = to_table([Layout(data=replicas, tensor=16 // replicas, sharding=stage)])
+        told = state_columns(setup, job, question.machine.fabric, question.software, table)
+        whole = float(stage_parameters(setup, table).first.dense[0])
+        share = 1 if stage is Sharding.NONE else replicas
+        assert float(told.optimizer_parameters[0]) == pytest.approx(whole / share, rel=1e-12)

@@ -226,3 +226,33 @@ def test_the_ledger_names_every_formula_under_a_kernel():
         "chain_seconds",
         "kernel_seconds",
     ]
+
+
+@pytest.mark.parametrize("kv_format", ["bf16", "fp8"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_latent_cache_passes_memory_once_for_all_heads(name, kv_format):
+    """One vector of 576 a token, whatever the heads make of it: bytes over the family's share of the bandwidth."""
+    fast = free_of_floors(scaled(OPENED[name], peak=1e6))
+    form = fast.formats[kv_format]
+    wanted = [f"latent_{family}" for family in form.families] + list(form.families)
+    family = fast.kernels.decode[next(one for one in wanted if one in fast.kernels.decode)]
+    seconds = fast.attention_seconds(
+        "decode", 1.0, 65536.0, 128.0, 1.0, 576.0, 512.0, 64.0, kv_format=kv_format, latent=True
+    )
+    kept = 64 * 65536 * 576 * form.activation_bytes
+    assert seconds == pytest.approx(kept / fast.memory_bytes_per_s / family.memory_share, rel=0.01)
+
+
+@pytest.mark.parametrize("phase", ["prefill", "backward"])
+@pytest.mark.parametrize("name", NAMES)
+def test_unfused_attention_is_the_fused_kernel_without_a_mask_and_its_scores(name, phase):
+    device = OPENED[name]
+    scores = 32 * 1024 * 1024 * device.score_passes[phase] * 2
+    unmasked = attend(device, phase, causal=False)
+    assert attend(device, phase, fused=False) == pytest.approx(unmasked + device.pass_seconds(scores), rel=1e-12)
+
+
+def test_the_cache_format_of_decode_is_what_its_family_is_chosen_by():
+    device = OPENED["nv-h100-sxm"]
+    wide, narrow = (attend(device, "decode", 1.0, 65536.0, sequences=64.0, kv_format=form) for form in ("bf16", "fp8"))
+    assert narrow < 0.7 * wide

@@ -174,3 +174,32 @@ def test_fewer_links_of_the_same_silicon_are_slower():
         JOINED[name].collective_seconds("all_reduce", 1e9, 8.0, 8.0) for name in ("dgx-a100-640", "dgx-a800-640")
     )
     assert cut == pytest.approx(1.5 * whole, rel=0.01)
+
+
+def bare(tier):
+    """Return a tier that starts at once and reaches all of its link at any size."""
+    free = {
+        op: dataclasses.replace(
+            kernel, base_seconds=0.0, hop_seconds=0.0, half_bytes=0.0, share_ranks=(2.0,), link_shares=(1.0,)
+        )
+        for op, kernel in tier.kernels.items()
+    }
+    return dataclasses.replace(tier, kernels=free, pair_share=1.0)
+
+
+@pytest.mark.parametrize(("op", "inside", "across"), [
+    ("all_reduce", 2 * 7 / 8, 2 * (1 / 8) * 3 / 4), ("all_gather", 7 / 8, (1 / 8) * 3 / 4),
+    ("reduce_scatter", 7 / 8, (1 / 8) * 3 / 4), ("all_to_all", 7 / 32, 3 / 4), ("send", 1, 0),
+])  # fmt: skip
+def test_each_rank_sends_its_part_inside_and_its_shard_across(op, inside, across):
+    """Four nodes of eight on ideal tiers, one tier slow at a time: the traffic of each is what the book says."""
+    fabric = JOINED["dgx-h100"]
+    ideal = dataclasses.replace(fabric, links=bare(fabric.links), network=bare(fabric.network))
+    for tier, share in (("links", inside), ("network", across)):
+        rates = {"links": 1e20, "network": 1e20, tier: 1e9}
+        slow = dataclasses.replace(
+            ideal,
+            links=dataclasses.replace(ideal.links, link_bytes_per_s=rates["links"]),
+            network=dataclasses.replace(ideal.network, link_bytes_per_s=rates["network"]),
+        )
+        assert slow.collective_seconds(op, 1e9, 32.0, 8.0) == pytest.approx(share, abs=1e-9), tier
