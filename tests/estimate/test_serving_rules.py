@@ -444,3 +444,39 @@ def test_tensor_ranks_join_after_attention_and_after_the_mlp(ranks):
     )
     told = float(step_causes(split, load)["communication"])
     assert told == pytest.approx(32 * 2 * float(one) * split.engine.kernel_slack)
+
+
+# ------------------------------------------------------------------------------------------------------------- by hand
+
+
+def test_apart_the_first_token_waits_for_the_prompt_and_its_cache():
+    one = pair()
+    run = apart_run(one, 1.0)
+    prefill, cache = prefill_run(one.prefill).ttft_seconds, float(sequence_cache_bytes(one.prefill, 1000.0))
+    send = float(one.prefill.fabric.collective_seconds("send", cache, 2.0, one.prefill.ranks_per_node))
+    assert run.ttft_seconds >= prefill + send + one.prefill.engine.request_seconds
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.9, 1.0])
+def test_hits_of_a_prefix_cache_are_never_prefilled_but_always_held(share):
+    one = replica(LLAMA, prefix_hit_share=share)
+    demand, plain = demand_of(one), demand_of(PLAIN[LLAMA])
+    assert demand.prompt == pytest.approx(max(1000 * (1 - share), 1.0))
+    assert (demand.inputs, demand.context, demand.resident) == (plain.inputs, plain.context, plain.resident)
+
+
+def test_eight_ranks_each_read_an_eighth_of_the_experts():
+    """Enough tokens to touch every expert, few enough that their weights set the time."""
+    load = StepLoad(decoding=128.0, context=1000.0)
+    alone, spread = (float(step_causes(PLAIN[name], load)["experts"]) for name in (MIXTURE, "spread"))
+    assert spread < alone / 3
+
+
+def test_an_engine_of_fixed_costs_takes_them_once_a_step():
+    one, load = PLAIN[LLAMA], StepLoad(decoding=10.0, context=1000.0)
+    slow = dataclasses.replace(one, engine=dataclasses.replace(one.engine, host_seconds=one.engine.host_seconds + 1.0))
+    assert float(step_seconds(slow, load) - step_seconds(one, load)) == pytest.approx(1.0)
+    busy = dataclasses.replace(one.engine, sequence_seconds=one.engine.sequence_seconds + 1.0)
+    assert float(step_seconds(dataclasses.replace(one, engine=busy), load) - step_seconds(one, load)) == pytest.approx(
+        10.0
+    )

@@ -23,6 +23,7 @@ from suanli.domain.workload import Attention, TuningMethod
 from suanli.estimate.compose import CAUSES
 from suanli.estimate.evaluate import evaluate, single_experts_dense
 from suanli.estimate.finetuning import DOUBLE_QUANTISED, estimate_tuning, tuned
+from suanli.estimate.operators import Bench, matrix_seconds
 from suanli.estimate.shards import stage_parameters
 from suanli.estimate.space import layouts
 from suanli.estimate.step import job_of, open_machine, state_columns
@@ -383,3 +384,33 @@ def test_the_optimizer_works_on_its_share_of_the_parameters(replicas):
         whole = float(stage_parameters(setup, table).first.dense[0])
         share = 1 if stage is Sharding.NONE else replicas
         assert float(told.optimizer_parameters[0]) == pytest.approx(whole / share, rel=1e-12)
+
+
+@pytest.mark.parametrize("framework", sorted(CALIBRATION.software))
+def test_the_optimizer_passes_its_bytes_through_memory_once(framework):
+    question, table = question_of(setup_of(framework=framework), 2), to_table([Layout(data=16)])
+    told = evaluate(question, table).step.causes["optimizer"][0]
+    device = question.machine.device
+    states = (
+        float(stage_parameters(question.setup, table).first.dense[0]) / 16 * question.software.optimizer_moved_bytes
+    )
+    reached = device.memory_bytes_per_s * device.kernels.element_pass.memory_share
+    assert told == pytest.approx(parameters * question.software.optimizer_moved_bytes / reached, rel=1e-12)
+
+
+@pytest.mark.parametrize("rank", [8, 64])
+def test_adapters_add_two_thin_products_forward_and_four_backward(rank):
+    """Each adapter has an input and a weight gradient; the frozen matrix has the former alone."""
+    layer = small_model().runs[0].layer
+    machine, table = open_machine(cluster_of(2), KERNELS), to_table([Layout(data=16)])
+    setups = [dataclasses.replace(setup_of(), tuning=TuningMethod.LORA, lora_rank=asked) for asked in (0, rank)]
+    frozen, adapted = (
+        matrix_seconds(
+            Bench(setup=one, job=job_of(one, machine), device=machine.device, fabric=machine.fabric, table=table),
+            layer.matrices[0],
+        )
+        for one in setups
+    )
+    added = [float(np.ravel(adapted[way] - frozen[way])[0]) for way in (0, 1)]
+    assert added[0] > 0
+    assert added[1] == pytest.approx(2 * added[0], rel=1e-9)
