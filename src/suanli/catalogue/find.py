@@ -93,7 +93,7 @@ def system(text: str, known: Catalogue | None = None, place: str = "system") -> 
     if inside is None:
         raise _unknown(text, place, tr("system"), everything.systems)
     usual = default_system(inside, everything)
-    if counted and int(counted["count"]) != usual.accelerators:
+    if counted and counted["count"].lstrip("0") != str(usual.accelerators):
         found_words = tr("{count} accelerators", count=counted["count"])
         allowed = f"{usual.id}: {usual.accelerators}"
         raise InputError.single(place=place, found=f"'{text}': {found_words}", allowed=allowed)
