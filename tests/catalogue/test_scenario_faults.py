@@ -105,7 +105,7 @@ KNOWN = KnownNames(
     frameworks=("megatron", "torchtitan"),
     engines=("vllm", "sglang"),
     number_formats=("bf16", "fp8"),
-    regions=("China", "US"),
+    regions=frozenset({"China", "US", "china", "us"}),
 )
 
 # what is written, what is planted in its place, where the fault must be said to be, a word that must be told
@@ -170,7 +170,7 @@ PLANTED = [
     ("  buy: [dgx-a800-640, dgx-h800]", "  buy: [dgx-h800, dgx-h800]", "market.buy[1]", "a second time"),
     ("  rent: any", "  rent: all", "market.rent", "any, none, or a list"),
     ("  domestic_only: false", "  domestic_only: no", "market.domestic_only", "true or false"),
-    ("      terms: buy", "      terms: purchase", "market.quotes[0].terms", "buy, rent, reserved"),
+    ("      terms: buy", "      terms: purchase", "market.quotes[0].terms", "buy, hour, rent, reserved"),
     ("      price: 2.4 M CNY", "      price: 2.4 M CNY/h", "market.quotes[0].price", "CNY/h"),
     ("      price: 2.4 M CNY", "      price: 2.6 M CNY", "market.quotes[0].range", "around"),
     ("      range: [2.3 M CNY, 2.5 M CNY]", "      range: [2.3 M CNY]", "market.quotes[0].range", "1 of them"),

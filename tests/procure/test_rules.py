@@ -32,8 +32,22 @@ def tiny():
                    fixed_cost={"office": (7.0, 7.0)})  # fmt: skip
 
 
+def by_the_hour():
+    """Make a problem of one period in which services, jobs and turns meet on a pool by the hour."""
+    choices = [choice("cloud", 1, Tenure.RENTED_HOUR, price=30.0, supply=(4.0,))]
+    demands = [
+        service("serve", (1.0,), {"cloud": 2.0}),
+        service("tune", (1.0,), {"cloud": 5.0}, steady=False),
+        job("train", 1.0, 0, {"cloud": 3.0}, least_systems={"cloud": 3}),
+    ]
+    return problem(choices, demands, 1)
+
+
+BY_THE_HOUR = {"services_keep_whole_systems"}
+
+
 def rows_of(name):
-    made = draft(tiny(), elastic=name in ELASTIC)
+    made = draft(by_the_hour() if name in BY_THE_HOUR else tiny(), elastic=name in ELASTIC)
     lay_costs(made)
     columns = len(made.program.columns)
     RULES[name](made)

@@ -124,7 +124,7 @@ class QuoteEntry(Entry):
     system: Word
     """Id of the system in the catalogue."""
     terms: Annotated[QuoteTerms, Field(strict=False)] = QuoteTerms.BUY
-    """Whether the price buys, rents by the hour or month, or reserves for a term."""
+    """Whether the price buys, rents for the hours in use, rents for whole months, or reserves for a term."""
     price: Price
     """Money for one system when bought ('2.4 M CNY'); for a system or accelerator and time when rented
     ('12 CNY/GPU/h', '70 k CNY/month')."""
@@ -137,7 +137,8 @@ class QuoteEntry(Entry):
     lot: Count = 1
     """The least number of systems in one order."""
     supply: MonthlyCount | None = None
-    """How many systems can be had, such as '4 per month'. Without it there is no limit."""
+    """How many systems can be had, such as '4 per month' (by the hour: at once). Without it there is no limit, but an
+    assumed one by the hour."""
     commit: Months | None = None
     """For rents: the shortest term in months."""
     start: Month | None = None

@@ -34,14 +34,14 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rent:
-    """A rent over whole months, `last_month` included."""
+    """A rent over whole months, `last_month` included; by the hour `systems` is an average, not whole."""
 
     first_month: str
     last_month: str
     system_id: str
     system_name: str
     tenure: str
-    systems: int
+    systems: int | float
     price_per_system_month: float
     amount: float
     source: str

@@ -12,7 +12,7 @@ from suanli.foundation.language import tr
 Number = TypeVar("Number", int, float)
 Change = Callable[[Problem], Problem]
 
-RENTED = (Tenure.RENTED_MONTH, Tenure.RENTED_RESERVED)
+RENTED = (Tenure.RENTED_HOUR, Tenure.RENTED_MONTH, Tenure.RENTED_RESERVED)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

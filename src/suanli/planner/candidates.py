@@ -26,13 +26,14 @@ ASKED_FOR = (Access.FREE, Access.LICENCE, Access.UNKNOWN)
 
 TERMS = {
     Tenure.BOUGHT: QuoteTerms.BUY,
+    Tenure.RENTED_HOUR: QuoteTerms.HOUR,
     Tenure.RENTED_MONTH: QuoteTerms.RENT,
     Tenure.RENTED_RESERVED: QuoteTerms.RESERVED,
 }
 BUILT_ONCE = ("cluster", "pod")
 """Kinds of system that somebody built for a run of his own: had only where the scenario names them."""
 
-RENT_WORDS = {Tenure.RENTED_MONTH: "month", Tenure.RENTED_RESERVED: "reserved"}
+RENT_WORDS = {Tenure.RENTED_HOUR: "on_demand", Tenure.RENTED_MONTH: "month", Tenure.RENTED_RESERVED: "reserved"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,10 +70,18 @@ def find_candidates(ground: Ground, catalogue: Catalogue) -> Market:
     return Market(candidates=(*fleet, *rest), passed_over=tuple(dict.fromkeys(passed_over)))
 
 
+def _named(ground: Ground, tenure: Tenure) -> tuple[str, ...] | None:
+    """Return the systems named for one way to hold them (None: any); rents by hour and month are named as one."""
+    rules = ground.scenario.market
+    if tenure is Tenure.BOUGHT:
+        return rules.buy
+    return rules.reserved if tenure is Tenure.RENTED_RESERVED else rules.rent
+
+
 def _asked(ground: Ground, tenure: Tenure, catalogue: Catalogue) -> list[str]:
     """Return the systems to look at for one way to hold them: those named, or all; those of one's own quotes always."""
     rules = ground.scenario.market
-    named = {Tenure.BOUGHT: rules.buy, Tenure.RENTED_MONTH: rules.rent, Tenure.RENTED_RESERVED: rules.reserved}[tenure]
+    named = _named(ground, tenure)
     quoted = [quote.system_id for quote in rules.quotes if quote.terms is TERMS[tenure]]
     on_the_market = [system.id for system in catalogue.systems.values() if system.system_kind not in BUILT_ONCE]
     wanted = on_the_market if named is None else list(named)
@@ -82,8 +91,7 @@ def _asked(ground: Ground, tenure: Tenure, catalogue: Catalogue) -> list[str]:
 
 
 def _is_named(ground: Ground, tenure: Tenure, system_id: str) -> bool:
-    rules = ground.scenario.market
-    named = {Tenure.BOUGHT: rules.buy, Tenure.RENTED_MONTH: rules.rent, Tenure.RENTED_RESERVED: rules.reserved}[tenure]
+    named = _named(ground, tenure)
     return named is not None and system_id in named
 
 
@@ -142,7 +150,7 @@ def _of_own_quote(ground: Ground, system: System, tenure: Tenure, own: Quote, ca
         note=own.source,
     )
     prices = terms.price_path(ground, figure.value, own.trend_per_month or 0.0)
-    supply = _supply(ground, own)
+    supply = _supply(ground, own, tenure)
     if tenure is not Tenure.BOUGHT:
         choice = _rent_choice(ground, system, tenure, prices, figure, own.commit_months, supply)
         return Candidate(choice=choice, system=system, estimated=False, evidence=())
@@ -154,10 +162,16 @@ def _of_own_quote(ground: Ground, system: System, tenure: Tenure, own: Quote, ca
     return Candidate(choice=choice, system=system, estimated=False, evidence=())
 
 
-def _supply(ground: Ground, own: Quote) -> tuple[float | None, ...]:
+def _supply(ground: Ground, own: Quote, tenure: Tenure) -> tuple[float | None, ...]:
     """Return how many systems can be had in each month: none outside the quote's own months."""
+    most = _at_once(ground, tenure) if own.supply_per_month is None else own.supply_per_month
     first, last = own.from_month or ground.scenario.months[0], own.until_month or ground.scenario.months[-1]
-    return tuple(own.supply_per_month if first <= month <= last else 0.0 for month in ground.scenario.months)
+    return tuple(most if first <= month <= last else 0.0 for month in ground.scenario.months)
+
+
+def _at_once(ground: Ground, tenure: Tenure) -> float | None:
+    """Return how many systems of a kind the market hands out at once; None where nothing is known to cap it."""
+    return ground.value("planning.hourly_systems") if tenure is Tenure.RENTED_HOUR else None
 
 
 def _bought(ground: Ground, system: System, quote: PurchaseQuote) -> Candidate:
@@ -170,8 +184,8 @@ def _bought(ground: Ground, system: System, quote: PurchaseQuote) -> Candidate:
 def _rented(ground: Ground, system: System, tenure: Tenure, quote: RentQuote) -> Candidate:
     prices = terms.price_path(ground, quote.price_per_system_month.value, quote.trend_per_month.value)
     commit = max(1, whole_months(quote.commitment_seconds))
-    free: tuple[float | None, ...] = (None,) * ground.months
-    choice = _rent_choice(ground, system, tenure, prices, quote.price_per_system_month, commit, free)
+    supply = (_at_once(ground, tenure),) * ground.months
+    choice = _rent_choice(ground, system, tenure, prices, quote.price_per_system_month, commit, supply)
     return Candidate(choice=choice, system=system, estimated=quote.estimated, evidence=quote.evidence)
 
 

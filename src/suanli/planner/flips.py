@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from suanli.domain.plan import Flip
-from suanli.domain.procurement import DemandKind, Problem, Solution
+from suanli.domain.procurement import DemandKind, Problem, Solution, Tenure
 from suanli.foundation.calendar import month_after
 from suanli.foundation.language import tr
 from suanli.planner.terms import Ground
@@ -20,6 +20,9 @@ from suanli.procure.worker import Worker
 
 DEADLINE_MONTHS = (-2, 3, 6)
 """How far all deadlines are moved for the curve of cost over finishing month."""
+
+ONE_MARKET = (Tenure.RENTED_HOUR, Tenure.RENTED_MONTH)
+"""Ways to rent whose prices are one, told in two units."""
 
 HALVINGS = 2
 """How often the range that holds a flip is halved: it is told within a quarter of the range."""
@@ -63,7 +66,8 @@ def _price_flip(problem: Problem, solution: Solution, rivals: Sequence[Solution]
     main = _main_choice(problem, solution)
     if not main:
         return
-    crossings = [(sensitivity.price_crossing(problem, solution, rival, (main,)), rival) for rival in rivals]
+    moved = _priced_alike(problem, main)
+    crossings = [(sensitivity.price_crossing(problem, solution, rival, moved), rival) for rival in rivals]
     near = [(factor, rival) for factor, rival in crossings if factor is not None and 1 / span <= factor <= span]
     factor, rival = min(near, key=lambda pair: abs(math.log(pair[0])), default=(None, None))
     name = next(choice.system_name for choice in problem.choices if choice.id == main)
@@ -137,6 +141,17 @@ def _main_choice(problem: Problem, solution: Solution) -> str:
         for (choice_id, period), systems in decided.items():
             spent[choice_id] = spent.get(choice_id, 0.0) + systems * prices[choice_id][period]
     return max(spent, key=spent.__getitem__, default="")
+
+
+def _priced_alike(problem: Problem, choice_id: str) -> tuple[str, ...]:
+    """Return the choices whose price moves with one's own: a system by the hour and by the month is one market."""
+    choices = {choice.id: choice for choice in problem.choices}
+    own = choices[choice_id]
+    if own.tenure not in ONE_MARKET:
+        return (choice_id,)
+    return tuple(
+        choice.id for choice in choices.values() if choice.system_id == own.system_id and choice.tenure in ONE_MARKET
+    )
 
 
 def _pareto(problem: Problem, base: Solution, gap: float, seconds: float, worker: Worker) -> Tried:

@@ -15,6 +15,9 @@ from suanli.foundation.language import tr
 from suanli.planner.performance import Performance
 from suanli.report import numbers
 
+LEAST_SHOWN = 0.01
+"""The least average of systems by the hour that tells one month from another."""
+
 FINISH_CONFIDENCES = (0.5, 0.8, 0.95)
 """The chances with which finishing months are told: P50, P80, P95."""
 
@@ -71,11 +74,15 @@ def _rents(problem: Problem, choices: Mapping[str, Choice], solution: Solution) 
     rents = []
     for choice in choices.values():
         by_period = [solution.rents.get((choice.id, period), 0) for period in range(len(problem.periods))]
-        for systems, run in groupby(range(len(by_period)), key=by_period.__getitem__):
+        shown = [_shown(choice, systems) for systems in by_period]
+        for held, run in groupby(range(len(by_period)), key=shown.__getitem__):
             periods = list(run)
-            if not systems:
+            if not held:
                 continue
-            amount = systems * sum(choice.price[period] for period in periods)
+            systems = by_period[periods[0]]
+            if choice.tenure is Tenure.RENTED_HOUR:
+                systems = math.fsum(by_period[period] for period in periods) / len(periods)
+            amount = math.fsum(by_period[period] * choice.price[period] for period in periods)
             rents.append(
                 Rent(
                     first_month=problem.periods[periods[0]],
@@ -90,6 +97,13 @@ def _rents(problem: Problem, choices: Mapping[str, Choice], solution: Solution) 
                 )
             )
     return tuple(sorted(rents, key=lambda rent: (rent.first_month, rent.system_id)))
+
+
+def _shown(choice: Choice, systems: int | float) -> int | float:
+    """Return by what months of a rent are joined: its systems, by the hour to the hundredth, as they are shown."""
+    if choice.tenure is not Tenure.RENTED_HOUR or not systems:
+        return systems
+    return max(round(systems, 2), LEAST_SHOWN)
 
 
 def _assignments(problem: Problem, choices: Mapping[str, Choice], solution: Solution) -> tuple[Assignment, ...]:
@@ -110,6 +124,7 @@ def pool_name(choice: Choice) -> str:
     words = {
         Tenure.OWNED: tr("owned"),
         Tenure.BOUGHT: tr("owned"),
+        Tenure.RENTED_HOUR: tr("rented by the hour"),
         Tenure.RENTED_MONTH: tr("rented by the month"),
         Tenure.RENTED_RESERVED: tr("reserved"),
     }

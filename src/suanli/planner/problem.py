@@ -74,6 +74,7 @@ def _demand(
         work_per_system=work,
         rate=asked_rate(scenario, job),
         last=len(scenario.months) - 1,
+        steady=isinstance(job, ServingJob),
         least_systems=least,
         most_systems=most,
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from suanli.domain.procurement import Tenure
 from suanli.domain.scenario import Scenario
+from suanli.planner.alternatives import RENTED
 from suanli.planner.candidates import Candidate, Market
 from suanli.planner.terms import Ground
 from suanli.planner.weigh import Weighed
@@ -48,6 +49,6 @@ def _cost_of_work(candidate: Candidate, workload_id: str, weighed: Weighed) -> f
         return None
     choice = candidate.choice
     once = choice.price[0] + sum(extra[0] for extra in choice.extra_cost.values()) - choice.resale[0]
-    held = sum(choice.price) if choice.tenure in (Tenure.RENTED_MONTH, Tenure.RENTED_RESERVED) else once
+    held = sum(choice.price) if choice.tenure in RENTED else once
     running = sum(sum(costs) for costs in choice.running_cost.values())
     return max(held + running, 1.0) / performance.rate_per_system

@@ -9,10 +9,16 @@ from dataclasses import dataclass
 
 from suanli.domain.procurement import Choice, Demand, DemandKind, Problem, Solution
 from suanli.procure.costs import COMMITMENT, PURCHASE, RENT, RESALE
-from suanli.procure.draft import RENTS
+from suanli.procure.draft import RENTS, is_hourly, is_steady
 
 ALLOWED_VIOLATION = 1e-6
 """The worst relative breach of a limit that still counts as kept."""
+
+DUST_SYSTEMS = 1e-5
+"""Less than this above whole systems is the solver's dust."""
+
+Sizes = Mapping[tuple[str, int], int | float]
+"""Systems by choice and period."""
 
 FINISHED_SHARE = 1e-6
 """Work smaller than this share of a job's amount is no work: the solver's dust."""
@@ -30,10 +36,10 @@ class Breach:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decisions:
-    """What was decided, in whole systems; the same mappings as of a solution."""
+    """What was decided, in whole systems but by the hour; the same mappings as of a solution."""
 
     orders: Mapping[tuple[str, int], int]
-    rents: Mapping[tuple[str, int], int]
+    rents: Sizes
     rent_starts: Mapping[tuple[str, int], int]
     use: Mapping[tuple[str, str, int], float]
 
@@ -52,9 +58,9 @@ def is_of(problem: Problem, decided: Decisions) -> bool:
     return held | used <= choices and {demand_id for demand_id, _, _ in decided.use} <= demands
 
 
-def pool_sizes(problem: Problem, decided: Decisions) -> dict[tuple[str, int], int]:
-    """Count the systems of each choice that stand ready in each period."""
-    sizes: dict[tuple[str, int], int] = {}
+def pool_sizes(problem: Problem, decided: Decisions) -> Sizes:
+    """Count the systems of each choice that stand ready in each period, on average where rented by the hour."""
+    sizes: dict[tuple[str, int], int | float] = {}
     for choice in problem.choices:
         for period in range(len(problem.periods)):
             if choice.tenure in RENTS:
@@ -67,6 +73,17 @@ def pool_sizes(problem: Problem, decided: Decisions) -> dict[tuple[str, int], in
             )
             sizes[choice.id, period] = choice.held + arrived
     return sizes
+
+
+def kept_systems(problem: Problem, use: Mapping[tuple[str, str, int], float]) -> dict[tuple[str, int], int]:
+    """Count the whole systems by the hour that steady services keep all the time, by choice and period."""
+    hourly = {choice.id for choice in problem.choices if is_hourly(choice)}
+    steady = {demand.id for demand in problem.demands if is_steady(demand)}
+    kept: dict[tuple[str, int], float] = defaultdict(float)
+    for (demand_id, choice_id, period), used in use.items():
+        if demand_id in steady and choice_id in hourly:
+            kept[choice_id, period] += used
+    return {key: math.ceil(used - DUST_SYSTEMS) for key, used in kept.items()}
 
 
 def cost_lines(problem: Problem, decided: Decisions) -> dict[tuple[str, int], float]:
@@ -139,6 +156,7 @@ def _margins(problem: Problem, decided: Decisions) -> Iterator[Breach]:
     yield from _order_breaches(problem, decided)
     yield from _rent_breaches(problem, decided)
     yield from _use_breaches(problem, decided, sizes)
+    yield from _gang_breaches(problem, decided, sizes)
     yield from _work_breaches(problem, decided)
     yield from _site_breaches(problem, decided, sizes)
     yield from _cash_breaches(problem, decided)
@@ -178,42 +196,56 @@ def _rent_breaches(problem: Problem, decided: Decisions) -> Iterator[Breach]:
             held = decided.rents.get((choice.id, period), 0)
             before = decided.rents.get((choice.id, period - 1), 0)
             begun = decided.rent_starts.get((choice.id, period), 0)
+            supply = choice.supply[period]
+            if supply is not None:
+                yield _over("supply", choice.id, period, held, supply)
+            if period < earliest:
+                yield _over("lead time", choice.id, period, held, 0.0)
+            if is_hourly(choice):
+                yield _over("tenure", choice.id, period, begun, 0.0)
+                continue
             term = range(period - choice.commit_periods + 1, period + 1)
             committed = sum(decided.rent_starts.get((choice.id, at), 0) for at in term)
             yield _over("rent start", choice.id, period, held - before, begun)
             yield _over("commitment", choice.id, period, committed, held)
-            supply = choice.supply[period]
-            if supply is not None:
-                yield _over("supply", choice.id, period, held, supply)
             if begun:
                 yield _over("lot", choice.id, period, choice.lot, begun)
-            if period < earliest:
-                yield _over("lead time", choice.id, period, held, 0.0)
 
 
-def _use_breaches(problem: Problem, decided: Decisions, sizes: Mapping[tuple[str, int], int]) -> Iterator[Breach]:
+def _use_breaches(problem: Problem, decided: Decisions, sizes: Sizes) -> Iterator[Breach]:
     demands = {demand.id: demand for demand in problem.demands}
     users: dict[tuple[str, int], float] = defaultdict(float)
-    services: dict[tuple[str, int], float] = defaultdict(float)
     for (demand_id, choice_id, period), used in decided.use.items():
         yield _over("use", demand_id, period, -used, 0.0)
         users[choice_id, period] += used
-        if demands[demand_id].kind is DemandKind.RATE:
-            services[choice_id, period] += used
+        most = demands[demand_id].most_systems.get(choice_id)
+        if most is not None and used > ALLOWED_VIOLATION:
+            yield _over("most systems", demand_id, period, used, most)
     for (choice_id, period), used in users.items():
         yield _over("pool", choice_id, period, used, sizes[choice_id, period])
+    for (choice_id, period), kept in kept_systems(problem, decided.use).items():
+        yield _over("pool", choice_id, period, kept, sizes[choice_id, period])
+
+
+def _gang_breaches(problem: Problem, decided: Decisions, sizes: Sizes) -> Iterator[Breach]:
+    demands = {demand.id: demand for demand in problem.demands}
+    hourly = {choice.id: choice for choice in problem.choices if is_hourly(choice)}
+    kept = kept_systems(problem, decided.use)
+    services: dict[tuple[str, int], float] = defaultdict(float)
+    for (demand_id, choice_id, period), used in decided.use.items():
+        if demands[demand_id].kind is DemandKind.RATE:
+            services[choice_id, period] += used
     for (demand_id, choice_id, period), used in decided.use.items():
         demand = demands[demand_id]
-        if used <= ALLOWED_VIOLATION:
-            continue
         least = demand.least_systems.get(choice_id, 1)
-        most = demand.most_systems.get(choice_id)
-        if most is not None:
-            yield _over("most systems", demand_id, period, used, most)
-        if least > 1 and demand.kind is DemandKind.RATE:
+        if least <= 1 or used <= ALLOWED_VIOLATION:
+            continue
+        if is_steady(demand) or (demand.kind is DemandKind.RATE and choice_id not in hourly):
             yield _over("together", demand_id, period, least, used)
-        elif least > 1:
+        elif choice_id not in hourly:
             yield _over("together", demand_id, period, least + services[choice_id, period], sizes[choice_id, period])
+        elif (supply := hourly[choice_id].supply[period]) is not None:
+            yield _over("together", demand_id, period, least + kept.get((choice_id, period), 0), supply)
 
 
 def _work_breaches(problem: Problem, decided: Decisions) -> Iterator[Breach]:
@@ -236,7 +268,7 @@ def _work_breaches(problem: Problem, decided: Decisions) -> Iterator[Breach]:
         yield _over("one pool", demand.id, demand.first, len(pools), 1.0)
 
 
-def _site_breaches(problem: Problem, decided: Decisions, sizes: Mapping[tuple[str, int], int]) -> Iterator[Breach]:
+def _site_breaches(problem: Problem, decided: Decisions, sizes: Sizes) -> Iterator[Breach]:
     limits = problem.limits
     on_site = [choice for choice in problem.choices if choice.on_site]
     for period, watts in enumerate(power_watts(problem, decided)):

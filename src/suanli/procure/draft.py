@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from suanli.domain.procurement import Choice, Demand, DemandKind, Problem, Tenure
 from suanli.procure.program import Program
 
-RENTS = frozenset({Tenure.RENTED_MONTH, Tenure.RENTED_RESERVED})
+RENTS = frozenset({Tenure.RENTED_HOUR, Tenure.RENTED_MONTH, Tenure.RENTED_RESERVED})
 
 
 @dataclass(slots=True)
@@ -28,7 +28,8 @@ class Draft:
     """A program in the making: column numbers by what they stand for.
 
     `order` and `ordering` run over (choice, period of order), `pool` and `start` over (choice, period of use), `use`
-    and `together` over (demand, choice, period), `runs_on` over (demand, choice), `spent` over periods. `outlay[p]` is
+    and `together` over (demand, choice, period), `runs_on` over (demand, choice), `spent` over periods. `kept` is, by
+    (choice by the hour, period), the whole systems that steady services keep of what the pool averages. `outlay[p]` is
     the money spent in period p by column, in `money_unit`. `easings` holds the columns that let limits give way, in an
     elastic program only.
     """
@@ -41,6 +42,7 @@ class Draft:
     ordering: dict[tuple[str, int], int] = field(default_factory=dict)
     pool: dict[tuple[str, int], int] = field(default_factory=dict)
     start: dict[tuple[str, int], int] = field(default_factory=dict)
+    kept: dict[tuple[str, int], int] = field(default_factory=dict)
     use: dict[tuple[str, str, int], int] = field(default_factory=dict)
     together: dict[tuple[str, str, int], int] = field(default_factory=dict)
     runs_on: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -69,13 +71,25 @@ def draft(problem: Problem, *, elastic: bool = False) -> Draft:
     made.demand_names = {demand.id: f"d{number}" for number, demand in enumerate(problem.demands)}
     for choice in problem.choices:
         most = most_systems(problem, choice)
-        if choice.tenure in RENTS:
+        if is_hourly(choice):
+            _hourly_columns(made, choice, made.choice_names[choice.id], most)
+        elif choice.tenure in RENTS:
             _rent_columns(made, choice, made.choice_names[choice.id], most)
         else:
             _purchase_columns(made, choice, made.choice_names[choice.id], most)
     for demand in problem.demands:
         _demand_columns(made, demand, made.demand_names[demand.id])
     return made
+
+
+def is_hourly(choice: Choice) -> bool:
+    """Say whether a choice is rented by the hour: paid for the share of a period in use, its pool an average."""
+    return choice.tenure is Tenure.RENTED_HOUR
+
+
+def is_steady(demand: Demand) -> bool:
+    """Say whether a demand is at work at every moment, so that it keeps its systems."""
+    return demand.kind is DemandKind.RATE and demand.steady
 
 
 def money_unit(problem: Problem) -> float:
@@ -150,8 +164,24 @@ def _rent_columns(made: Draft, choice: Choice, name: str, most: int) -> None:
             made.ordering[choice.id, period] = made.program.column(f"ordering_{name}_{period}", high=1, whole=True)
 
 
+def _hourly_columns(made: Draft, choice: Choice, name: str, most: int) -> None:
+    periods = len(made.problem.periods)
+    first = min(arrivals(choice, periods), default=periods)
+    keepers = [
+        demand
+        for demand in made.problem.demands
+        if is_steady(demand) and demand.work_per_system.get(choice.id, 0.0) > 0.0
+    ]
+    for period in range(periods):
+        high = most if period >= first else 0
+        made.pool[choice.id, period] = made.program.column(f"pool_{name}_{period}", high=high)
+        if high and any(demand.rate[period] > 0.0 for demand in keepers):
+            made.kept[choice.id, period] = made.program.column(f"kept_{name}_{period}", high=high, whole=True)
+
+
 def _demand_columns(made: Draft, demand: Demand, name: str) -> None:
     finish = demand.kind is DemandKind.FINISH
+    choices = {choice.id: choice for choice in made.problem.choices}
     for choice_id, choice_name in made.choice_names.items():
         if demand.work_per_system.get(choice_id, 0.0) <= 0.0:
             continue
@@ -164,8 +194,17 @@ def _demand_columns(made: Draft, demand: Demand, name: str) -> None:
         for period in working_periods(demand, len(made.problem.periods), made.elastic):
             key = (demand.id, choice_id, period)
             made.use[key] = made.program.column(f"use_{tail}_{period}", high=most)
-            if demand.least_systems.get(choice_id, 1) > 1:
+            if _must_work_together(made, demand, choices[choice_id], period):
                 made.together[key] = made.program.column(f"together_{tail}_{period}", high=1, whole=True)
+
+
+def _must_work_together(made: Draft, demand: Demand, choice: Choice, period: int) -> bool:
+    """Say whether a demand's least number of systems is in question; by the hour only where supply may fall short."""
+    least = demand.least_systems.get(choice.id, 1)
+    if least <= 1 or not is_hourly(choice) or is_steady(demand):
+        return least > 1
+    supply = choice.supply[period]
+    return supply is not None and (supply < least or (choice.id, period) in made.kept)
 
 
 def working_periods(demand: Demand, periods: int, elastic: bool) -> list[int]:

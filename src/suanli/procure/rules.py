@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from suanli.domain.procurement import Demand, DemandKind
 from suanli.foundation.registry import Registry
-from suanli.procure.draft import RENTS, Draft, arrivals
+from suanli.procure.draft import RENTS, Draft, arrivals, is_hourly, is_steady
 from suanli.procure.program import SMALLEST_COEFFICIENT
 
 Rule = Callable[[Draft], None]
@@ -105,6 +105,20 @@ def pools_are_shared(draft: Draft) -> None:
 
 
 @rule
+def services_keep_whole_systems(draft: Draft) -> None:
+    """Let steady services keep whole systems of a pool by the hour all the time, however small their share of one."""
+    steady = {demand.id for demand in draft.problem.demands if is_steady(demand)}
+    users: dict[tuple[str, int], dict[int, float]] = defaultdict(dict)
+    for (demand_id, choice_id, period), column in draft.use.items():
+        if demand_id in steady and (choice_id, period) in draft.kept:
+            users[choice_id, period][column] = -1.0
+    for (choice_id, period), working in users.items():
+        kept, name = draft.kept[choice_id, period], f"{draft.choice_names[choice_id]}_{period}"
+        draft.program.row(f"kept_{name}", {kept: 1.0} | working, low=0.0)
+        draft.program.row(f"kept_in_pool_{name}", {draft.pool[choice_id, period]: 1.0, kept: -1.0}, low=0.0)
+
+
+@rule
 def jobs_run_on_one_pool(draft: Draft) -> None:
     """Run a job with an end on one choice from its first step to its last."""
     for demand in draft.problem.demands:
@@ -163,9 +177,11 @@ def systems_work_together(draft: Draft) -> None:
     """Let a job that needs several systems at once find them in its pool beside the services that hold theirs.
 
     Jobs with an end take turns within a period, so each needs its least number free of services, not of other jobs; a
-    service holds its systems all the time, so what it uses is nothing or at least its least number.
+    service holds its systems all the time, so what it uses is nothing or at least its least number. By the hour the
+    least number need not stand ready for a whole period; it must be had at once beside what steady services keep.
     """
     demands = {demand.id: demand for demand in draft.problem.demands}
+    hourly = {choice.id: choice for choice in draft.problem.choices if is_hourly(choice)}
     services: dict[tuple[str, int], dict[int, float]] = defaultdict(dict)
     for (demand_id, choice_id, period), column in draft.use.items():
         if demands[demand_id].kind is DemandKind.RATE:
@@ -177,8 +193,13 @@ def systems_work_together(draft: Draft) -> None:
         name = f"{draft.demand_names[demand_id]}_{draft.choice_names[choice_id]}_{period}"
         most = draft.program.columns[use].high
         draft.program.row(f"together_{name}", {use: 1.0, together: -most}, high=0.0)
-        if demand.kind is DemandKind.RATE:
+        if is_steady(demand) or (demand.kind is DemandKind.RATE and choice_id not in hourly):
             draft.program.row(f"least_{name}", {use: 1.0, together: -least}, low=0.0)
+            continue
+        if choice_id in hourly:
+            terms = {together: least} | ({kept: 1.0} if (kept := draft.kept.get((choice_id, period))) else {})
+            terms |= _eased(draft.easing("supply", choice_id, "systems", 1.0), 1.0)
+            draft.program.row(f"at_once_{name}", terms, high=float(hourly[choice_id].supply[period] or 0.0))
             continue
         terms = {draft.pool[choice_id, period]: 1.0, together: -least} | services[choice_id, period]
         draft.program.row(f"least_{name}", terms, low=0.0)
@@ -266,14 +287,14 @@ def whole_systems_carry_jobs(draft: Draft) -> None:
     """Say what follows for whole systems where a job runs; takes no answer away, and brings the bound near.
 
     A job of A system-periods in a window of W periods has at some time ceil(A / W) systems, and its least number, in
-    the pool; over the window the pool has ceil(A) system-periods.
+    the pool; over the window the pool has ceil(A) system-periods. By the hour a pool is not whole, so nothing follows.
     """
     demands = {demand.id: demand for demand in draft.problem.demands}
     choices = {choice.id: choice for choice in draft.problem.choices}
     for (demand_id, choice_id), runs_on in draft.runs_on.items():
         demand, choice = demands[demand_id], choices[choice_id]
         window = [p for p in range(demand.first, demand.last + 1) if (demand_id, choice_id, p) in draft.use]
-        if draft.elastic or not window:
+        if draft.elastic or not window or is_hourly(choice):
             continue
         needed = demand.amount / demand.work_per_system[choice_id]
         ready = [p for p in window if draft.program.columns[draft.pool[choice_id, p]].high > 0.0]
@@ -295,7 +316,8 @@ def whole_systems_carry_services(draft: Draft) -> None:
 
     Counted in systems of one choice r: the services need L = sum of rate / work on r, and a system of choice c carries
     at most s_c = max of work on c / work on r of it, so sum of s_c pool_c >= L; for whole pools this is rounded to sum
-    of (floor(s_c) + min(1, part(s_c) / part(L))) pool_c >= ceil(L) (mixed-integer rounding).
+    of (floor(s_c) + min(1, part(s_c) / part(L))) pool_c >= ceil(L) (mixed-integer rounding). A pool by the hour counts
+    by its whole systems kept where all services are steady, else by s_c / part(L).
     """
     services = [demand for demand in draft.problem.demands if demand.kind is DemandKind.RATE]
     if draft.elastic or not services:
@@ -317,13 +339,19 @@ def whole_systems_carry_services(draft: Draft) -> None:
 def _carry_services(draft: Draft, name: str, period: int, counted: str, asked: Sequence[Demand]) -> None:
     needed = sum(demand.rate[period] / demand.work_per_system[counted] for demand in asked)
     part = needed - (_whole(needed) - 1)
+    all_steady = all(is_steady(demand) for demand in asked)
+    if part < SMALLEST_COEFFICIENT and not all_steady:
+        return
     terms: dict[int, float] = {}
     for choice in draft.problem.choices:
         share = max(demand.work_per_system.get(choice.id, 0.0) / demand.work_per_system[counted] for demand in asked)
-        if share > 0.0:
+        if share > 0.0 and is_hourly(choice) and not all_steady:
+            terms[draft.pool[choice.id, period]] = max(SMALLEST_COEFFICIENT, share / part)
+        elif share > 0.0:
             over = share - math.floor(share)
             rounded = math.floor(share) + min(1.0, over / part)
-            terms[draft.pool[choice.id, period]] = max(SMALLEST_COEFFICIENT, rounded)
+            column = draft.kept.get((choice.id, period), draft.pool[choice.id, period])
+            terms[column] = max(SMALLEST_COEFFICIENT, rounded)
     draft.program.row(f"carried_services_{name}", terms, low=float(_whole(needed)))
 
 

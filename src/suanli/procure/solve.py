@@ -78,8 +78,12 @@ def _start(made: Draft, known: Solution) -> FloatArray | None:
 def _finished_early(made: Draft, values: FloatArray, seconds: float, worker: Worker) -> FloatArray:
     """Keep all that costs money, work as early as that allows, and let services take no more than they need."""
     arrays = made.program.arrays()
-    fixed = [*made.order.values(), *made.pool.values(), *made.start.values(), *made.ordering.values()]
-    kept = np.round(values[fixed])
+    fixed = [
+        column
+        for columns in (made.order, made.pool, made.start, made.ordering, made.kept)
+        for column in columns.values()
+    ]
+    kept = np.where(arrays.whole[fixed], np.round(values[fixed]), values[fixed])
     low, high = arrays.low.copy(), arrays.high.copy()
     low[fixed] = high[fixed] = kept
     cost = np.zeros_like(arrays.cost)

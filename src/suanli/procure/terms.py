@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from suanli.domain.procurement import Choice, Demand, DemandKind, Problem, Tenure
 from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
-from suanli.procure.draft import RENTS
+from suanli.procure.draft import RENTS, is_hourly
 
 
 def can_run(problem: Problem, demand: Demand) -> bool:
@@ -69,9 +69,21 @@ def _choice_faults(problem: Problem, choice: Choice) -> Iterator[Fault]:
             yield _fault(f"{place}.{name}", str(count), tr("a whole number from {least} up", least=least))
     if choice.tenure in RENTS and choice.held:
         yield _fault(f"{place}.held", str(choice.held), tr("0 where a system is rented"))
+    yield from _hourly_faults(choice)
     for name, value in {"watts": choice.watts, "rack_units": choice.rack_units}.items():
         if not (math.isfinite(value) and value >= 0.0):
             yield _fault(f"{place}.{name}", str(value), tr("a finite number from 0 up"))
+
+
+def _hourly_faults(choice: Choice) -> Iterator[Fault]:
+    if not is_hourly(choice):
+        return
+    place = f"choices.{choice.id}"
+    for name, term in {"lot": choice.lot, "commit_periods": choice.commit_periods}.items():
+        if term > 1:
+            yield _fault(f"{place}.{name}", str(term), tr("1 where a system is rented by the hour"))
+    if choice.on_site:
+        yield _fault(f"{place}.on_site", "True", tr("False where a system is rented by the hour"))
 
 
 def _demand_faults(problem: Problem, demand: Demand) -> Iterator[Fault]:

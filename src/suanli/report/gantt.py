@@ -64,7 +64,7 @@ def _holding_rows(plan: Plan) -> list[Row]:
         rows.append(_span(place, label, word("bought"), order.delivery_month, stays, order.systems))
     most = max((rent.systems for rent in plan.recommended.rents), default=1)
     for rent in sorted(plan.recommended.rents, key=lambda rent: (rent.system_name, rent.tenure, rent.first_month)):
-        label, place = f"{rent.systems} × {rent.system_name}", f"rent {rent.system_id} {rent.tenure}"
+        label, place = f"{numbers.systems(rent.systems)} × {rent.system_name}", f"rent {rent.system_id} {rent.tenure}"
         end_month, weight = after(rent.last_month), _weight(rent.systems, most)
         rows.append(_span(place, label, word(rent.tenure), rent.first_month, end_month, rent.systems, weight))
     return [row for row in rows if row["start"] != row["end"]]

@@ -24,6 +24,10 @@ MYRIAD_SCALE = (("亿", 1e8), ("万", 1e4))
 CURRENCY_WORDS = {"CNY": "元", "USD": "美元", "EUR": "欧元", "JPY": "日元"}
 DIGITS, ESTIMATE_DIGITS = 4, 3
 """Significant digits of shown money and of shown estimates; whole numbers stand in the JSON and in the workbook."""
+FINE_DIGITS = 15
+"""As many as a number of the machine holds: rounding is done before."""
+LEAST_PART = 0.01
+"""The least part of a system that is told to the hundredth."""
 ABSENT = "–"
 LEAST_SHARE = 1e-6
 """Any smaller share is told as nothing."""
@@ -103,8 +107,10 @@ def percent(value: float) -> str:
 
 
 def systems(value: float) -> str:
-    """Write how many systems, whole or in part."""
-    return digits(value, 3) if math.isfinite(value) else ABSENT
+    """Write how many systems, whole or in part: to the hundredth, and what is less to its first digit."""
+    if not math.isfinite(value):
+        return ABSENT
+    return digits(value, 1) if abs(value) < LEAST_PART else digits(round(value, 2), FINE_DIGITS)
 
 
 def quantity(value: float, unit: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,8 @@ from suanli.domain.plan import Option, Plan
 from suanli.foundation.language import tr
 from suanli.report import numbers, provenance
 
+HOURLY = "rented_hour"
+"""The tenure whose systems are an average over each month."""
 MOST_KINDS = 3
 """How many kinds of systems the decision names one by one."""
 
@@ -59,24 +60,25 @@ def decision(plan: Plan) -> str:
     return tr("{deeds}: {cost} in today's money.", deeds=said, cost=cost)
 
 
-def _kinds(counted: Iterable[tuple[str, int]]) -> str:
+def _kinds(counted: Iterable[tuple[str, int | float]]) -> str:
     """List how many systems of each kind, the most first; many kinds are told as how many systems in all."""
-    sums: Counter[str] = Counter()
+    sums: dict[str, int | float] = {}
     for name, systems in counted:
-        sums[name] += systems
+        sums[name] = sums.get(name, 0) + systems
     if len(sums) > MOST_KINDS:
-        return tr("{count} systems of {kinds} kinds", count=sum(sums.values()), kinds=len(sums))
-    return tr(" and ").join(f"{systems} × {name}" for name, systems in sums.most_common())
+        return tr("{count} systems of {kinds} kinds", count=numbers.systems(sum(sums.values())), kinds=len(sums))
+    most = sorted(sums.items(), key=lambda kind: -kind[1])
+    return tr(" and ").join(f"{numbers.systems(systems)} × {name}" for name, systems in most)
 
 
-def _most_rented(option: Option, months: Sequence[str]) -> dict[str, int]:
+def _most_rented(option: Option, months: Sequence[str]) -> dict[str, int | float]:
     """Count the systems of each kind in the month that rents the most of them."""
-    most: dict[str, int] = {}
+    most: dict[str, int | float] = {}
     for month in months:
-        sums: Counter[str] = Counter()
+        sums: dict[str, int | float] = {}
         for rent in option.rents:
             if rent.first_month <= month <= rent.last_month:
-                sums[rent.system_name] += rent.systems
+                sums[rent.system_name] = sums.get(rent.system_name, 0) + rent.systems
         for name, systems in sums.items():
             most[name] = max(most.get(name, 0), systems)
     return most
@@ -185,9 +187,15 @@ def _buying(plan: Plan) -> list[Step]:
 def _renting(plan: Plan) -> list[Step]:
     made = []
     for rent in plan.recommended.rents:
-        what = {"count": rent.systems, "system": rent.system_name, "month": rent.last_month}
+        what = {"count": numbers.systems(rent.systems), "system": rent.system_name, "month": rent.last_month}
         price = numbers.money(rent.price_per_system_month, plan.currency)
         text = tr("Rent {count} × {system} until {month}, {price} each a month.", price=price, **what)
+        if rent.tenure == HOURLY:
+            text = tr(
+                "Rent {system} by the hour until {month}: {count} at work on average, {price} each for a whole month.",
+                price=price,
+                **what,
+            )
         made.append(Step(month=rent.first_month, text=text, tip=provenance.of_price(plan, rent.source)))
     return made
 

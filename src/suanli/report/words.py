@@ -68,6 +68,7 @@ def pool_words() -> dict[str, str]:
     return {
         "owned": tr("owned"),
         "bought": tr("bought"),
+        "rented_hour": tr("rented by the hour"),
         "rented_month": tr("rented by the month"),
         "rented_reserved": tr("rented, reserved"),
     }
