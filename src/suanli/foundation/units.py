@@ -50,6 +50,8 @@ COMMON_UNITS = (
 
 UNIT_TEXT = re.compile(r"[A-Za-z0-9%()*/ ^-]{1,40}")
 """What a unit may be written with; anything else is refused before a parser sees it."""
+POWER = re.compile(r"(?<=[A-Za-z]) ?(?:\*\*|\^) ?-?\d(?!\d)")
+"""A unit's power of one digit, the only one there is: a tower of powers would keep a parser at work for ever."""
 
 
 @functools.cache
@@ -66,7 +68,7 @@ def registry() -> Any:
 @functools.cache
 def si_factor(unit: str, into: str) -> float | None:
     """Return what one of `unit` is in `into`, or None where the unit is unknown or of another dimension."""
-    if not UNIT_TEXT.fullmatch(unit):
+    if not UNIT_TEXT.fullmatch(unit) or "**" in (plain := POWER.sub("", unit)) or "^" in plain:
         return None
     try:
         return float(registry().Quantity(1.0, unit).to(into or "dimensionless").magnitude)
