@@ -97,7 +97,7 @@ DIRECTIONS = {
     "matrix_flop": "flop_per_multiply_add+ positions+ inputs+ outputs+ active+",
     "full_pairs": "positions+",
     "causal_pairs": "positions+ reach+",
-    "strided_pairs": "positions+ stride-",
+    "strided_pairs": "positions+ stride- reach+",
     "attention_flop": "flop_per_multiply_add+ pairs+ heads+ qk_width+ v_width+",
     "index_flop": "flop_per_multiply_add+ pairs+ index_heads+ index_width+",
     "state_flop": "flop_per_multiply_add+ positions+ state_elements+ passes+",

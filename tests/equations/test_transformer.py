@@ -92,10 +92,21 @@ def test_windowed_pairs_equal_a_count_by_hand(positions, reach):
     assert causal_pairs(float(positions), float(reach)) == by_hand
 
 
-@given(positions=some.integers(1, 400), stride=some.integers(1, 64))
-def test_strided_pairs_equal_a_count_by_hand(positions, stride):
-    by_hand = sum(position // stride for position in range(1, positions + 1))
-    assert float(strided_pairs(float(positions), float(stride))) == by_hand
+@given(positions=some.integers(1, 400), stride=some.integers(1, 64), reach=some.integers(1, 64))
+def test_strided_pairs_equal_a_count_by_hand(positions, stride, reach):
+    by_hand = sum(min(position // stride, reach) for position in range(1, positions + 1))
+    assert float(strided_pairs(float(positions), float(stride), float(reach))) == by_hand
+
+
+@given(positions=counts, stride=some.integers(1, 64).map(float))
+def test_strides_that_read_everything_and_one_token_an_entry_are_the_mask(positions, stride):
+    assert strided_pairs(positions, 1.0, positions) == causal_pairs(positions, positions)
+    assert strided_pairs(positions, stride, positions) <= causal_pairs(positions, positions)
+
+
+@given(positions=counts, reach=counts)
+def test_a_selection_without_a_stride_is_a_window(positions, reach):
+    assert strided_pairs(positions, 1.0, reach) == pytest.approx(float(causal_pairs(positions, reach)))
 
 
 @given(positions=counts, window=counts)

@@ -55,9 +55,9 @@ def causal_pairs(positions: Real, reach: Real) -> Real:
     P = r * positions - r * (r - 1) / 2 with r = min(reach, positions): the first r positions see 1, 2, ... r, the
     rest see r each. With reach = positions it is the plain causal count positions * (positions + 1) / 2.
 
-    >>> causal_pairs(4.0, 4.0)
+    >>> float(causal_pairs(4.0, 4.0))
     10.0
-    >>> causal_pairs(4.0, 2.0)
+    >>> float(causal_pairs(4.0, 2.0))
     7.0
     """
     seen = np.minimum(reach, positions)
@@ -65,16 +65,19 @@ def causal_pairs(positions: Real, reach: Real) -> Real:
 
 
 @equation(unit="1", source="deepseek2025v32")
-def strided_pairs(positions: Real, stride: Real) -> Real:
+def strided_pairs(positions: Real, stride: Real, reach: Real) -> Real:
     """Count the (query, entry) pairs of one sequence whose cache keeps one entry for each `stride` tokens, causally.
 
-    P = stride * e * (e - 1) / 2 + e * (positions - stride * e + 1) with e = floor(positions / stride): position t sees
-    the floor(t / stride) blocks that are closed, summed exactly. With stride 1 it is the plain causal count.
+    P = stride * e * (e - 1) / 2 + e * (positions - stride * e + 1) with e = min(floor(positions / stride), reach):
+    position t sees the floor(t / stride) blocks that are closed and reads at most `reach` of them, summed exactly. With
+    stride 1 and reach = positions it is the plain causal count.
 
-    >>> float(strided_pairs(8.0, 4.0))
+    >>> float(strided_pairs(8.0, 4.0, 2.0))
     6.0
+    >>> float(strided_pairs(8.0, 4.0, 1.0))
+    5.0
     """
-    entries = np.floor(positions / stride)
+    entries = np.minimum(np.floor(positions / stride), reach)
     return stride * entries * (entries - 1.0) / 2.0 + entries * (positions - stride * entries + 1.0)
 
 

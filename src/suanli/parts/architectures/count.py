@@ -96,15 +96,11 @@ def attended_pairs(core: Core, positions: float, causal: bool) -> float:
         near = float(causal_pairs(positions, float(core.window)))
         if not core.stride or core.stride == 1:
             return near
-        far = float(strided_pairs(positions, float(core.stride)))
-        return near + _selected(far, core, positions)
+        reach = positions if core.selected is None else float(core.selected)
+        return near + float(strided_pairs(positions, float(core.stride), reach))
     if core.selected is not None:
         return float(causal_pairs(positions, float(core.selected)))
     return float(causal_pairs(positions, positions))
-
-
-def _selected(pairs: float, core: Core, positions: float) -> float:
-    return pairs if core.selected is None else min(pairs, positions * core.selected)
 
 
 def core_flop(core: Core, positions: float, causal: bool) -> float:
@@ -116,7 +112,7 @@ def core_flop(core: Core, positions: float, causal: bool) -> float:
     pairs = attended_pairs(core, positions, causal)
     flop = float(attention_flop(FLOP_PER_MULTIPLY_ADD, pairs, core.heads, core.qk_head_dim, core.v_head_dim))
     if core.index_heads:
-        scored = full_pairs(positions) if not causal else strided_pairs(positions, float(core.stride or 1))
+        scored = strided_pairs(positions, float(core.stride or 1), positions) if causal else full_pairs(positions)
         flop += float(index_flop(FLOP_PER_MULTIPLY_ADD, scored, core.index_heads, core.index_head_dim))
     return flop
 
