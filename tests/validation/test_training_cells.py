@@ -209,3 +209,18 @@ def test_no_cell_whatever_stops_a_table_but_with_the_place_at_fault(column, said
 def test_a_run_is_read_or_told_never_both():
     assert isinstance(run(), Run)
     assert isinstance(run(accelerator="H9000"), str)
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ("interconnect", "0x400G per node"),
+        ("interconnect", "400G per 0-GPU node"),
+        ("interconnect", "0G per GPU"),
+        ("interconnect", "0-GPU nodes"),
+        ("sharding", "zero3 in groups of 0"),
+    ],
+)
+def test_words_that_count_nothing_are_refused_with_their_place(column, said):
+    with pytest.raises(InputError, match=column):
+        predicted(**{column: said})

@@ -16,6 +16,7 @@ from suanli.catalogue.yaml_reader import read_yaml
 from suanli.domain.hardware import Accelerator, System
 from suanli.foundation.errors import InputError
 from suanli.foundation.figure import Figure, Kind
+from suanli.foundation.language import tr
 from suanli.validation.rows import Record
 
 READING_FILE = Path(__file__).parent.parent / "data" / "calibration" / "training.yaml"
@@ -68,14 +69,22 @@ def read_accelerator(record: Record, catalogue: Catalogue) -> Accelerator | None
         return None
 
 
+def _counts_nothing(found: re.Match[str] | None) -> bool:
+    """Say whether one of the figures that a pattern found is 0."""
+    return found is not None and any(said and said.isdecimal() and int(said) == 0 for said in found.groups())
+
+
 def read_system(record: Record, accelerator: Accelerator, catalogue: Catalogue, reading: Reading) -> System:
     """Find the system of an accelerator, with the network that a row tells in words."""
     system = default_system(accelerator.id, catalogue)
     said = record.text("interconnect")
     size = NODE_SIZE.search(said)
+    network = NETWORK.search(said)
+    if _counts_nothing(size) or _counts_nothing(network):
+        record.fault("interconnect", said, tr("a number above 0"))
+        return system
     together = int(size.group(1)) if size else system.accelerators
     system = replace(system, accelerator=accelerator, accelerators=together)
-    network = NETWORK.search(said)
     if network is None:
         return system
     ports, rate, shared, per = network.groups()

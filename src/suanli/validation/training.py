@@ -28,6 +28,15 @@ MEASURED_COLUMNS = ("step_time_s", "tokens_per_s_per_gpu", "peak_mem_gb")
 GIGABYTE = 10**9
 LONGEST = re.compile(r"longest sample (\d+) tokens")
 GROUPS = re.compile(r"groups of (\d+)")
+STAGES = {
+    "zero2": Sharding.GRADIENTS,
+    "gradop": Sharding.GRADIENTS,
+    "zero3": Sharding.FULL,
+    "fsdp": Sharding.FULL,
+    "zero1": Sharding.OPTIMIZER,
+    "dist-opt": Sharding.OPTIMIZER,
+}
+"""Words for a stage of sharding; the first that a cell holds counts."""
 TUNING = {"lora": TuningMethod.LORA, "qlora": TuningMethod.QLORA, "sft": TuningMethod.FULL}
 
 
@@ -232,17 +241,14 @@ def sequence_parallel_of(record: Record) -> bool:
 def sharding_of(record: Record, fully_sharded: bool) -> tuple[Sharding, int | None]:
     """Read the ZeRO stage in words, and the size of its group where one is told."""
     said = record.text("sharding").lower()
-    group = GROUPS.search(said)
-    ranks = int(group.group(1)) if group else None
-    if "zero2" in said or "gradop" in said:
-        return Sharding.GRADIENTS, ranks
-    if "zero3" in said or "fsdp" in said:
-        return Sharding.FULL, ranks
-    if "zero1" in said or "dist-opt" in said:
-        return Sharding.OPTIMIZER, ranks
     if said in ("none", "zero0"):
         return Sharding.NONE, None
-    return (Sharding.FULL if fully_sharded else Sharding.OPTIMIZER), ranks
+    group = GROUPS.search(said)
+    ranks = int(group.group(1)) if group else None
+    if ranks == 0:
+        record.fault("sharding", said, tr("a number above 0"))
+    usual = Sharding.FULL if fully_sharded else Sharding.OPTIMIZER
+    return next((stage for word, stage in STAGES.items() if word in said), usual), ranks
 
 
 def recompute_of(record: Record, setup: TrainingSetup, assumed: _Assumed) -> Recompute:
