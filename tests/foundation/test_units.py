@@ -73,3 +73,8 @@ def test_conversion_is_linear(unit, value):
 )
 def test_a_name_says_its_unit(name, unit):
     assert unit_of_name(name) == unit
+
+
+@pytest.mark.parametrize(("unit", "into"), [("%", "B"), ("1", "B"), ("GB", ""), ("1/s", "B/s"), ("B", "FLOP")])
+def test_bytes_are_no_pure_number(unit, into):
+    assert si_factor(unit, into) is None

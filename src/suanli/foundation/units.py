@@ -71,9 +71,17 @@ def si_factor(unit: str, into: str) -> float | None:
     if not UNIT_TEXT.fullmatch(unit) or "**" in (plain := POWER.sub("", unit)) or "^" in plain:
         return None
     try:
-        return float(registry().Quantity(1.0, unit).to(into or "dimensionless").magnitude)
+        said, wanted = (registry().Quantity(1.0, text) for text in (unit, into or "dimensionless"))
+        if _information(said) != _information(wanted):
+            return None
+        return float(said.to(wanted.units).magnitude)
     except Exception:  # whatever the parser of another project raises on a text it cannot read: the unit is not known
         return None
+
+
+def _information(quantity: Any) -> float:
+    """Return the power of bits or bytes in a quantity, which pint takes for pure numbers."""
+    return float(sum(power for name, power in quantity.unit_items() if name.endswith(("bit", "byte"))))
 
 
 def to_si(value: float, unit: str, into: str, place: str) -> float:
