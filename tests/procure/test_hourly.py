@@ -12,10 +12,13 @@ from tests.procure.makers import choice, job, problem, service
 from suanli.domain.procurement import Tenure
 from suanli.foundation.errors import InputError
 from suanli.procure.build import build, read, values_of
-from suanli.procure.check import Decisions, breaches, decisions_of, kept_systems
+from suanli.procure.check import Decisions, breaches, cost_lines, decisions_of, kept_systems, present_cost
+from suanli.procure.costs import lay_costs
 from suanli.procure.draft import draft
+from suanli.procure.rules import RULES
 from suanli.procure.sensitivity import scale_prices
 from suanli.procure.solve import INFEASIBLE, OPTIMAL, solve
+from suanli.procure.worker import SHARED
 
 HOUR, MONTH = Tenure.RENTED_HOUR, Tenure.RENTED_MONTH
 
@@ -298,3 +301,34 @@ def test_the_checker_wants_a_gang_to_be_had_at_once():
 def test_twice_the_price_of_hours_is_twice_the_cost():
     asked = one(HOUR, [job("train", 0.3, 0, {"cloud": 1.0})])
     assert solved(scale_prices(asked, 2.0, ("cloud",))).objective == pytest.approx(2 * solved(asked).objective)
+
+
+def without_cuts(asked):
+    """Solve a problem without the rules that only bring the bound near."""
+    made = draft(asked)
+    lay_costs(made)
+    for name, rule in RULES.items():
+        if not name.startswith("whole_systems_carry"):
+            rule(made)
+    answer = SHARED.run(made.program.arrays(), gap=0.0, seconds=10.0)
+    decided = read(made, answer.values)
+    assert not breaches(asked, decided)
+    return present_cost(asked, cost_lines(asked, decided))
+
+
+@pytest.mark.parametrize("seed", range(500, 540))
+def test_rules_that_bring_the_bound_near_take_no_answer_away(seed):
+    random = np.random.default_rng(seed)
+    kinds = (("month", MONTH), ("hour", HOUR), ("small", HOUR))
+    choices = [
+        choice(name, 2, tenure, price=tuple(random.uniform(20.0, 60.0, 2).tolist()), supply=(6.0, 6.0))
+        for name, tenure in kinds
+    ]
+    works = [{name: float(random.uniform(0.4, 2.5)) for name, _ in kinds} for _ in range(3)]
+    demands = [
+        service("serve", tuple(random.uniform(0.1, 2.5, 2).tolist()), works[0]),
+        service("tune", tuple(random.uniform(0.0, 1.5, 2).tolist()), works[1], steady=False),
+        job("train", float(random.uniform(0.2, 2.5)), 1, works[2], least_systems={"hour": 2, "month": 2}),
+    ]
+    asked = problem(choices, demands, 2)
+    assert solved(asked).objective == pytest.approx(without_cuts(asked), rel=1e-6)

@@ -317,42 +317,49 @@ def whole_systems_carry_services(draft: Draft) -> None:
     Counted in systems of one choice r: the services need L = sum of rate / work on r, and a system of choice c carries
     at most s_c = max of work on c / work on r of it, so sum of s_c pool_c >= L; for whole pools this is rounded to sum
     of (floor(s_c) + min(1, part(s_c) / part(L))) pool_c >= ceil(L) (mixed-integer rounding). A pool by the hour counts
-    by its whole systems kept where all services are steady, else by s_c / part(L).
+    by its whole systems kept, and what it averages beside them by s_c / part(L), where there is work done by turns;
+    steady services are then counted by themselves too.
     """
     services = [demand for demand in draft.problem.demands if demand.kind is DemandKind.RATE]
     if draft.elastic or not services:
         return
     for period in range(len(draft.problem.periods)):
         asked = [demand for demand in services if demand.rate[period] > 0.0]
-        seen: set[tuple[float, ...]] = set()
-        for number, counted in enumerate(draft.problem.choices):
-            works = tuple(demand.work_per_system.get(counted.id, 0.0) for demand in services)
-            if (
-                works not in seen
-                and asked
-                and all(demand.work_per_system.get(counted.id, 0.0) > 0.0 for demand in asked)
-            ):
-                seen.add(works)
-                _carry_services(draft, f"c{number}_{period}", period, counted.id, asked)
+        steady = [demand for demand in asked if is_steady(demand)]
+        _carry_together(draft, period, asked, "carried_services")
+        if draft.kept and len(steady) < len(asked):
+            _carry_together(draft, period, steady, "carried_steady")
+
+
+def _carry_together(draft: Draft, period: int, asked: Sequence[Demand], name: str) -> None:
+    """Count the services of a period in systems of each choice that runs them all, once for choices that work alike."""
+    seen: set[tuple[float, ...]] = set()
+    for number, counted in enumerate(draft.problem.choices):
+        works = tuple(demand.work_per_system.get(counted.id, 0.0) for demand in asked)
+        if works and works not in seen and min(works) > 0.0:
+            seen.add(works)
+            _carry_services(draft, f"{name}_c{number}_{period}", period, counted.id, asked)
 
 
 def _carry_services(draft: Draft, name: str, period: int, counted: str, asked: Sequence[Demand]) -> None:
     needed = sum(demand.rate[period] / demand.work_per_system[counted] for demand in asked)
     part = needed - (_whole(needed) - 1)
-    all_steady = all(is_steady(demand) for demand in asked)
-    if part < SMALLEST_COEFFICIENT and not all_steady:
+    by_turns = not all(is_steady(demand) for demand in asked)
+    if part < SMALLEST_COEFFICIENT and by_turns:
         return
     terms: dict[int, float] = {}
     for choice in draft.problem.choices:
         share = max(demand.work_per_system.get(choice.id, 0.0) / demand.work_per_system[counted] for demand in asked)
-        if share > 0.0 and is_hourly(choice) and not all_steady:
-            terms[draft.pool[choice.id, period]] = max(SMALLEST_COEFFICIENT, share / part)
-        elif share > 0.0:
-            over = share - math.floor(share)
-            rounded = math.floor(share) + min(1.0, over / part)
-            column = draft.kept.get((choice.id, period), draft.pool[choice.id, period])
-            terms[column] = max(SMALLEST_COEFFICIENT, rounded)
-    draft.program.row(f"carried_services_{name}", terms, low=float(_whole(needed)))
+        if share <= 0.0:
+            continue
+        over = share - math.floor(share)
+        rounded = max(SMALLEST_COEFFICIENT, math.floor(share) + min(1.0, over / part))
+        beside_kept = share / part if by_turns and is_hourly(choice) else 0.0
+        whole = (draft.kept if is_hourly(choice) else draft.pool).get((choice.id, period))
+        terms[draft.pool[choice.id, period]] = beside_kept
+        if whole is not None:
+            terms[whole] = rounded - beside_kept
+    draft.program.row(name, terms, low=float(_whole(needed)))
 
 
 def _whole(number: float) -> int:
