@@ -18,7 +18,14 @@ def _part(config: Config, name: str) -> Config:
 
 
 def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    """Return a whole number that a config may say; any other value is left to its reader, which refuses it."""
+    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= table()["limits"]["largest_count"]
+    return value if whole and isinstance(value, int) else None
+
+
+def _wholes(value: object) -> list[int]:
+    listed = value if isinstance(value, list) else []
+    return [whole for whole in map(_whole, listed) if whole is not None]
 
 
 def _layers(config: Config) -> int | None:
@@ -107,11 +114,10 @@ def kimi_linear(config: Config) -> dict[str, Any]:
     names |= {"short_conv_kernel_size": "linear_conv_kernel_dim", "use_full_rank_gate": "use_full_rank_gate"}
     part = _part(config, "linear_attn_config")
     made = {**config, **{new: part[old] for old, new in names.items() if part.get(old) is not None}}
-    full, layers = part.get("full_attn_layers"), _layers(config)
-    if isinstance(full, list) and layers is not None and layers <= len(full) + len(part.get("kda_layers") or ()):
-        chosen = set(full)
+    full, linear, layers = _wholes(part.get("full_attn_layers")), _wholes(part.get("kda_layers")), _layers(config)
+    if layers is not None and layers <= len(full) + len(linear):
         made["layer_types"] = [
-            "full_attention" if index + 1 in chosen else "linear_attention" for index in range(layers)
+            "full_attention" if number in full else "linear_attention" for number in range(1, layers + 1)
         ]
     return made
 
@@ -141,8 +147,8 @@ def step(config: Config) -> dict[str, Any]:
     if layers is None or config.get("mlp_layer_types"):
         return made
     items = named.split(",") if isinstance(named, str) else named if isinstance(named, list) else None
-    chosen = {int(item) for item in items if str(item).strip().isdigit()} if items else set(range(3, layers))
-    made["mlp_layer_types"] = ["sparse" if index in chosen else "dense" for index in range(layers)]
+    chosen = {str(item).strip() for item in items or range(3, layers)}
+    made["mlp_layer_types"] = ["sparse" if str(index) in chosen else "dense" for index in range(layers)]
     return made
 
 
