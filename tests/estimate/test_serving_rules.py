@@ -27,7 +27,7 @@ from suanli.estimate.serving_apart import Apart, apart_run
 from suanli.estimate.serving_memory import cache_capacity_tokens, cache_pool_bytes, fixed_bytes, sequence_cache_bytes
 from suanli.estimate.serving_runs import offline_run, prefill_run, static_run, steady_run
 from suanli.estimate.serving_steady import demand_of, speculation, steady_state
-from suanli.estimate.serving_step import CAUSES, StepLoad, per_stage, step_causes, step_seconds
+from suanli.estimate.serving_step import CAUSES, StepLoad, step_causes, step_seconds
 from suanli.parts.architectures.count import kv_bytes_per_token
 from suanli.parts.architectures.read import named_model
 
@@ -88,13 +88,6 @@ def test_a_column_of_loads_reads_like_its_numbers(one, decoding):
     column = step_seconds(one, StepLoad(decoding=np.asarray(decoding), context=2000.0))
     alone = [float(step_seconds(one, StepLoad(decoding=each, context=2000.0))) for each in decoding]
     assert np.asarray(column).tolist() == pytest.approx(alone, rel=1e-13)
-
-
-@quick
-@given(load=loads.filter(prompted))
-def test_one_stage_takes_the_load_as_it_is(load):
-    assert per_stage(PLAIN[LLAMA], load) == load
-    assert float(per_stage(PLAIN["staged"], load).decoding) == max(load.decoding / 2, 1.0)
 
 
 def test_a_mixture_of_one_expert_is_dense_to_the_last_bit():

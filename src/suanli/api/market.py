@@ -42,6 +42,11 @@ class Market:
     offers: tuple[KnownOffer, ...]
 
 
+ONES_OWN = ("cluster",)
+ABROAD = ("cluster", "cloud_instance", "pod")
+"""Kinds of system that the whole market of a region leaves out."""
+
+
 def market(as_of: str, region: str, item: str = "", currency: str = "", overlays: Sequence[Path] = ()) -> Market:
     """Look at the market of a date in a region: one item, or every system for sale or rent then.
 
@@ -55,20 +60,17 @@ def market(as_of: str, region: str, item: str = "", currency: str = "", overlays
 
     everything = catalogue(*overlays)
     money = currency or ("CNY" if part_of_world(region) == CHINA else "USD")
+    told = known(as_of, region, among=everything)
     if item:
         chosen = find.system(item, everything, place="--item")
         lines = [_line(chosen.id, as_of, region, money, everything)]
-        inside = {chosen.id, chosen.accelerator.id}
-        inside |= {box.id for box in everything.systems.values() if box.accelerator.id == chosen.accelerator.id}
+        boxes = everything.systems.values()
+        inside = {box.id for box in boxes if box.accelerator.id == chosen.accelerator.id}
+        inside |= {chosen.id, chosen.accelerator.id}
+        offers = tuple(line for line in told if line.offer.item_id in inside)
     else:
-        hidden = ("cluster", "cloud_instance", "pod") if part_of_world(region) == CHINA else ("cluster",)
-        names = sorted(name for name, box in everything.systems.items() if box.system_kind not in hidden)
-        found = [_line(name, as_of, region, money, everything) for name in names]
-        found = [line for line in found if line.availability.access is not Access.UNRELEASED]
-        lines = [line for line in found if line.purchase is not None or line.rent_month is not None]
-        inside = set()
-    offers = known(as_of, region, among=everything)
-    offers = tuple(line for line in offers if not inside or line.offer.item_id in inside)
+        hidden = ABROAD if part_of_world(region) == CHINA else ONES_OWN
+        lines, offers = _open_lines(as_of, region, money, everything, hidden), told
     return Market(
         as_of=as_of,
         region=region,
@@ -94,3 +96,11 @@ def _line(system_id: str, as_of: str, region: str, currency: str, among: Catalog
         rent_month=quotes.rent_quote(box.id, "month", as_of, region, currency, among),
         rent_reserved=quotes.rent_quote(box.id, "reserved", as_of, region, currency, among),
     )
+
+
+def _open_lines(as_of: str, region: str, money: str, everything: Catalogue, hidden: Sequence[str]) -> list[MarketLine]:
+    """List every released system with a price to buy or to rent, but those of hidden kinds."""
+    names = sorted(name for name, box in everything.systems.items() if box.system_kind not in hidden)
+    found = [_line(name, as_of, region, money, everything) for name in names]
+    out = [line for line in found if line.availability.access is not Access.UNRELEASED]
+    return [line for line in out if line.purchase is not None or line.rent_month is not None]

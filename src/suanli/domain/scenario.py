@@ -123,7 +123,8 @@ class Quote:
 
     `price` is money for one system (or, where `per_accelerator`, for one accelerator): once for `terms` buy, per
     month for rents. `price_low` and `price_high` hold the range where one is given. `trend_per_month` is the growth of
-    the price in a month (0.03: 3 %). `supply_per_month` caps the systems to be had in a month; `commit_months` is the shortest term.
+    the price in a month (0.03: 3 %). `supply_per_month` caps the systems to be had in a month; `commit_months` is the
+    shortest term.
     """
 
     system_id: str

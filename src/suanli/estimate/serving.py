@@ -38,8 +38,8 @@ def estimate_serving(
     return estimate_at(replica, demand, steady, 0)
 
 
-def limit_of(replica: Replica, demand: Demand, concurrency: float) -> str:
-    """Name the limit that binds: memory where not one sequence fits, cache or engine where requests wait for places."""
+def limit_of(replica: Replica, demand: Demand) -> str:
+    """Name the limit that a replica breaks: memory, where not one sequence fits; "" where it breaks none."""
     if demand.resident < 1:
         short = -cache_pool_bytes(replica) + float(sequence_cache_bytes(replica, demand.inputs + demand.outputs))
         return tr("memory: short of {bytes} bytes on each accelerator", bytes=round(max(short, 0.0)))
@@ -70,7 +70,7 @@ def estimate_at(replica: Replica, demand: Demand, steady: Steady, index: int) ->
         requests_per_s=rate,
         kv_capacity_tokens=cache_capacity_tokens(replica, setup.input_tokens + setup.output_tokens),
         bands=_bands(replica, values),
-        limit=limit_of(replica, demand, float(steady.concurrency[index])),
+        limit=limit_of(replica, demand),
         assumed=replica.assumed,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -270,14 +270,3 @@ def _head_seconds(replica: Replica, load: StepLoad) -> Real:
     columns = model.vocabulary / layout.tensor
     product = replica.device.matmul_seconds(rows, float(model.hidden), columns, replica.scheme.head)
     return product + replica.device.pass_seconds(rows * columns * WIDE_BYTES * 2)
-
-
-def per_stage(replica: Replica, load: StepLoad) -> StepLoad:
-    """Return the load of one pipeline micro-batch: the replica's sequences spread over as many as there are stages."""
-    stages = replica.layout.pipeline
-    if stages == 1:
-        return load
-    return replace(
-        load,
-        decoding=np.maximum(load.decoding / stages, np.minimum(load.decoding, 1.0)),
-    )

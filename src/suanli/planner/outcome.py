@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from statistics import NormalDist
 
 from suanli.domain.plan import Assignment, CashLine, Option, Order, PowerUse, Rent, SolverReport, WorkloadPlan
 from suanli.domain.procurement import Choice, Problem, Solution, Tenure
-from suanli.domain.scenario import Scenario, ServingJob, TrainingJob, Workload
+from suanli.domain.scenario import Layer, Scenario, ServingJob, TrainingJob, Workload
 from suanli.foundation.calendar import SECONDS_PER_MONTH, month_after
 from suanli.foundation.language import tr
 from suanli.planner.performance import Performance
@@ -167,34 +168,62 @@ def systems_in_use(job_id: str, choice_id: str, solution: Solution) -> dict[int,
 def _workload(
     scenario: Scenario, job: Workload, choices: Mapping[str, Choice], solution: Solution, realised: Realised
 ) -> WorkloadPlan:
-    choice_id = main_choice(job.id, solution)
-    use = systems_in_use(job.id, choice_id, solution)
-    choice = choices.get(choice_id)
-    performance = realised.get(job.id)
-    dates = ["", "", ""]
-    if isinstance(job, TrainingJob) and performance is not None:
-        dates = [_finish(scenario.months, job, use, performance, sure) for sure in FINISH_CONFIDENCES]
-    estimate = performance.training or performance.serving if performance else None
-    return WorkloadPlan(
+    """Tell one workload; where nothing runs it, everything but its name and what it asks stays empty."""
+    told = WorkloadPlan(
         id=job.id,
-        layer=job.layer.value
-        if isinstance(job, TrainingJob)
-        else ("serve" if isinstance(job, ServingJob) else "finetune"),
+        layer=_layer(job),
         model_name=job.model.name,
-        parameters=performance.parameters if performance else 0.0,
-        system_id=choice.system_id if choice else "",
-        system_name=choice.system_name if choice else "",
+        parameters=0.0,
+        system_id="",
+        system_name="",
+        accelerators=0,
+        training=None,
+        serving=None,
+        replicas=0,
+        goodput=1.0,
+        start_month="",
+        finish_p50="",
+        finish_p80="",
+        finish_p95="",
+        target_month=job.deadline if isinstance(job, TrainingJob) else job.last_month,
+        demand_note=demand_note(job),
+    )
+    performance, choice_id = realised.get(job.id), main_choice(job.id, solution)
+    if choice_id:
+        choice = choices[choice_id]
+        start = _start(scenario, job.id, solution)
+        told = replace(told, system_id=choice.system_id, system_name=choice.system_name, start_month=start)
+    if performance is None:
+        return told
+    return _estimated(told, scenario, job, systems_in_use(job.id, choice_id, solution), performance)
+
+
+def _layer(job: Workload) -> str:
+    """Name the layer of work that a workload belongs to."""
+    if isinstance(job, TrainingJob):
+        return job.layer.value
+    return Layer.SERVE.value if isinstance(job, ServingJob) else Layer.FINETUNE.value
+
+
+def _estimated(
+    told: WorkloadPlan, scenario: Scenario, job: Workload, use: Mapping[int, float], performance: Performance
+) -> WorkloadPlan:
+    """Add to a workload what is estimated of it: layout and speed, replicas, finishing months."""
+    dates = ["", "", ""]
+    if isinstance(job, TrainingJob):
+        dates = [_finish(scenario.months, job, use, performance, sure) for sure in FINISH_CONFIDENCES]
+    estimate = performance.training or performance.serving
+    return replace(
+        told,
+        parameters=performance.parameters,
         accelerators=estimate.layout.accelerators if estimate else 0,
-        training=performance.training if performance else None,
-        serving=performance.serving if performance else None,
-        replicas=_replicas(use, performance) if performance else 0,
-        goodput=performance.goodput if performance else 1.0,
-        start_month=_start(scenario, job.id, solution),
+        training=performance.training,
+        serving=performance.serving,
+        replicas=_replicas(use, performance),
+        goodput=performance.goodput,
         finish_p50=dates[0],
         finish_p80=dates[1],
         finish_p95=dates[2],
-        target_month=job.deadline if isinstance(job, TrainingJob) else job.last_month,
-        demand_note=demand_note(job),
     )
 
 
