@@ -37,8 +37,8 @@ class TrainingSetup:
 
     `precision` is that of the matmuls (`number_format` says which scheme where several share a peak: mxfp8, nvfp4).
     `framework` is a key of the framework table, which says how far passes are fused and traffic is hidden.
-    `balanced_experts` says that tokens are spread evenly over experts by force, as benchmarks do. `frozen_format` is the
-    number format of frozen weights under QLoRA.
+    `balanced_experts` says that tokens are spread evenly over experts by force, as benchmarks do. `frozen_format` is
+    the number format of frozen weights under QLoRA.
     """
 
     model: Model
