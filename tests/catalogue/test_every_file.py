@@ -8,6 +8,7 @@ import math
 import random
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -94,7 +95,7 @@ def test_a_source_has_a_title_a_date_that_has_been_and_a_whole_address(key):
     assert re.fullmatch(r"[a-z0-9_]+", key)
     assert source.title.strip()
     assert first_day(source.date) <= TODAY
-    own = source.url.startswith("docs/") and (DATA.parents[2] / source.url).is_file()
+    own = source.url.startswith("docs/") and (Path(__file__).parents[2] / source.url).is_file()
     assert own or source.url == "" or re.fullmatch(r"https?://[^\s]+\.[^\s]+", source.url)
 
 
