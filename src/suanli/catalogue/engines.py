@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from suanli.catalogue.figures import in_si
 from suanli.catalogue.yaml_reader import read_yaml
 from suanli.domain.engine import (
     Claim,
@@ -21,7 +22,6 @@ from suanli.domain.engine import (
 )
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
-from suanli.foundation.units import to_si
 
 ENGINE_FILE = Path(__file__).parent.parent / "data" / "calibration" / "engines.yaml"
 WITH_UNIT = {"seconds": "s", "bytes": "B"}
@@ -36,7 +36,7 @@ def _figure(said: Any, unit: str, place: str) -> Any:
         value = float(words[0])
     except (ValueError, IndexError):
         raise InputError.single(place=place, found=repr(said), allowed=tr("a number with its unit")) from None
-    return to_si(value, words[1] if len(words) > 1 else "", unit, place)
+    return in_si(value, words[1] if len(words) > 1 else "", unit, place)
 
 
 def _profile(name: str, said: Mapping[str, Any], whole: Mapping[str, Any], place: str) -> EngineProfile:

@@ -13,7 +13,7 @@ from suanli.catalogue.plain_yaml import read_plain
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.figure import Figure, Kind
 from suanli.foundation.language import tr
-from suanli.foundation.units import COMMON_UNITS, si_factor
+from suanli.foundation.units import COMMON_UNITS, si_factor, to_si
 
 DATA = Path(__file__).parent.parent / "data"
 Range = tuple[float, float]
@@ -53,6 +53,15 @@ def _known_factors() -> Mapping[str, Mapping[str, float]]:
 def listed_factor(unit: str, into: str) -> float | None:
     """Return what one of `unit` is in `into` where the list of common units has it, without asking pint."""
     return 1.0 if unit == into else _known_factors().get(into or "1", {}).get(unit)
+
+
+def in_si(value: float, unit: str, into: str, place: str) -> float:
+    """Convert a printed number to SI, by the list of common units where they stand in it.
+
+    Raises InputError where the unit is unknown or of another dimension.
+    """
+    factor = listed_factor(unit, into)
+    return to_si(value, unit, into, place) if factor is None else value * factor
 
 
 def unit_factor(unit: str, into: str) -> float | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from suanli.catalogue.figures import in_si
 from suanli.catalogue.plain_yaml import read_plain
 from suanli.domain.hardware import Precision
 from suanli.domain.kernel import (
@@ -21,7 +22,6 @@ from suanli.domain.kernel import (
     PassKernel,
 )
 from suanli.foundation.errors import InputError, did_you_mean
-from suanli.foundation.units import to_si
 
 KERNEL_FOLDER = Path(__file__).parent.parent / "data" / "kernels"
 NOT_DEVICES = ("formats.yaml", "attention.yaml", "classes.yaml", "network.yaml")
@@ -69,7 +69,7 @@ class Section:
             value = float(words[0])
         except (ValueError, IndexError):
             raise InputError.single(place=f"{self.place}: {key}", found=repr(said), allowed="a number") from None
-        return to_si(value, words[1] if len(words) > 1 else "1", unit, f"{self.place}: {key}")
+        return in_si(value, words[1] if len(words) > 1 else "1", unit, f"{self.place}: {key}")
 
     def figures(self, allowed: tuple[str, ...]) -> dict[str, float]:
         """Read the named figures, each with the unit that the end of its name says; no others may stand here."""

@@ -9,11 +9,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from suanli.catalogue.figures import in_si
 from suanli.catalogue.yaml_reader import read_yaml
 from suanli.domain.software import Software, SoftwareEra, TrainingCalibration
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
-from suanli.foundation.units import to_si
 
 FRAMEWORK_FILE = Path(__file__).parent.parent / "data" / "calibration" / "frameworks.yaml"
 WITH_UNIT = {"seconds": "s", "bytes": "B"}
@@ -25,7 +25,7 @@ def _figure(said: Any, unit: str, place: str) -> float:
         value = float(words[0])
     except (ValueError, IndexError):
         raise InputError.single(place=place, found=repr(said), allowed=tr("a number")) from None
-    return to_si(value, words[1] if len(words) > 1 else "", unit, place) if unit else value
+    return in_si(value, words[1] if len(words) > 1 else "", unit, place) if unit else value
 
 
 def _software(name: str, said: Mapping[str, Any], place: str) -> Software:

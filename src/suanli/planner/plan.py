@@ -43,7 +43,7 @@ class Effort:
     gap: float = 0.005
     seconds: float = 4.0
     side_gap: float = 0.02
-    side_seconds: float = 0.5
+    side_seconds: float = 0.35
 
 
 def plan(
