@@ -252,11 +252,12 @@ def read_quantisation(
     roles = {role: share * whole + (1.0 - share) * bits for role, share in shares.items()}
     roles = _expert_bits(expert_format, fields, bits) | roles | mixed
     unquantised = _unquantised(roles, shares, method)
+    own = roles.keys() - unquantised
     return Quantisation(
         method=method,
         weight_bits=bits,
         block_size=block,
-        unquantised_roles=tuple(role for role in Role if role in unquantised),
-        role_bits=tuple(sorted((role, number) for role, number in roles.items() if role not in unquantised)),
+        unquantised_roles=tuple(sorted(unquantised, key=list(Role).index)),
+        role_bits=tuple((role, roles[role]) for role in sorted(own)),
         kv_format=_kv_format(said),
     )
