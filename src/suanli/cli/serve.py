@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from suanli.api.serve import HEADROOM, ServingAnswer, ServingQuestion, serve
+from suanli.api.words import name_in_words
 from suanli.cli.app import app
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
 from suanli.foundation.errors import InputError
@@ -134,7 +135,7 @@ def show(answer: ServingAnswer) -> None:
     console.print(table)
     total = sum(answer.seconds_by_cause.values())
     causes = sorted(answer.seconds_by_cause.items(), key=lambda cause: -cause[1])
-    told = ", ".join(f"{name} {spent / total:.0%}" for name, spent in causes if spent > 0)
+    told = ", ".join(f"{name_in_words(name)} {spent / total:.0%}" for name, spent in causes if spent > 0)
     console.print(tr("A step's time by cause: {causes}", causes=told))
     for assumed in answer.assumed:
         console.print(tr("Assumed: {what}", what=assumed))

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from suanli.api.train import TrainingEstimate, TrainingQuestion, train
+from suanli.api.words import name_in_words, settings_in_words
 from suanli.cli.app import app
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
 from suanli.foundation.language import tr
@@ -133,9 +134,7 @@ def in_words(estimate: TrainingEstimate) -> str:
         ("ep", layout.expert),
     )
     said = [f"{name}{degree}" for name, degree in degrees if degree > 1] + [f"mbs{layout.micro_batch}"]
-    said += [tr("{sharding} sharding", sharding=layout.sharding.value)] if layout.sharding.value != "none" else []
-    said += [tr("{level} recompute", level=layout.recompute.value)] if layout.recompute.value != "none" else []
-    return " ".join(said)
+    return ", ".join([" ".join(said), *settings_in_words(layout)])
 
 
 def _causes(estimate: TrainingEstimate) -> object:
@@ -151,7 +150,7 @@ def _causes(estimate: TrainingEstimate) -> object:
         kind, size = held[row] if row < len(held) else ("", 0.0)
         share = spent / estimate.step_seconds
         table.add_row(
-            cause, f"{spent:.4f}" if cause else "", f"{share:.1%}" if cause else "", kind,
+            name_in_words(cause), f"{spent:.4f}" if cause else "", f"{share:.1%}" if cause else "", name_in_words(kind),
             f"{size / GIB:.2f}" if kind else "",
         )  # fmt: skip
     return table

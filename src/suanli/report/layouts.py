@@ -28,8 +28,13 @@ def training_words(layout: Layout) -> str:
     settings = [tr("micro-batch {count}", count=layout.micro_batch)]
     if layout.interleave > 1:
         settings.append(tr("{count} stages interleaved", count=layout.interleave))
-    settings += [words for words in (_sharding(layout.sharding), _recompute(layout.recompute)) if words]
+    settings += shared_and_recomputed(layout)
     return listed([*degrees, *settings])
+
+
+def shared_and_recomputed(layout: Layout) -> list[str]:
+    """Say what a layout shards over data-parallel ranks and what it computes again; nothing where it does neither."""
+    return [words for words in (_sharding(layout.sharding), _recompute(layout.recompute)) if words]
 
 
 def serving_words(layout: ServingLayout) -> str:

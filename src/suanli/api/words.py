@@ -1,0 +1,19 @@
+"""How the names in answers are said in the language in force."""
+
+from __future__ import annotations
+
+from suanli.domain.layout import Layout
+
+
+def name_in_words(name: str) -> str:
+    """Say a stable name of an answer, such as the cause of a part of the time."""
+    from suanli.report.words import word
+
+    return word(name)
+
+
+def settings_in_words(layout: Layout) -> list[str]:
+    """Say what a training layout shards and what it computes again."""
+    from suanli.report.layouts import shared_and_recomputed
+
+    return shared_and_recomputed(layout)
