@@ -260,3 +260,17 @@ def test_an_answer_is_the_same_each_time():
     one, other = (weighed(WHOLE_SPACE, setup_of(MIXTURE), 2) for _ in range(2))
     assert np.array_equal(one.step.step_seconds, other.step.step_seconds)
     assert np.array_equal(one.memory.memory_bytes, other.memory.memory_bytes)
+
+
+def test_a_cluster_listed_as_a_whole_is_as_many_nodes_as_it_has_link_domains():
+    from suanli.catalogue.kernels import load_kernels
+    from suanli.catalogue.load import catalogue
+    from suanli.domain.hardware import Cluster
+    from suanli.estimate.step import open_machine
+
+    systems = catalogue().systems
+    whole = next(box for box in systems.values() if box.system_kind == "cluster" and box.link.bytes_per_s is not None)
+    machine = open_machine(Cluster(system=whole, nodes=1), load_kernels())
+    assert machine.nodes == whole.accelerators / min(whole.link.domain, whole.accelerators)
+    node = open_machine(Cluster(system=systems["dgx-h100"], nodes=3), load_kernels())
+    assert node.nodes == 3

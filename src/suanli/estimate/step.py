@@ -30,7 +30,7 @@ from suanli.parts.axes.expert import expert_copies
 from suanli.parts.axes.pipeline import hop
 from suanli.parts.axes.sharding import FULL, GRADIENTS, OPTIMIZER, Parameters, gradients, group, shards, weights
 from suanli.parts.devices.electronic import Device
-from suanli.parts.devices.fabric import Fabric
+from suanli.parts.devices.fabric import WHOLE_CLUSTER, Fabric
 from suanli.parts.devices.open import open_device, open_fabric
 
 HOPPER = "nv-*h[128]0*"
@@ -94,12 +94,13 @@ def open_machine(cluster: Cluster, kernels: KernelTable, accelerators: int | Non
     used = accelerators or cluster.nodes * cluster.system.accelerators
     domain = cluster.system.link.domain if cluster.system.link.bytes_per_s is not None else cluster.system.accelerators
     together = int(min(max(domain, 1), cluster.system.accelerators))
+    node = together if cluster.system.system_kind == WHOLE_CLUSTER else cluster.system.accelerators
     return Machine(
         device=open_device(cluster.system.accelerator, kernels),
         fabric=fabric,
         accelerators=used,
         node_accelerators=min(together, used),
-        nodes=max(used / cluster.system.accelerators, 1.0),
+        nodes=max(used / node, 1.0),
     )
 
 
