@@ -27,6 +27,9 @@ ONE_MARKET = (Tenure.RENTED_HOUR, Tenure.RENTED_MONTH)
 HALVINGS = 2
 """How often the range that holds a flip is halved: it is told within a quarter of the range."""
 
+Moved = list[tuple[int, Solution | None]]
+"""Plans by how many months all deadlines were moved."""
+
 Tried = tuple[tuple[str, float, str], ...]
 """Points of cost over finishing month: month, cost, name."""
 
@@ -37,7 +40,7 @@ def find_flips(
     """Move one thing at a time; return where the decision flips, and the points of cost over finishing month.
 
     The price is moved until one of the `rivals` (the alternatives' plans) costs as much, the budget until the plan no
-    longer fits it: neither needs a search. The amount of work is searched for.
+    longer fits it: neither needs a search. Deadlines are moved by some months, the amount of work is searched for.
     """
     span = ground.value("planning.flip_price_span")
     decision = sensitivity.main_decision(problem)
@@ -56,9 +59,15 @@ def find_flips(
         seconds=seconds,
         steps=HALVINGS,
     )
-    found, points = solve_apart(work, partial(_pareto, problem, solution, gap, seconds))
-    flips = [*_price_flip(problem, solution, rivals, span), *_budget_flip(problem, solution, span), found]
-    return tuple(replace(one, becomes=_in_words(one.becomes)) for one in flips), points
+    found, moved = solve_apart(work, partial(_move_deadlines, problem, solution, gap, seconds))
+    flips = [
+        *_price_flip(problem, solution, rivals, span),
+        *_deadline_flip(problem, solution, moved),
+        *_budget_flip(problem, solution, span),
+        found,
+    ]
+    told = tuple(replace(one, becomes=_in_words(one.becomes)) for one in flips)
+    return told, _curve(problem, solution, moved)
 
 
 def _price_flip(problem: Problem, solution: Solution, rivals: Sequence[Solution], span: float) -> Iterator[Flip]:
@@ -104,14 +113,14 @@ def _budget_flip(problem: Problem, solution: Solution, span: float) -> Iterator[
     )
 
 
-def solve_apart(search: Callable[..., Flip], curve: Callable[..., Tried]) -> tuple[Flip, Tried]:
+def solve_apart(search: Callable[..., Flip], moves: Callable[..., Moved]) -> tuple[Flip, Moved]:
     """Run two searches side by side, each with a solver of its own."""
     workers = (Worker(), Worker())
     try:
         with ThreadPoolExecutor(max_workers=len(workers)) as pool:
             flip = pool.submit(copy_context().run, partial(search, worker=workers[0]))
-            points = pool.submit(copy_context().run, partial(curve, worker=workers[1]))
-            return flip.result(), points.result()
+            moved = pool.submit(copy_context().run, partial(moves, worker=workers[1]))
+            return flip.result(), moved.result()
     finally:
         for worker in workers:
             worker.close()
@@ -154,25 +163,52 @@ def _priced_alike(problem: Problem, choice_id: str) -> tuple[str, ...]:
     )
 
 
-def _pareto(problem: Problem, base: Solution, gap: float, seconds: float, worker: Worker) -> Tried:
-    """Move all deadlines together and tell what each finishing month costs.
+def _move_deadlines(problem: Problem, base: Solution, gap: float, seconds: float, worker: Worker) -> Moved:
+    """Move all deadlines together and plan anew; None where a move leaves nothing feasible.
 
     A later deadline can only save: where the short solve finds nothing better than the plan itself, the plan stands.
     """
     jobs = [demand.id for demand in problem.demands if demand.kind is DemandKind.FINISH]
-    if not jobs:
-        return ()
-    tried = []
-    for months in DEADLINE_MONTHS:
-        moved = sensitivity.shift_deadline(problem, months, jobs)
-        if moved == problem:
+    moved: list[tuple[int, Solution | None]] = []
+    for months in DEADLINE_MONTHS if jobs else ():
+        changed = sensitivity.shift_deadline(problem, months, jobs)
+        if changed == problem:
             continue
-        solution = solve(moved, gap, seconds, reasons=False, known=base, worker=worker)
-        if solution.status in (INFEASIBLE, NO_INCUMBENT):
-            continue
-        if months > 0 and solution.objective > base.objective:
-            continue
-        finish = month_after(problem.periods[0], max(solution.finish.values()))
-        words = tr("deadlines {months:+d} months", months=months)
-        tried.append((finish, solution.objective, words))
-    return tuple(tried)
+        solution = solve(changed, gap, seconds, reasons=False, known=base, worker=worker)
+        if solution.status == INFEASIBLE:
+            moved.append((months, None))
+        elif solution.status != NO_INCUMBENT:
+            moved.append((months, base if months > 0 and solution.objective > base.objective else solution))
+    return moved
+
+
+def _deadline_flip(problem: Problem, base: Solution, moved: Moved) -> Iterator[Flip]:
+    """Find the nearest move of all deadlines at which the decision is another one."""
+    if not moved:
+        return
+    decision = sensitivity.main_decision(problem)
+    told = [(months, INFEASIBLE if solution is None else decision(solution)) for months, solution in moved]
+    other = [(months, said) for months, said in told if said != decision(base)]
+    months, said = min(other, key=lambda pair: abs(pair[0]), default=(None, ""))
+    yield Flip(
+        quantity=tr("all deadlines, moved by"),
+        unit="months",
+        now=0.0,
+        flips_at=None if months is None else float(months),
+        becomes=said,
+        tried_low=float(min(tried for tried, _ in moved)),
+        tried_high=float(max(tried for tried, _ in moved)),
+    )
+
+
+def _curve(problem: Problem, base: Solution, moved: Moved) -> Tried:
+    """Tell what each finishing month costs."""
+    return tuple(
+        (
+            month_after(problem.periods[0], max(solution.finish.values())),
+            solution.objective,
+            tr("deadlines {months:+d} months", months=months),
+        )
+        for months, solution in moved
+        if solution is not None and solution is not base
+    )
