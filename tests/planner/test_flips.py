@@ -9,7 +9,7 @@ from suanli.procure.worker import SHARED
 
 
 def stated():
-    """State a job of six months' work for three boxes, to be done in seven months, two of which the boxes take to come."""
+    """State a job of six months' work for three boxes, due in seven months, two of which the boxes take to come."""
     scenario = sample.scenario(workloads=(sample.training(),), staff=None)
     rate = sample.performance("train", 3000.0, spread=0.0)
     return state_problem(scenario, [sample.choice()], {("train", "box"): rate}, 0.8)
