@@ -24,13 +24,6 @@ class Attention(StrEnum):
     FLASH = "flash"
 
 
-class Launching(StrEnum):
-    """How kernels reach the device, which sets the floor under small ones."""
-
-    EAGER = "eager"
-    COMPILED = "compiled"
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingSetup:
     """What is trained and with which software settings; the layout is chosen apart.

@@ -18,7 +18,7 @@ from suanli.estimate.evaluate import Evaluation, Question, ask, evaluate, weigh_
 from suanli.estimate.memory import MEMORY_CAUSES
 from suanli.estimate.software import load_training_calibration
 from suanli.estimate.space import broken_rule, layouts
-from suanli.estimate.step import Machine, job_of, open_machine
+from suanli.estimate.step import job_of, open_machine
 from suanli.estimate.tables import layout_at, take, to_table
 from suanli.estimate.uncertainty import band_of
 from suanli.foundation.errors import InfeasibleError
@@ -173,8 +173,3 @@ def nodes_that_fit(question: Question, cluster: Cluster, kernels: KernelTable) -
 def training_seconds(total_tokens: float, estimate: TrainingEstimate) -> float:
     """Time of a whole run at the estimate's rate, failures and checkpoints left out."""
     return total_tokens / estimate.tokens_per_s
-
-
-def machine_of(cluster: Cluster, kernels: KernelTable) -> Machine:
-    """Open a cluster, for callers that weigh tables of their own."""
-    return open_machine(cluster, kernels)

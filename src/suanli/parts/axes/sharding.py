@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from suanli.domain.layout import SHARDING_STAGES, LayoutTable, Sharding
+from suanli.domain.layout import SHARDING_STAGES, LayoutTable
 from suanli.domain.model import Layer
 from suanli.foundation.equation import Real
 from suanli.parts.axes.axis import AXES, Axis, Job, Rows, Transfer, divides, placed_together
@@ -88,11 +88,6 @@ class ShardingAxis:
     def transfers(self, job: Job, layer: Layer, table: LayoutTable, backward: bool) -> tuple[Transfer, ...]:
         """Nothing here: see `gradients` and `weights`, which need the parameters of a stage."""
         return ()
-
-
-def sharding_column(sharding: Sharding) -> float:
-    """Return the number that stands for a stage in a table."""
-    return float(SHARDING_STAGES.index(sharding))
 
 
 SHARDING: Axis = AXES.add("sharding", ShardingAxis())
