@@ -17,7 +17,7 @@ from suanli.domain.plan import Plan
 from suanli.foundation.language import LANGUAGES, set_language
 from suanli.report import charts, html, json_document, story, tables, terminal, workbook
 
-FEW = settings(max_examples=8, deadline=None, suppress_health_check=[*HealthCheck])
+FEW = settings(derandomize=True, database=None, max_examples=8, deadline=None, suppress_health_check=[*HealthCheck])
 SOME = settings(max_examples=30, deadline=None, suppress_health_check=[*HealthCheck])
 
 
