@@ -59,7 +59,7 @@ def by_hand(batch, heads, layers, sequence, accelerators):
                 for (stage, group), level, parallel in itertools.product(
                     shared, (0, 2), (0, 1) if tensor > 1 else (1,)
                 ):
-                    found.add((data, tensor, stages, parts, 1, chunk, micro, stage, group, level, parallel))
+                    found.add((data, tensor, stages, parts, 1, chunk, micro, stage, group, level, parallel, 1, 0))
     return found
 
 

@@ -28,6 +28,26 @@ class Sharding(StrEnum):
     FULL = "full"
 
 
+class Schedule(StrEnum):
+    """In which order a pipeline's stages work on micro-batches; interleaving belongs to 1F1B."""
+
+    GPIPE = "gpipe"
+    ONE_F_ONE_B = "1f1b"
+    ZB_H1 = "zb-h1"
+    ZB_H2 = "zb-h2"
+    ZB_V = "zb-v"
+    DUALPIPE = "dualpipe"
+
+
+class Offload(StrEnum):
+    """What lives in the host's memory and travels when it is needed."""
+
+    NONE = "none"
+    OPTIMIZER = "optimizer"
+    ACTIVATIONS = "activations"
+    BOTH = "both"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
     """One parallel layout. Accelerators used = data x tensor x pipeline x context; experts split over data x context.
@@ -46,6 +66,8 @@ class Layout:
     sharding_ranks: int | None = None
     recompute: Recompute = Recompute.SELECTIVE
     sequence_parallel: bool = True
+    schedule: Schedule = Schedule.ONE_F_ONE_B
+    offload: Offload = Offload.NONE
 
     @property
     def accelerators(self) -> int:
@@ -55,11 +77,16 @@ class Layout:
 
 SHARDING_STAGES: tuple[Sharding, ...] = (Sharding.NONE, Sharding.OPTIMIZER, Sharding.GRADIENTS, Sharding.FULL)
 RECOMPUTE_LEVELS: tuple[Recompute, ...] = (Recompute.NONE, Recompute.SELECTIVE, Recompute.FULL)
+SCHEDULES: tuple[Schedule, ...] = tuple(Schedule)
+OFFLOADS: tuple[Offload, ...] = tuple(Offload)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LayoutTable:
-    """Many layouts as columns of equal length (float64; `sharding` and `recompute` index the two tuples above)."""
+    """Many layouts as columns of equal length.
+
+    All float64; `sharding`, `recompute`, `schedule` and `offload` index the tuples above.
+    """
 
     data: NDArray[np.float64]
     tensor: NDArray[np.float64]
@@ -72,6 +99,8 @@ class LayoutTable:
     sharding_ranks: NDArray[np.float64]
     recompute: NDArray[np.float64]
     sequence_parallel: NDArray[np.float64]
+    schedule: NDArray[np.float64]
+    offload: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.data)

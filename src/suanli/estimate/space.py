@@ -6,7 +6,16 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from suanli.domain.layout import RECOMPUTE_LEVELS, SHARDING_STAGES, LayoutTable, Recompute
+from suanli.domain.layout import (
+    OFFLOADS,
+    RECOMPUTE_LEVELS,
+    SCHEDULES,
+    SHARDING_STAGES,
+    LayoutTable,
+    Offload,
+    Recompute,
+    Schedule,
+)
 from suanli.domain.workload import Attention, TrainingSetup
 from suanli.estimate.step import Machine, job_of
 from suanli.estimate.tables import COLUMNS, join, take
@@ -102,6 +111,8 @@ def layouts(setup: TrainingSetup, machine: Machine, every: bool = False) -> Layo
             "sharding_ranks": _groups(job, replicas * parts, split, every),
             "recompute": _recompute(setup),
             "sequence_parallel": (0, 1) if split > 1 and every else (1,),
+            "schedule": (float(SCHEDULES.index(Schedule.ONE_F_ONE_B)),),
+            "offload": (float(OFFLOADS.index(Offload.NONE)),),
         }
         table = _products(choices)
         plain = (table.sharding > 0) | (table.sharding_ranks == replicas * parts)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from suanli.domain.layout import RECOMPUTE_LEVELS, SHARDING_STAGES, Layout, LayoutTable
+from suanli.domain.layout import OFFLOADS, RECOMPUTE_LEVELS, SCHEDULES, SHARDING_STAGES, Layout, LayoutTable
 from suanli.foundation.equation import FloatArray
 
 COLUMNS = (
     "data", "tensor", "pipeline", "context", "expert", "interleave", "micro_batch", "sharding", "sharding_ranks",
-    "recompute", "sequence_parallel",
+    "recompute", "sequence_parallel", "schedule", "offload",
 )  # fmt: skip
 DEGREES = COLUMNS[:7]
 
@@ -26,6 +26,8 @@ def to_row(layout: Layout) -> tuple[float, ...]:
         float(ranks),
         float(RECOMPUTE_LEVELS.index(layout.recompute)),
         float(layout.sequence_parallel),
+        float(SCHEDULES.index(layout.schedule)),
+        float(OFFLOADS.index(layout.offload)),
     )
 
 
@@ -45,6 +47,8 @@ def layout_at(table: LayoutTable, row: int) -> Layout:
         sharding_ranks=None if ranks == whole else ranks,
         recompute=RECOMPUTE_LEVELS[int(table.recompute[row])],
         sequence_parallel=bool(table.sequence_parallel[row]),
+        schedule=SCHEDULES[int(table.schedule[row])],
+        offload=OFFLOADS[int(table.offload[row])],
     )
 
 
