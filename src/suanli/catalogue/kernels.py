@@ -257,4 +257,5 @@ def load_kernels(folder: Path = KERNEL_FOLDER) -> KernelTable:
         score_passes={phase: float(passes) for phase, passes in attention.at("score_passes").said.items()},
         host_bytes_per_s=defaults.number("host", "B/s"),
         network_bytes_per_s=defaults.number("network", "B/s"),
+        ring_steps=(network.at("ring").number("inside_step", "s"), network.at("ring").number("across_step", "s")),
     )

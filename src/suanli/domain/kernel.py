@@ -22,6 +22,11 @@ class NumberFormat:
     precisions: tuple[Precision, ...]
     families: tuple[str, ...]
 
+    @property
+    def block_scaled(self) -> bool:
+        """Whether blocks of elements have scales of their own, stored with them."""
+        return self.activation_bytes != int(self.activation_bytes)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MatmulKernel:
@@ -122,9 +127,9 @@ class KernelTable:
     """Everything known of kernels: number formats, calibrated devices, defaults of classes, the network's own.
 
     `scale_out` is keyed by collective, for the tier between nodes, `host_collectives` for cards that reach each other
-    through the host only; `wiring` says what share of the link one pair gets
-    (0: 1 / (domain - 1)); `score_passes` how often unfused attention moves its score matrix, by phase; the two
-    bandwidths stand in where neither product nor system says one.
+    through the host only; `ring_steps` are the seconds of a ring's steps inside a node and between two; `wiring` says
+    what share of the link one pair gets (0: 1 / (domain - 1)); `score_passes` how often unfused attention moves its
+    score matrix, by phase; the two bandwidths stand in where neither product nor system says one.
     """
 
     formats: Mapping[str, NumberFormat]
@@ -136,3 +141,4 @@ class KernelTable:
     score_passes: Mapping[str, float]
     host_bytes_per_s: float
     network_bytes_per_s: float
+    ring_steps: tuple[float, float] = (0.0, 0.0)

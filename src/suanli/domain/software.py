@@ -11,27 +11,41 @@ class Software:
     """A class of training frameworks: how far it fuses passes, hides traffic and launches, and what it keeps.
 
     Shares run from 0 (nothing hidden, nothing kept) to 1. `*_bytes` of states are for one parameter; launches are for
-    one layer and micro-batch. `attention_factor` is how much longer its attention kernels take than the best measured
-    ones, `hopper_share` what its kernels reach of Hopper's rate, which software written for Ampere does not know how to
-    feed. `sharded_master` says that fully sharded weights are kept in 32 bits (as FSDP does).
+    one layer and micro-batch, `launches_local_expert` for each expert on a rank beside. `matmul_factor`,
+    `grouped_factor`, `attention_factor` and `scan_factor` are how much longer its kernels take than the best measured
+    ones, `hopper_share`, `hopper_attention_share` and `blackwell_attention_share` what they reach of the rate of those
+    kernels on newer chips: less in software written for Ampere, more in kernels younger than the measured ones.
+    `bias_passes` is how often experts' results pass memory for biases and clamps that no kernel fuses,
+    `block_quantise_factor` the passes of casts with a scale for each block. `sharded_master` says that fully sharded
+    weights are kept in 32 bits (as FSDP does), `whole_recompute` that it computes whole layers again where memory is
+    short and nothing is said.
     """
 
     id: str
     name: str
     pass_factor: float
     expert_pass_factor: float
+    matmul_factor: float
+    grouped_factor: float
     attention_factor: float
+    scan_factor: float
+    bias_passes: float
     quantise_factor: float
+    block_quantise_factor: float
     hopper_share: float
+    hopper_attention_share: float
+    blackwell_attention_share: float
     launches_forward: float
     launches_backward: float
     launches_expert: float
+    launches_local_expert: float
     launch_seconds: float
     gradient_hidden: float
     gather_hidden: float
     tensor_hidden: float
     context_hidden: float
     expert_hidden: float
+    expert_hidden_across: float
     pipeline_hidden: float
     gradient_bytes: float
     reduce_bytes: float
@@ -44,6 +58,7 @@ class Software:
     gathered_layers: float
     fragmentation: float
     reserved_bytes: float
+    whole_recompute: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +71,15 @@ class SoftwareEra:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Sustained:
+    """What long training keeps of the rates that short kernels show: 16-bit and narrower matrices, attention."""
+
+    matmul: float = 1.0
+    narrow: float = 1.0
+    attention: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingCalibration:
     """Everything that training estimates are calibrated by: classes of software, aliases, cluster-wide terms, bands.
 
@@ -63,7 +87,8 @@ class TrainingCalibration:
     tensor-core tile take `misaligned_slowdown` times as long, unfused attention with a head dimension that vector loads
     cannot split `odd_head_slowdown` times. `sustained` is what long training keeps of the rate that short kernels show,
     by pattern of accelerator ids (power, clocks). `frozen_bytes` is what one frozen parameter takes in each format.
-    `bands` gives the ends of the 80 % band as factors of the prediction, by quantity and class of evidence.
+    `unknown_layout_slowdown` is what people's layouts take against the best one of a search. `bands` gives the ends of
+    the 80 % band as factors of the prediction, by quantity and class of evidence.
     """
 
     software: Mapping[str, Software]
@@ -72,7 +97,8 @@ class TrainingCalibration:
     misaligned_slowdown: float
     odd_head_slowdown: float
     straggler_per_doubling: float
-    sustained: Mapping[str, float]
+    unknown_layout_slowdown: float
+    sustained: Mapping[str, Sustained]
     adapter_rank: int
     frozen_bytes: Mapping[str, float]
     bands: Mapping[str, tuple[float, float]]

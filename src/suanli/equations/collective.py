@@ -31,6 +31,20 @@ def tier_latency_seconds(ranks: Real, base_seconds: Real, hop_seconds: Real) -> 
     return np.minimum(ranks - 1, 1) * (base_seconds + hop_seconds * np.log2(np.maximum(ranks, 1)))
 
 
+@equation(unit="s", source="nccl2026")
+def ring_seconds(ranks: Real, nodes: Real, inside_step_seconds: Real, across_step_seconds: Real) -> Real:
+    """Latency of a ring over many nodes: every chunk passes every rank, most steps inside nodes, some between them.
+
+    t = (n - N) t_in + (N - 1) t_out for N > 1 nodes, else nothing.
+
+    Gathering and scattering have no tree to shorten this way. Source: nccl2026.
+
+    >>> ring_seconds(1024.0, 128.0, 3e-6, 14e-6) == 896 * 3e-6 + 127 * 14e-6
+    True
+    """
+    return np.minimum(nodes - 1, 1) * (ranks - nodes) * inside_step_seconds + (nodes - 1) * across_step_seconds
+
+
 @equation(unit="s", source="thakur2005")
 def tier_transfer_seconds(
     sent_bytes: Real, link_bytes_per_s: Real, link_share: Real, half_bytes: Real, ramp_power: Real

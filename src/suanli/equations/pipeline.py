@@ -33,16 +33,16 @@ def fullest_stage_layers(layers: Real, pipeline: Real, interleave: Real) -> Real
 
 @equation(unit="1", source="narayanan2021")
 def last_stage_layers(layers: Real, pipeline: Real, interleave: Real) -> Real:
-    """Layers on the last stage, which also carries the head: the stage that uneven splits relieve first.
+    """Layers on the last stage, which also carries the head: the stage that an uneven split relieves.
 
-    n' = max(n - ceil((p n - L) / 2), 0) with n the fullest stage's layers; the other half of the spare places
-    relieves the first stage. Source: narayanan2021.
+    n' = max(L - (p - 1) n, 0) with n the fullest stage's layers: full stages first, the last one has the rest.
+    Source: narayanan2021.
 
     >>> float(last_stage_layers(70.0, 12.0, 1.0))
-    5.0
+    4.0
     """
     fullest = interleave * np.ceil(layers / (pipeline * interleave))
-    return np.maximum(fullest - np.ceil((pipeline * fullest - layers) / 2), 0)
+    return np.maximum(layers - (pipeline - 1) * fullest, 0)
 
 
 @equation(unit="s", source="narayanan2021")

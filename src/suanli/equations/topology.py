@@ -5,6 +5,19 @@ from __future__ import annotations
 from suanli.foundation.equation import Real, equation
 
 
+@equation(unit="1", source="deepseek2024v3")
+def routed_places(chosen: Real, places: Real) -> Real:
+    """Places (ranks, or nodes) that a token's experts sit on, on average, where its experts fall anywhere alike.
+
+    d = N (1 - (1 - 1/N)^k), k experts chosen for a token, N places that share the experts out. A place takes a token
+    once for all of its experts there. Source: deepseek2024v3.
+
+    >>> routed_places(8.0, 1.0), round(routed_places(2.0, 2.0), 6)
+    (1.0, 1.5)
+    """
+    return places * (1 - (1 - 1 / places) ** chosen)
+
+
 @equation(unit="B/s", source="ml_engineering_network")
 def mesh_pair_bytes_per_s(link_bytes_per_s: Real, domain: Real) -> Real:
     """Bandwidth between one pair on a full mesh: the device's lanes are split among all its neighbours.

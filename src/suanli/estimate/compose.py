@@ -44,15 +44,16 @@ class _Layer:
     backward: Real
 
 
-LASTING = ("matmul_forward", "matmul_backward", "core_forward", "core_backward", "head_forward", "head_backward")
-"""Kernels whose rate power limits hold down when they run for hours."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wear:
-    """What keeps kernels from their benchmark's rate: lasting power, ragged tiles, odd head dimensions, stragglers."""
+    """What keeps kernels from their benchmark's rate: lasting power, ragged tiles, odd head dimensions, stragglers.
 
-    sustained: Real = 1.0
+    `matmul`, `head` and `attention` are the shares of the layers' matrices, the head and attention that last.
+    """
+
+    matmul: Real = 1.0
+    head: Real = 1.0
+    attention: Real = 1.0
     misaligned_slowdown: Real = 1.0
     odd_head_slowdown: Real = 1.0
     straggler_per_doubling: Real = 0.0
@@ -61,31 +62,42 @@ class Wear:
 def worn(raw: RawStep, software: Software, wear: Wear) -> LayerColumns:
     """Slow kernels down to what a long run gets of them."""
     one = raw.layers
-    share = wear.sustained * (1 - raw.hopper * (1 - software.hopper_share))
     ragged, odd = wear.misaligned_slowdown - 1, wear.odd_head_slowdown - 1
-    slower = replace(
+    known = 1 - raw.hopper * (1 - software.hopper_share)
+    dense, head = software.matmul_factor / (wear.matmul * known), software.matmul_factor / (wear.head * known)
+    grouped = software.grouped_factor / (wear.matmul * known)
+    lagging = 1 - raw.hopper * (1 - software.hopper_attention_share)
+    lagging = lagging * (1 - raw.blackwell * (1 - software.blackwell_attention_share))
+    core = software.attention_factor / (wear.attention * lagging)
+    scan = software.scan_factor
+    forward = dense * (one.matmul_forward + ragged * one.misaligned_forward) + grouped * one.grouped_forward
+    backward = dense * (one.matmul_backward + ragged * one.misaligned_backward) + grouped * one.grouped_backward
+    return replace(
         one,
-        matmul_forward=one.matmul_forward + ragged * one.misaligned_forward,
-        matmul_backward=one.matmul_backward + ragged * one.misaligned_backward,
-        core_forward=software.attention_factor * (one.core_forward + odd * one.odd_forward),
-        core_backward=software.attention_factor * (one.core_backward + odd * one.odd_backward),
+        matmul_forward=np.asarray(forward),
+        matmul_backward=np.asarray(backward),
+        core_forward=np.asarray(core * (one.core_forward + odd * one.odd_forward) + scan * one.scan_forward),
+        core_backward=np.asarray(core * (one.core_backward + odd * one.odd_backward) + scan * one.scan_backward),
+        head_forward=np.asarray(head * one.head_forward),
+        head_backward=np.asarray(head * one.head_backward),
     )
-    return replace(slower, **{name: getattr(slower, name) / share for name in LASTING})
 
 
 def _layer(raw: RawStep, software: Software, one: LayerColumns) -> _Layer:
     again = raw.full
     forward_pass = software.pass_factor * one.pass_forward + software.expert_pass_factor * one.routed_forward
+    forward_pass = forward_pass + software.bias_passes * one.bias_forward
     accumulate = software.accumulate_moved_bytes * raw.accumulate_parameters / raw.pass_bytes_per_s
     backward_pass = software.pass_factor * one.pass_backward + software.expert_pass_factor * one.routed_backward
-    backward_pass = backward_pass + accumulate
-    quantise = software.quantise_factor * one.quantise
+    backward_pass = backward_pass + accumulate + software.bias_passes * one.bias_backward
+    casts = np.where(raw.block_scaled > 0, software.block_quantise_factor, software.quantise_factor)
+    quantise = casts * one.quantise
     shown = 1 - software.tensor_hidden * raw.tensor_inside
     context = [
         exposed_seconds(sent, cover, software.context_hidden)
         for sent, cover in ((one.context_forward, one.core_forward), (one.context_backward, one.core_backward))
     ]
-    seen = 1 - software.expert_hidden
+    seen = 1 - np.where(raw.expert_inside > 0, software.expert_hidden, software.expert_hidden_across)
     uneven = (raw.imbalance - 1) * raw.routed
     computed = one.matmul_forward + one.core_forward + forward_pass
     repeated = again * (computed + quantise / 2 + shown * one.tensor_forward + seen * one.expert_forward)
@@ -101,8 +113,8 @@ def _layer(raw: RawStep, software: Software, one: LayerColumns) -> _Layer:
         "expert_imbalance": uneven * (one.matmul_forward * (1 + again) + one.matmul_backward),
     }
     busy = sum(causes.values(), start=0.0 * one.matmul_forward)
-    launches = (software.launches_forward + raw.routed * software.launches_expert) * (1 + again)
-    launches = launches + software.launches_backward + raw.routed * software.launches_expert
+    routing = raw.routed * software.launches_expert + software.launches_local_expert * raw.local_experts
+    launches = (software.launches_forward + routing) * (1 + again) + software.launches_backward + routing
     causes["launch"] = launch_bound_seconds(launches, software.launch_seconds, busy)
     waited = busy + causes["launch"]
     early = waited * (computed / np.maximum(busy, computed))

@@ -15,7 +15,7 @@ from suanli.domain.workload import TrainingSetup
 from suanli.estimate.compose import CAUSES, StepColumns, Wear, compose
 from suanli.estimate.memory import MEMORY_CAUSES, MemoryColumns, memory_columns
 from suanli.estimate.operators import BF16_BYTES
-from suanli.estimate.software import find_software, sustained_share
+from suanli.estimate.software import find_software, sustained_shares
 from suanli.estimate.step import Machine, job_of, raw_step
 from suanli.estimate.tables import take
 from suanli.foundation.equation import FloatArray
@@ -127,8 +127,13 @@ def _joined(parts: list[FloatArray]) -> FloatArray:
 def wear_of(question: Question) -> Wear:
     """Read from the calibration what keeps this cluster's kernels from their benchmark's rate."""
     known = question.calibration
+    shares = sustained_shares(known, question.machine.device.accelerator.id)
+    form = question.machine.device.number_format(question.setup.number_format)
+    narrow = form.activation_bytes < BF16_BYTES
     return Wear(
-        sustained=sustained_share(known, question.machine.device.accelerator.id),
+        matmul=shares.narrow if narrow else shares.matmul,
+        head=shares.matmul,
+        attention=shares.attention,
         misaligned_slowdown=known.misaligned_slowdown,
         odd_head_slowdown=known.odd_head_slowdown,
         straggler_per_doubling=known.straggler_per_doubling,

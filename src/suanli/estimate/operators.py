@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,23 +37,30 @@ SCAN_CHUNK = 256.0
 class LayerColumns:
     """Seconds of the mean layer for one micro-batch, and of the head, as columns over layouts.
 
-    Passes stand for a framework that makes each of them once; expert traffic is of balanced experts, `imbalance` the
-    slowdown of the busiest rank. The `misaligned` share of the matmul seconds is of matrices that tiles
-    do not divide, the `odd` share of the core's of head dimensions that vector loads do not.
+    `matmul` is of dense matrices, `grouped` of experts' matrices. Passes stand for a framework that makes each of them
+    once, `bias` for one pass over experts' results; expert traffic is of balanced experts. The `misaligned` share of
+    the matmul seconds is of matrices that tiles do not divide, the `odd` share of the core's of head dimensions that
+    vector loads do not.
     """
 
     matmul_forward: FloatArray
     matmul_backward: FloatArray
+    grouped_forward: FloatArray
+    grouped_backward: FloatArray
     misaligned_forward: FloatArray
     misaligned_backward: FloatArray
     odd_forward: FloatArray
     odd_backward: FloatArray
     core_forward: FloatArray
     core_backward: FloatArray
+    scan_forward: FloatArray
+    scan_backward: FloatArray
     pass_forward: FloatArray
     pass_backward: FloatArray
     routed_forward: FloatArray
     routed_backward: FloatArray
+    bias_forward: FloatArray
+    bias_backward: FloatArray
     quantise: FloatArray
     tensor_forward: FloatArray
     tensor_backward: FloatArray
@@ -173,13 +180,13 @@ def core_seconds(bench: Bench, core: Core) -> tuple[Real, Real]:
             for phase in ("prefill", "backward")
         ]
         return times[0], times[1]
-    if core.kind in (CoreKind.LINEAR, CoreKind.STATE_SPACE):
-        return scan_seconds(bench, core)
     return 0.0 * bench.tokens, 0.0 * bench.tokens
 
 
 def scan_seconds(bench: Bench, core: Core) -> tuple[Real, Real]:
     """Seconds of a chunked scan: products inside a chunk and with the carried state, twice as much backward."""
+    if core.kind not in (CoreKind.LINEAR, CoreKind.STATE_SPACE):
+        return 0.0 * bench.tokens, 0.0 * bench.tokens
     heads = max(core.heads, 1) / bench.table.tensor
     width = core.v_head_dim or max(core.state_elements // max(core.heads * max(core.qk_head_dim, 1), 1), 1)
     state = core.state_elements / max(core.heads, 1) / max(width, 1)
@@ -231,6 +238,11 @@ def pass_bytes(bench: Bench, layer: Layer) -> tuple[Real, Real]:
     return bench.tokens * forward * BF16_BYTES, bench.tokens * backward * BF16_BYTES
 
 
+def routed_width(layer: Layer) -> float:
+    """Elements of what travels to an expert: the hidden state, or the latent that experts work in."""
+    return float(max((matrix.inputs for matrix in layer.matrices if matrix.role is Role.EXPERT_IN), default=0))
+
+
 def routed_bytes(bench: Bench, layer: Layer) -> tuple[Real, Real]:
     """Bytes that permuting tokens to their experts and back, and the experts' activations move, forward and backward.
 
@@ -239,9 +251,16 @@ def routed_bytes(bench: Bench, layer: Layer) -> tuple[Real, Real]:
     if not layer.experts:
         return 0.0 * bench.tokens, 0.0 * bench.tokens
     incoming, outgoing = between_elements(layer, ROUTED_ROLES)
-    copied = 2 * 2 * max(layer.experts_per_token, 1) * float(bench.job.model.hidden)
+    copied = 2 * 2 * max(layer.experts_per_token, 1) * routed_width(layer)
     here = bench.tokens / bench.table.tensor * BF16_BYTES
     return here * (copied + incoming + outgoing), here * (copied + 2 * incoming + outgoing)
+
+
+def biased_bytes(bench: Bench, layer: Layer) -> Real:
+    """Bytes of one pass, read and written, over the results of the experts' matrices that have a bias."""
+    biased = [matrix for matrix in layer.matrices if matrix.role in EXPERT_ROLES and matrix.bias]
+    results = float(sum(matrix.outputs * matrix.active for matrix in biased))
+    return 2 * bench.tokens / bench.table.tensor * results * BF16_BYTES
 
 
 def unpacked_bytes(bench: Bench, layer: Layer) -> Real:
@@ -277,23 +296,50 @@ def transfer_seconds(bench: Bench, layer: Layer, axis: str, backward: bool) -> R
     for transfer in AXES[axis].transfers(bench.job, layer, bench.table, backward):
         if np.any(np.asarray(transfer.count) > 0):
             once = bench.fabric.collective_seconds(
-                transfer.op, transfer.message_bytes, transfer.ranks, transfer.ranks_per_node
+                transfer.op,
+                transfer.message_bytes,
+                transfer.ranks,
+                transfer.ranks_per_node,
+                across_share=transfer.across_share,
             )
             spent = spent + np.where(transfer.count > 0, once, 0.0) * transfer.count
     return spent
 
 
+FUSED_ROLES = (Role.ATTENTION_IN, Role.MLP_IN, Role.SHARED_IN, Role.EXPERT_IN)
+
+
+def fused(layer: Layer) -> tuple[Matrix, ...]:
+    """Join matrices that read the same input, as frameworks do: queries, keys and values, gate and up."""
+    joined: dict[tuple[object, ...], Matrix] = {}
+    for matrix in layer.matrices:
+        key = (matrix.role, matrix.inputs, matrix.copies, matrix.active)
+        own = key if matrix.role in FUSED_ROLES else (*key, matrix.name)
+        first = joined.get(own)
+        outputs, bias = (first.outputs, first.bias) if first else (0, 0)
+        joined[own] = replace(matrix, outputs=outputs + matrix.outputs, bias=bias + matrix.bias)
+    return tuple(joined.values())
+
+
 def layer_seconds(bench: Bench, layer: Layer) -> dict[str, Real]:
     """Seconds of one kind of layer by cause."""
     spent: dict[str, Real] = {}
-    pairs = [matrix_seconds(bench, matrix) for matrix in layer.matrices]
-    spent["matmul_forward"] = sum((forward for forward, _ in pairs), start=0.0 * bench.tokens)
-    spent["matmul_backward"] = sum((backward for _, backward in pairs), start=0.0 * bench.tokens)
-    ragged = [misaligned(bench, matrix) for matrix in layer.matrices]
+    matrices = fused(layer)
+    pairs = [matrix_seconds(bench, matrix) for matrix in matrices]
+    for at, way in enumerate(("forward", "backward")):
+        for kind, of_experts in (("matmul", False), ("grouped", True)):
+            own = [
+                pair[at]
+                for pair, matrix in zip(pairs, matrices, strict=True)
+                if (matrix.role in EXPERT_ROLES) is of_experts
+            ]
+            spent[f"{kind}_{way}"] = sum(own, start=0.0 * bench.tokens)
+    ragged = [misaligned(bench, matrix) for matrix in matrices]
     for at, way in enumerate(("forward", "backward")):
         shares = [share * pair[at] for share, pair in zip(ragged, pairs, strict=True)]
         spent[f"misaligned_{way}"] = sum(shares, start=0.0 * bench.tokens)
     spent["core_forward"], spent["core_backward"] = core_seconds(bench, layer.core)
+    spent["scan_forward"], spent["scan_backward"] = scan_seconds(bench, layer.core)
     odd = float(layer.core.qk_head_dim % VECTOR_ELEMENTS > 0 and bench.setup.attention is Attention.UNFUSED)
     spent["odd_forward"], spent["odd_backward"] = odd * spent["core_forward"], odd * spent["core_backward"]
     forward, backward = pass_bytes(bench, layer)
@@ -304,6 +350,8 @@ def layer_seconds(bench: Bench, layer: Layer) -> dict[str, Real]:
     moves = float(layer.experts > 0)
     spent["routed_forward"] = moves * bench.device.pass_seconds(routed[0])
     spent["routed_backward"] = moves * bench.device.pass_seconds(routed[1])
+    biased = biased_bytes(bench, layer)
+    spent["bias_forward"] = spent["bias_backward"] = float(moves > 0) * bench.device.pass_seconds(biased)
     spent["quantise"] = quantise_seconds(bench, layer)
     for axis in ("tensor", "context", "expert"):
         spent[f"{axis}_forward"] = transfer_seconds(bench, layer, axis, False)

@@ -11,7 +11,7 @@ from typing import Any
 
 from suanli.catalogue.figures import in_si
 from suanli.catalogue.yaml_reader import read_yaml
-from suanli.domain.software import Software, SoftwareEra, TrainingCalibration
+from suanli.domain.software import Software, SoftwareEra, Sustained, TrainingCalibration
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
 
@@ -51,7 +51,8 @@ def load_training_calibration(path: Path = FRAMEWORK_FILE) -> TrainingCalibratio
         misaligned_slowdown=float(said["cluster"]["misaligned_slowdown"]),
         odd_head_slowdown=float(said["cluster"]["odd_head_slowdown"]),
         straggler_per_doubling=float(said["cluster"]["straggler_per_doubling"]),
-        sustained={pattern: float(share) for pattern, share in said["sustained"].items()},
+        unknown_layout_slowdown=float(said["cluster"]["unknown_layout_slowdown"]),
+        sustained={pattern: Sustained(**shares) for pattern, shares in said["sustained"].items()},
         adapter_rank=int(said["cluster"]["adapter_rank"]),
         frozen_bytes={name: _figure(one, "B", f"{path.name}: frozen.{name}") for name, one in said["frozen"].items()},
         bands={name: (float(low), float(high)) for name, (low, high) in said["bands"].items()},
@@ -65,12 +66,12 @@ def _at(calibration: TrainingCalibration, software: str, date: str) -> str:
     return software
 
 
-def sustained_share(calibration: TrainingCalibration, accelerator_id: str) -> float:
-    """Return what long training keeps of an accelerator's short-kernel rate: the first pattern that fits, else all."""
-    for pattern, share in calibration.sustained.items():
+def sustained_shares(calibration: TrainingCalibration, accelerator_id: str) -> Sustained:
+    """Return what long training keeps of an accelerator's short-kernel rates: the first pattern that fits, else all."""
+    for pattern, shares in calibration.sustained.items():
         if fnmatch(accelerator_id, pattern):
-            return share
-    return 1.0
+            return shares
+    return Sustained()
 
 
 def find_software(calibration: TrainingCalibration, framework: str, date: str = "") -> Software:

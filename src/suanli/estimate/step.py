@@ -10,6 +10,7 @@ import numpy as np
 from suanli.domain.hardware import Cluster
 from suanli.domain.kernel import KernelTable
 from suanli.domain.layout import RECOMPUTE_LEVELS, LayoutTable, Recompute
+from suanli.domain.model import Model
 from suanli.domain.software import Software
 from suanli.domain.workload import Attention, TrainingSetup
 from suanli.equations.pipeline import fullest_stage_layers, last_stage_layers, micro_batches
@@ -19,6 +20,7 @@ from suanli.estimate.operators import (
     Bench,
     LayerColumns,
     layer_count,
+    runs_of,
     spread,
     time_layers,
 )
@@ -35,6 +37,8 @@ from suanli.parts.devices.open import open_device, open_fabric
 
 HOPPER = "nv-*h[128]0*"
 """Ids of accelerators of the Hopper generation (H100, H200, H800, GH200, H20)."""
+BLACKWELL = "nv-*b[123]00*"
+"""Ids of accelerators of the Blackwell generation with HBM (B100, B200, GB200, B300, GB300)."""
 STATE_KEY = ("data", "tensor", "pipeline", "context", "expert", "interleave", "sharding", "sharding_ranks")
 HOP_KEY = ("data", "tensor", "pipeline", "context", "micro_batch", "interleave")
 FULL_RECOMPUTE = float(RECOMPUTE_LEVELS.index(Recompute.FULL))
@@ -71,10 +75,14 @@ class RawStep:
     sharded: FloatArray
     every: FloatArray
     routed: FloatArray
+    local_experts: FloatArray
+    block_scaled: FloatArray
     tensor_inside: FloatArray
+    expert_inside: FloatArray
     nodes: FloatArray
     imbalance: FloatArray
     hopper: FloatArray
+    blackwell: FloatArray
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,6 +168,11 @@ def state_columns(
     )
 
 
+def mean_experts(model: Model) -> float:
+    """Experts of the mean layer, those layers that have none counted too."""
+    return sum(run.count * run.layer.experts for run in runs_of(model)) / layer_count(model)
+
+
 def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: LayoutTable) -> RawStep:
     """Read every column of a step for a table of layouts; each distinct kernel and transfer is timed once."""
     job, whole = job_of(setup, machine), np.ones(len(table))
@@ -197,8 +210,12 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
         sharded=np.where(table.sharding == FULL, 1.0, 0.0),
         every=np.where(table.sharding >= GRADIENTS, 1.0, 0.0),
         routed=whole * float(experts),
+        local_experts=np.asarray(mean_experts(setup.model) / table.expert),
+        block_scaled=whole * float(machine.device.number_format(setup.number_format).block_scaled),
         tensor_inside=np.where(table.tensor <= machine.node_accelerators, 1.0, 0.0),
+        expert_inside=np.where(table.expert <= machine.node_accelerators, 1.0, 0.0),
         nodes=whole * machine.nodes,
         hopper=whole * float(fnmatch(machine.device.accelerator.id, HOPPER)),
+        blackwell=whole * float(fnmatch(machine.device.accelerator.id, BLACKWELL)),
         imbalance=(np.asarray(skew) * np.ones(len(few)))[rows],
     )

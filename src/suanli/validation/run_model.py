@@ -22,10 +22,18 @@ def read_run_model(record: Record, reading: Reading) -> Model | None:
     name = record.text("model_name")
     shaped = all(record.count(column) for column in SHAPE)
     by_columns = shaped and record.text("arch") not in ("moe-mla", "hybrid/other")
+    known = find_name(name)
+    named = without_drafts(named_model(known), record) if known else None
     if not by_columns:
-        known = find_name(name)
-        return without_drafts(named_model(known), record) if known else None
-    return model_of_columns(record, reading)
+        return named
+    return named if named is not None and _agrees(named, record) else model_of_columns(record, reading)
+
+
+def _agrees(model: Model, record: Record) -> bool:
+    """Say whether a packaged model of experts has the shape that a row's columns tell: columns know no windows."""
+    layers, hidden = record.count("layers"), record.count("hidden")
+    routed = any(run.layer.experts > 1 for run in model.runs)
+    return routed and model.hidden == hidden and sum(run.count for run in model.runs) == layers
 
 
 def without_drafts(model: Model, record: Record) -> Model:
@@ -70,6 +78,7 @@ def _layer(record: Record, hidden: int) -> Layer:
     columns, rows = (core.heads + 2 * core.kv_heads) * core.qk_head_dim, core.heads * core.v_head_dim
     return Layer(
         name="attention + mlp",
+        parallel="parallel block" in record.text("notes"),
         core=core,
         matrices=(
             Matrix(name="keys", role=Role.ATTENTION_IN, inputs=hidden, outputs=columns),

@@ -11,14 +11,16 @@ from suanli.catalogue.load import Catalogue
 from suanli.domain.hardware import Cluster, Precision
 from suanli.domain.kernel import KernelTable
 from suanli.domain.layout import Layout, Recompute, Sharding
-from suanli.domain.result import TrainingEstimate
+from suanli.domain.result import Band, TrainingEstimate
 from suanli.domain.software import Software, TrainingCalibration
 from suanli.domain.validation import PREDICTED, MeasuredQuantity, Prediction, ValidationRow
 from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
+from suanli.estimate.operators import layer_count
 from suanli.estimate.software import find_software
 from suanli.estimate.training import estimate_layout, search
 from suanli.foundation.errors import SuanliError
 from suanli.foundation.language import tr
+from suanli.parts.axes.axis import divisors
 from suanli.validation.reading import Reading, read_accelerator, read_format, read_system, slices_of
 from suanli.validation.rows import Record, raise_faults
 from suanli.validation.run_model import read_run_model
@@ -42,7 +44,10 @@ TUNING = {"lora": TuningMethod.LORA, "qlora": TuningMethod.QLORA, "sft": TuningM
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """A row as the model sees it: setup, cluster, layout (None where the row gives none), what was assumed."""
+    """A row as the model sees it: setup, cluster, layout (None where the row gives none), what was assumed.
+
+    `open_recompute` says that the row does not tell what is computed again.
+    """
 
     id: str
     source: str
@@ -51,6 +56,7 @@ class Run:
     cluster: Cluster
     accelerators: int
     layout: Layout | None
+    open_recompute: bool
     assumed: tuple[str, ...]
 
 
@@ -139,7 +145,7 @@ def read_run(record: Record, catalogue: Catalogue, reading: Reading, calibration
         framework=software.id,
         tuning=tuning,
         lora_rank=calibration.adapter_rank if tuning in (TuningMethod.LORA, TuningMethod.QLORA) else 0,
-        balanced_experts="forced-balanced" in record.text("notes"),
+        balanced_experts=True,
         frozen_format=form.frozen,
     )
     layout = read_layout(record, accelerators, setup, software.sharded_master > 0, assumed)
@@ -152,6 +158,7 @@ def read_run(record: Record, catalogue: Catalogue, reading: Reading, calibration
         cluster=Cluster(system=system, nodes=max(-(-accelerators // system.accelerators), 1)),
         accelerators=accelerators,
         layout=layout,
+        open_recompute=not record.text("recompute"),
         assumed=tuple(assumed.said),
     )
 
@@ -221,13 +228,27 @@ def read_layout(
         pipeline=pipeline,
         context=context,
         expert=record.count("ep") or 1,
-        interleave=record.count("vp") or 1,
+        interleave=interleave_of(record, setup, pipeline, assumed),
         micro_batch=assumed.count("micro_batch", 1),
         sharding=sharding,
         sharding_ranks=data // slices if slices > 1 and data % slices == 0 else ranks,
         recompute=recompute_of(record, setup, assumed),
         sequence_parallel=sequence_parallel_of(record),
     )
+
+
+def interleave_of(record: Record, setup: TrainingSetup, pipeline: int, assumed: _Assumed) -> int:
+    """Read the chunks a stage; unsaid under a pipeline of Megatron, as many as leave each chunk two layers."""
+    given = record.count("vp")
+    layers = layer_count(setup.model)
+    if given is not None or pipeline == 1 or layers % pipeline or not setup.framework.startswith("megatron"):
+        return given or 1
+    chunks = max((n for n in divisors(layers // pipeline) if layers // pipeline // n >= LAYERS_A_CHUNK), default=1)
+    assumed.said.append(f"vp = {chunks}")
+    return chunks
+
+
+LAYERS_A_CHUNK = 2
 
 
 def sequence_parallel_of(record: Record) -> bool:
@@ -264,9 +285,40 @@ def recompute_of(record: Record, setup: TrainingSetup, assumed: _Assumed) -> Rec
 def estimate_run(run: Run, kernels: KernelTable, calibration: TrainingCalibration) -> TrainingEstimate:
     """Estimate a run at its layout, or at the fastest legal one where it gives none."""
     if run.layout is None:
-        return search(run.setup, run.cluster, kernels, keep=1, calibration=calibration)[0]
+        found = search(run.setup, run.cluster, kernels, keep=1, calibration=calibration)[0]
+        return slowed(found, calibration.unknown_layout_slowdown)
+    estimate = _at_layout(run, run.layout, kernels, calibration)
+    for level in heavier(run, calibration) if run.open_recompute else ():
+        if estimate.limit != "memory":
+            return estimate
+        estimate = _at_layout(run, replace(run.layout, recompute=level), kernels, calibration)
+    return estimate
+
+
+def _at_layout(run: Run, layout: Layout, kernels: KernelTable, calibration: TrainingCalibration) -> TrainingEstimate:
     return estimate_layout(
-        run.setup, run.cluster, run.layout, kernels, calibration=calibration, accelerators=run.accelerators
+        run.setup, run.cluster, layout, kernels, calibration=calibration, accelerators=run.accelerators
+    )
+
+
+def heavier(run: Run, calibration: TrainingCalibration) -> tuple[Recompute, ...]:
+    """List what a run that does not fit and says nothing of it is taken to compute again, the lightest first.
+
+    Compilers that shard fully compute whole layers again; other software single modules.
+    """
+    compiled = calibration.software[run.setup.framework].whole_recompute > 0
+    return (Recompute.SELECTIVE, Recompute.FULL) if compiled else (Recompute.SELECTIVE,)
+
+
+def slowed(estimate: TrainingEstimate, factor: float) -> TrainingEstimate:
+    """Stretch the best layout's step to that of a layout somebody chose without knowing it is the best."""
+    return replace(
+        estimate,
+        step_seconds=factor * estimate.step_seconds,
+        tokens_per_s=estimate.tokens_per_s / factor,
+        mfu=estimate.mfu / factor,
+        seconds_by_cause={cause: factor * seconds for cause, seconds in estimate.seconds_by_cause.items()},
+        band=Band(low=factor * estimate.band.low, high=factor * estimate.band.high),
     )
 
 

@@ -35,7 +35,8 @@ class Job:
 class Transfer:
     """A collective that an axis asks for: its full buffer, over how many ranks, how many of them share a node.
 
-    `count` is how often, for one layer and micro-batch.
+    `count` is how often, for one layer and micro-batch. `across_share` is what share of the buffer meant for other
+    nodes travels there, where copies for one node travel once.
     """
 
     cause: str
@@ -44,6 +45,7 @@ class Transfer:
     ranks: Real
     ranks_per_node: Real
     count: Real
+    across_share: Real = 1.0
 
 
 class Axis(Protocol):

@@ -6,6 +6,7 @@ import numpy as np
 
 from suanli.domain.layout import LayoutTable
 from suanli.domain.model import Layer, Role
+from suanli.equations.topology import routed_places
 from suanli.foundation.equation import Real
 from suanli.parts.axes.axis import AXES, Axis, Job, Rows, Transfer, divides, divisors, placed_together, tokens_at_once
 
@@ -49,20 +50,23 @@ class ExpertAxis:
         return fits
 
     def transfers(self, job: Job, layer: Layer, table: LayoutTable, backward: bool) -> tuple[Transfer, ...]:
-        """Tokens go out to their experts and come back: two all-to-all each way."""
+        """Tokens go out to their experts and come back: two all-to-all each way, once to each rank and to each node."""
         routed = [matrix for matrix in layer.matrices if matrix.role is Role.EXPERT_IN]
         if not routed:
             return ()
-        sent = tokens_at_once(job, table) / table.tensor * max(layer.experts_per_token, 1)
-        message = sent * job.model.hidden * job.activation_bytes
+        chosen = float(max(layer.experts_per_token, 1))
+        copies = routed_places(chosen, table.expert)
+        message = tokens_at_once(job, table) / table.tensor * copies * routed[0].inputs * job.activation_bytes
+        local = placed_together(table.expert, 1.0, job.node_accelerators)
         return (
             Transfer(
                 cause="expert",
                 op="all_to_all",
                 message_bytes=message,
                 ranks=table.expert,
-                ranks_per_node=placed_together(table.expert, 1.0, job.node_accelerators),
+                ranks_per_node=local,
                 count=np.where(table.expert > 1, 2.0, 0.0),
+                across_share=routed_places(chosen, np.maximum(table.expert / local, 1)) / copies,
             ),
         )
 

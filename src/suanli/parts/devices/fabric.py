@@ -17,6 +17,9 @@ from suanli.foundation.language import tr
 PASSES = {"all_reduce": 2.0, "all_gather": 1.0, "reduce_scatter": 1.0, "all_to_all": 1.0, "send": 1.0}
 """How often the buffer crosses the links: an all-reduce is a reduce-scatter and an all-gather."""
 
+RING_ONLY = ("all_gather", "reduce_scatter")
+"""Collectives that libraries run as rings whatever the number of nodes."""
+
 WHOLE_CLUSTER = "cluster"
 """The kind of a system that is listed as a whole: its link domains are its nodes, and the network joins them."""
 
@@ -59,7 +62,8 @@ class Tier:
 class Fabric:
     """Links inside a node or rack, the way through the host where links do not reach, and the network between nodes.
 
-    `linked` is how many accelerators the links join; `node` how many one node holds.
+    `linked` is how many accelerators the links join; `node` how many one node holds; `ring_steps` the seconds of one
+    step of a ring inside a node and between two.
     """
 
     system: System
@@ -71,15 +75,23 @@ class Fabric:
     node: float
     calibrated: bool
     spread_log: float
+    ring_steps: tuple[float, float] = (0.0, 0.0)
 
     def collective_seconds(
-        self, op: str, message_bytes: Real, ranks: Real, ranks_per_node: Real, one_shot: bool = False
+        self,
+        op: str,
+        message_bytes: Real,
+        ranks: Real,
+        ranks_per_node: Real,
+        one_shot: bool = False,
+        across_share: Real = 1.0,
     ) -> Real:
         """Time of one collective over `ranks`, of which `ranks_per_node` share a node (or rack with one link domain).
 
         `message_bytes` is the full buffer as the NCCL tests count it: for all-reduce what each rank holds, for
         all-gather and reduce-scatter the whole, for all-to-all and send what one rank sends. `one_shot` lets
-        all-reduces within a node take the serving engines' own kernel where that is faster.
+        all-reduces within a node take the serving engines' own kernel where that is faster. `across_share` is what
+        share of the traffic between nodes really travels.
         Raises InputError where there is no collective of that name.
         """
         if op not in PASSES:
@@ -89,9 +101,11 @@ class Fabric:
         local = np.maximum(np.minimum(np.minimum(ranks, ranks_per_node), self.node), 1)
         nodes = np.maximum(ranks / local, 1)
         inside = self._inside_seconds(op, message_bytes, local, nodes, one_shot)
-        sent = _sent_across(op, message_bytes, local, nodes)
+        sent = _sent_across(op, message_bytes, local, nodes) * across_share
         across = self.network.transfer_seconds(op, sent, nodes)
         delay = np.where(np.asarray(sent) > 0, self.network.latency_seconds(op, nodes), 0.0)[()]
+        if op in RING_ONLY:
+            delay = delay + collective.ring_seconds(ranks, nodes, *self.ring_steps)
         return collective.two_tier_seconds(inside[0], across, inside[1], delay)
 
     def _inside_seconds(self, op: str, message: Real, local: Real, nodes: Real, one_shot: bool) -> tuple[Real, Real]:
@@ -158,4 +172,5 @@ def join_fabric(system: System, found: KernelCalibration, kernels: KernelTable) 
         node=float(inside if built_of_nodes else max(inside, system.accelerators)),
         calibrated=found.calibrated,
         spread_log=found.spread_log,
+        ring_steps=kernels.ring_steps,
     )
