@@ -11,7 +11,8 @@ class Software:
     """A class of training frameworks: how far it fuses passes, hides traffic and launches, and what it keeps.
 
     Shares run from 0 (nothing hidden, nothing kept) to 1. `*_bytes` of states are for one parameter; launches are for
-    one layer and micro-batch, `launches_local_expert` for each expert on a rank beside. `matmul_factor`,
+    one layer and micro-batch, `launches_local_expert` for each expert on a rank beside, `lockstep_launch` is by how much
+    they take longer where all ranks of a node march in step. `matmul_factor`,
     `grouped_factor`, `attention_factor` and `scan_factor` are how much longer its kernels take than the best measured
     ones, `hopper_share`, `hopper_attention_share` and `blackwell_attention_share` what they reach of the rate of those
     kernels on newer chips: less in software written for Ampere, more in kernels younger than the measured ones.
@@ -40,6 +41,7 @@ class Software:
     launches_expert: float
     launches_local_expert: float
     launch_seconds: float
+    lockstep_launch: float
     gradient_hidden: float
     gather_hidden: float
     tensor_hidden: float

@@ -102,6 +102,18 @@ def launch_bound_seconds(launches: Real, launch_seconds: Real, device_seconds: R
     return np.maximum(launches * launch_seconds - device_seconds, 0 * device_seconds)
 
 
+@equation(unit="1", source="vtrain2024")
+def lockstep_slowdown(ranks: Real, node_accelerators: Real, whole_node_slowdown: Real) -> Real:
+    """Factor by which launches take longer where many processes of one node march in step and wait for the slowest.
+
+    f = 1 + c (t / n)^2: t tensor ranks among the n accelerators of a node, c for all of them. Source: vtrain2024.
+
+    >>> lockstep_slowdown(4.0, 8.0, 0.5), lockstep_slowdown(8.0, 8.0, 0.5)
+    (1.125, 1.5)
+    """
+    return 1 + whole_node_slowdown * (ranks / node_accelerators) ** 2
+
+
 @equation(unit="1", source="jiang2024")
 def straggler_slowdown(nodes: Real, slowdown_per_doubling: Real) -> Real:
     """Factor by which the slowest of many nodes holds up a step.

@@ -11,6 +11,7 @@ from suanli.equations.pipeline import (
     bubble_seconds,
     exposed_seconds,
     launch_bound_seconds,
+    lockstep_slowdown,
     slowest_stage_seconds,
     straggler_slowdown,
 )
@@ -115,7 +116,8 @@ def _layer(raw: RawStep, software: Software, one: LayerColumns) -> _Layer:
     busy = sum(causes.values(), start=0.0 * one.matmul_forward)
     routing = raw.routed * software.launches_expert + software.launches_local_expert * raw.local_experts
     launches = (software.launches_forward + routing) * (1 + again) + software.launches_backward + routing
-    causes["launch"] = launch_bound_seconds(launches, software.launch_seconds, busy)
+    waiting = lockstep_slowdown(raw.tensor, raw.node_accelerators, software.lockstep_launch)
+    causes["launch"] = launch_bound_seconds(launches * waiting, software.launch_seconds, busy)
     waited = busy + causes["launch"]
     early = waited * (computed / np.maximum(busy, computed))
     return _Layer(causes=causes, seconds=waited, forward=early, backward=waited - early)

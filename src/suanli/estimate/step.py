@@ -77,6 +77,8 @@ class RawStep:
     routed: FloatArray
     local_experts: FloatArray
     block_scaled: FloatArray
+    tensor: FloatArray
+    node_accelerators: FloatArray
     tensor_inside: FloatArray
     expert_inside: FloatArray
     nodes: FloatArray
@@ -212,6 +214,8 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
         routed=whole * float(experts),
         local_experts=np.asarray(mean_experts(setup.model) / table.expert),
         block_scaled=whole * float(machine.device.number_format(setup.number_format).block_scaled),
+        tensor=table.tensor,
+        node_accelerators=whole * machine.fabric.node,
         tensor_inside=np.where(table.tensor <= machine.node_accelerators, 1.0, 0.0),
         expert_inside=np.where(table.expert <= machine.node_accelerators, 1.0, 0.0),
         nodes=whole * machine.nodes,
