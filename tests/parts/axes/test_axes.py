@@ -112,7 +112,7 @@ def test_tokens_go_out_and_come_back():
 
 
 def test_a_node_takes_a_token_once_for_all_of_its_experts():
-    """Sixteen ranks in two nodes, two experts a token: half of the pairs sit on one node, so 1.5 copies cross of 31/16."""
+    """Two experts on sixteen ranks of two nodes: half of the pairs share a node, so 1.5 copies count there of 31/16."""
     setup = setup_of(small_model(experts=64, active=2))
     layer, wide, near = setup.model.runs[0].layer, Layout(data=16, expert=16), Layout(data=16, expert=8)
     (transfer,) = AXES["expert"].transfers(job(setup), layer, table(wide, near), False)
