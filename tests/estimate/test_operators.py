@@ -222,6 +222,7 @@ def test_a_bias_passes_over_what_experts_give_out():
     assert biased_bytes(bench(), layer)[0] == 0
     assert biased_bytes(bench(), biased(layer))[0] == 2048 * 2 * (4096 + 1024) * 2 * 2
     plain, with_bias = (layer_seconds(bench(), one) for one in (layer, biased(layer)))
+    assert plain["bias_forward"][0] == plain["bias_backward"][0] == 0, "no pass, so not even its least time"
     assert {cause for cause in plain if plain[cause][0] != with_bias[cause][0]} == {"bias_forward", "bias_backward"}
 
 
