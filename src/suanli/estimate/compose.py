@@ -113,12 +113,23 @@ def _layer(raw: RawStep, software: Software, one: LayerColumns) -> _Layer:
         "expert_imbalance": uneven * (one.matmul_forward * (1 + again) + one.matmul_backward),
     }
     busy = sum(causes.values(), start=0.0 * one.matmul_forward)
+    early = computed + quantise / 2 + shown * one.tensor_forward + context[0] + seen * one.expert_forward
+    early = early + uneven * one.matmul_forward
+    waits = _launches(raw, software, early, busy - early)
+    causes["launch"] = waits[0] + waits[1]
+    return _Layer(
+        causes=causes, seconds=busy + causes["launch"], forward=early + waits[0], backward=busy - early + waits[1]
+    )
+
+
+def _launches(raw: RawStep, software: Software, forward: Real, backward: Real) -> tuple[Real, Real]:
+    """Seconds that the device waits for the host, forward and backward: each half takes the longer of the two."""
     routing = raw.routed * software.launches_expert + software.launches_local_expert * raw.local_experts
-    launches = (software.launches_forward + routing) * (1 + again) + software.launches_backward + routing
-    causes["launch"] = launch_bound_seconds(launches, software.launch_seconds, busy)
-    waited = busy + causes["launch"]
-    early = waited * (computed / np.maximum(busy, computed))
-    return _Layer(causes=causes, seconds=waited, forward=early, backward=waited - early)
+    early, late = software.launches_forward + routing, software.launches_backward + routing
+    return (
+        launch_bound_seconds(early, software.launch_seconds, forward),
+        launch_bound_seconds(late + raw.full * early, software.launch_seconds, backward),
+    )
 
 
 def _sharding(raw: RawStep, software: Software, layer: _Layer) -> Real:
