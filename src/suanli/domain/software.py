@@ -63,11 +63,15 @@ class Software:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SoftwareEra:
-    """From a date on, runs of one class are of another: releases change more than products do."""
+    """From a date on, runs of one class are of another: releases change more than products do.
+
+    With `word`, runs of that class whose framework's name holds the word.
+    """
 
     software: str
     since: str
     becomes: str
+    word: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

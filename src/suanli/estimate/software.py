@@ -59,10 +59,11 @@ def load_training_calibration(path: Path = FRAMEWORK_FILE) -> TrainingCalibratio
     )
 
 
-def _at(calibration: TrainingCalibration, software: str, date: str) -> str:
+def _at(calibration: TrainingCalibration, word: str, software: str, date: str) -> str:
+    """Walk through the eras: the class that a framework's word stands for at a date."""
     for era in calibration.eras:
-        if era.software == software and (not date or date >= era.since):
-            return era.becomes
+        if era.software == software and era.word in ("", word) and (not date or date >= era.since):
+            software = era.becomes
     return software
 
 
@@ -84,7 +85,7 @@ def find_software(calibration: TrainingCalibration, framework: str, date: str = 
         return calibration.software[name]
     for word, known in calibration.aliases.items():
         if word in name:
-            return calibration.software[_at(calibration, known, date)]
+            return calibration.software[_at(calibration, word, known, date)]
     allowed = [*calibration.software, *calibration.aliases]
     raise InputError.single(
         place=tr("framework"), found=f"'{framework}'", allowed=", ".join(allowed), hint=did_you_mean(name, allowed)
