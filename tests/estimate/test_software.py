@@ -16,6 +16,12 @@ CALIBRATION = load_training_calibration()
     [
         ("Megatron-DeepSpeed", "", "eager_unfused"),
         ("Megatron-LM", "2021-04-09", "eager_unfused"),
+        ("Megatron-LM", "2023-05", "eager_unfused"),
+        ("Megatron-LM core", "2024-01-01", "megatron_core"),
+        ("Megatron-LM", "2026-07", "megatron_graphs"),
+        ("DeepSpeed", "2022-01", "eager_unfused"),
+        ("DeepSpeed", "2024-01", "zero_flash"),
+        ("Megatron-DeepSpeed", "2024-01", "eager_unfused"),
         ("Megatron-Bridge/Megatron-Core", "2026-02-25", "megatron_core"),
         ("Megatron-Bridge/Megatron-Core", "2026-06-15", "megatron_graphs"),
         ("NeMo Megatron 23.x", "2023-10", "megatron_core"),
@@ -33,8 +39,23 @@ def test_a_framework_is_found_by_a_word_of_its_name(name, date, found):
     assert find_software(CALIBRATION, name, date).id == found
 
 
-def test_without_a_date_the_latest_class_is_meant():
-    assert find_software(CALIBRATION, "megatron").id == "megatron_graphs"
+@pytest.mark.parametrize("name", ["megatron", "Megatron-LM"])
+def test_without_a_date_the_latest_class_is_meant(name):
+    assert find_software(CALIBRATION, name).id == "megatron_graphs"
+
+
+def test_no_word_of_a_framework_is_swallowed_by_an_earlier_one():
+    """The first word that a name holds decides, so a word that holds an earlier one would never be met."""
+    words = list(CALIBRATION.aliases)
+    assert [next(word for word in words if word in name) for name in words] == words
+
+
+def test_eras_are_in_order_and_of_known_classes():
+    """A class changes once a date, and what it becomes changes no earlier."""
+    eras = CALIBRATION.eras
+    assert {one.software for one in eras} | {one.becomes for one in eras} <= set(CALIBRATION.software)
+    assert {one.word for one in eras} <= {"", *CALIBRATION.aliases}
+    assert [one.since for one in eras] == sorted(one.since for one in eras)
 
 
 def test_an_unknown_framework_is_refused_by_name():

@@ -66,7 +66,9 @@ def test_chunks_that_a_row_gives_stand():
     assert not any(word.startswith("vp") for word in found.assumed)
 
 
-@pytest.mark.parametrize("changes", [{"framework": "torchtitan"}, {"framework": "Megatron-LM"}, {"layers": 39}])
+@pytest.mark.parametrize(
+    "changes", [{"framework": "torchtitan"}, {"framework": "Megatron-LM", "date": "2021-04-09"}, {"layers": 39}]
+)
 def test_other_software_and_ragged_stages_are_not_taken_to_interleave(changes):
     assert run(**{**PIPED, "pp": 4, "gpus": 8, **changes}).layout.interleave == 1
 
