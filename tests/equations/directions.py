@@ -24,7 +24,9 @@ DIRECTIONS = {
     "traffic_share": "ranks+ passes+",
     "tier_latency_seconds": "ranks+ base_seconds+ hop_seconds+",
     "tier_transfer_seconds": "sent_bytes+ link_bytes_per_s- link_share- half_bytes+ ramp_power?",
+    "ring_seconds": "ranks+ nodes+ inside_step_seconds+ across_step_seconds+",
     "two_tier_seconds": "inner_transfer_seconds+ outer_transfer_seconds+ inner_latency_seconds+ outer_latency_seconds+",
+    "routed_places": "chosen+ places+",
     "mesh_pair_bytes_per_s": "link_bytes_per_s+ domain-",
     "pair_bytes_per_s": "link_bytes_per_s+ shares-",
     # demand and energy
@@ -117,7 +119,7 @@ WHOLE = {
     "chosen", "columns", "compute_units", "data", "decode_steps", "domain", "drafts", "elapsed_periods", "experts",
     "fullest_layers", "global_batch", "groups", "heads", "inputs", "interleave", "inner", "keys", "kv_heads",
     "last_layers", "layers", "least_tile_rows", "micro_batch", "micro_batches", "nodes", "outputs", "periods",
-    "pipeline", "positions", "queries", "ranks", "reach", "rows", "sequences", "shards", "shares", "stages",
+    "pipeline", "places", "positions", "queries", "ranks", "reach", "rows", "sequences", "shards", "shares", "stages",
     "stride", "tensor", "tile_columns", "tile_rows", "tiles", "together", "tokens_at_once", "vocabulary",
     "whole_split", "window",
 }  # fmt: skip
@@ -129,5 +131,8 @@ RANGES = {
     "interval_seconds": (60, 3600),
     "mtbf_seconds": (4000, 40000), "life_years": (3, 8), "deviations": (0, 2), "domain": (2, 64), "ranks": (1, 64),
     "residual": (1, 40), "price": (50, 100), "heads": (8, 64), "kv_heads": (1, 8),
+    "ring_seconds.ranks": (100, 1000), "ring_seconds.inside_step_seconds": (1, 10),
+    "ring_seconds.across_step_seconds": (10, 100),
 }  # fmt: skip
-"""Arguments whose meaning asks for bounds of their own."""
+"""Arguments whose meaning asks for bounds of their own, some in one formula alone: a node has a rank or more, and the
+way between nodes is the longer."""

@@ -40,6 +40,22 @@ def test_latency_grows_with_each_doubling():
     assert np.diff(waits).tolist() == pytest.approx([3e-6, 3e-6])
 
 
+def test_a_ring_takes_one_step_from_each_rank_to_the_next():
+    """Three nodes of four: each node has three steps inside, and two of the three gaps between nodes are waited for."""
+    inside, across = 3e-6, 14e-6
+    assert collective.ring_seconds(12.0, 3.0, inside, across) == pytest.approx(3 * 3 * inside + 2 * across)
+
+
+@given(ranks=RANKS)
+def test_a_ring_inside_one_node_is_timed_by_its_tier_alone(ranks):
+    assert collective.ring_seconds(ranks, 1.0, 3e-6, 14e-6) == 0.0
+
+
+@given(nodes=st.integers(2, 512).map(float), local=st.integers(1, 8).map(float))
+def test_a_ring_of_nodes_has_as_many_steps_as_ranks_but_one(nodes, local):
+    assert collective.ring_seconds(nodes * local, nodes, 1.0, 1.0) == nodes * local - 1
+
+
 def test_large_messages_reach_their_share_of_the_link():
     sent = 1e15
     assert sent / collective.tier_transfer_seconds(sent, 1e11, 0.8, 1e6, 0.5) == pytest.approx(0.8e11, rel=1e-3)
@@ -87,5 +103,6 @@ def test_compiled_code_gives_the_same_numbers():
         (collective.tier_transfer_seconds, (1e8, 1e11, 0.8, 1e6, 0.4)),
         (collective.tier_latency_seconds, (8.0, 1e-5, 3e-6)),
         (collective.traffic_share, (8.0, 2.0)),
+        (collective.ring_seconds, (64.0, 8.0, 3e-6, 14e-6)),
     ):
         assert numba.njit(equation.body)(*point) == pytest.approx(equation(*point), rel=1e-12)

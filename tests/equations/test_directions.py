@@ -27,16 +27,17 @@ MOVES = [
 ]
 
 
-def bounds(argument):
-    """Between which values an argument is meant."""
-    if argument in RANGES:
-        return RANGES[argument]
+def bounds(name, argument):
+    """Between which values an argument of a formula is meant."""
+    for key in (f"{name}.{argument}", argument):
+        if key in RANGES:
+            return RANGES[key]
     return (0.02, 0.95) if argument in SHARES else (1.0, 100.0)
 
 
-def draw(argument, random):
+def draw(name, argument, random):
     """Draw a column of values of an argument."""
-    low, high = bounds(argument)
+    low, high = bounds(name, argument)
     told = random.uniform(low, high, SAMPLES)
     return np.round(told) if argument in WHOLE else told
 
@@ -44,12 +45,12 @@ def draw(argument, random):
 def sample(name):
     """Columns for every argument of a formula, the same ones each time."""
     random = np.random.default_rng(zlib.crc32(name.encode()))
-    return {argument: draw(argument, random) for argument in EQUATIONS[name].signature.parameters}, random
+    return {argument: draw(name, argument, random) for argument in EQUATIONS[name].signature.parameters}, random
 
 
-def grown(argument, values, random):
+def grown(name, argument, values, random):
     """Return the same column with every value a little or much greater, still inside its bounds."""
-    _, high = bounds(argument)
+    _, high = bounds(name, argument)
     told = values + random.uniform(0, 1, len(values)) * np.maximum(high - values, 0)
     return np.maximum(np.round(told), values) if argument in WHOLE else told
 
@@ -64,7 +65,9 @@ def test_every_formula_and_every_argument_has_a_direction():
 def test_a_formula_moves_with_its_argument_as_it_must(name, argument, sign):
     given, random = sample(name)
     before = np.asarray(EQUATIONS[name](**given), dtype=float)
-    after = np.asarray(EQUATIONS[name](**{**given, argument: grown(argument, given[argument], random)}), dtype=float)
+    after = np.asarray(
+        EQUATIONS[name](**{**given, argument: grown(name, argument, given[argument], random)}), dtype=float
+    )
     assert np.all(sign * (after - before) >= -ROUNDING * np.abs(before))
 
 
@@ -73,7 +76,9 @@ def test_no_argument_that_has_a_direction_is_left_unread(name, argument, sign):
     """A direction that never shows would be a slip of the table or a dead argument."""
     given, random = sample(name)
     before = np.asarray(EQUATIONS[name](**given), dtype=float)
-    after = np.asarray(EQUATIONS[name](**{**given, argument: grown(argument, given[argument], random)}), dtype=float)
+    after = np.asarray(
+        EQUATIONS[name](**{**given, argument: grown(name, argument, given[argument], random)}), dtype=float
+    )
     assert np.any(after != before)
 
 

@@ -35,6 +35,19 @@ def test_an_even_split_gives_every_stage_the_same():
     assert pipeline.fullest_stage_layers(96.0, 8.0, 2.0) == pipeline.last_stage_layers(96.0, 8.0, 2.0) == 12
 
 
+@given(layers=st.integers(1, 200).map(float), stages=degrees, chunks=st.integers(1, 8).map(float))
+def test_every_spare_place_relieves_the_last_stage(layers, stages, chunks):
+    """The other stages are full; what they leave is the last one's, so nothing is lost where it has any."""
+    full = pipeline.fullest_stage_layers(layers, stages, chunks)
+    last = pipeline.last_stage_layers(layers, stages, chunks)
+    assert (stages - 1) * full + last == max(layers, (stages - 1) * full)
+
+
+def test_two_spare_places_relieve_the_last_stage_of_two():
+    """126 layers (Llama 3 405B) in 16 stages of 8: the last one has 6."""
+    assert pipeline.last_stage_layers(126.0, 16.0, 1.0) == 6
+
+
 def test_one_stage_has_no_idle_time():
     assert pipeline.bubble_seconds(3.0, 1.0, 1.0) == 0
 

@@ -1,12 +1,14 @@
 """On a mesh one pair gets a part of the link figure, on a switch all of it; nothing is lost between them."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from suanli.catalogue.load import catalogue
 from suanli.domain.hardware import Link, Topology
-from suanli.equations.topology import mesh_pair_bytes_per_s, pair_bytes_per_s
+from suanli.equations.topology import mesh_pair_bytes_per_s, pair_bytes_per_s, routed_places
 
 
 def link(topology, domain=8):
@@ -61,3 +63,15 @@ def test_a_pair_gets_what_the_makers_say(name, expected):
 
 def test_more_bandwidth_is_never_less_for_a_pair():
     assert pair_bytes_per_s(2e9, 7.0) > pair_bytes_per_s(1e9, 7.0)
+
+
+@pytest.mark.parametrize(("chosen", "places"), [(1, 4), (2, 2), (2, 8), (3, 4), (4, 3)])
+def test_experts_that_fall_anywhere_sit_on_so_many_places(chosen, places):
+    """Every way to drop the chosen experts on places, written out and counted."""
+    ways = [len(set(fell)) for fell in itertools.product(range(places), repeat=chosen)]
+    assert routed_places(float(chosen), float(places)) == pytest.approx(sum(ways) / len(ways))
+
+
+@given(chosen=st.integers(1, 16).map(float), places=st.integers(1, 512).map(float))
+def test_a_token_goes_to_no_more_places_than_it_has_experts_or_there_are(chosen, places):
+    assert 1 - 1e-12 <= routed_places(chosen, places) <= min(chosen, places) * (1 + 1e-12)

@@ -1,5 +1,7 @@
 """What a layer costs: shapes by role, attended keys, passes, casts, transfers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,9 @@ from suanli.estimate.operators import (
     Bench,
     attended_keys,
     attention_elements,
+    biased_bytes,
     core_seconds,
+    fused,
     head_seconds,
     layer_seconds,
     matrix_seconds,
@@ -23,6 +27,8 @@ from suanli.estimate.operators import (
     pass_bytes,
     quantise_seconds,
     routed_bytes,
+    routed_width,
+    scan_seconds,
     time_layers,
 )
 from suanli.estimate.step import job_of, open_machine
@@ -110,8 +116,16 @@ def test_context_ranks_share_attention_evenly():
 
 def test_a_scan_grows_with_the_tokens():
     core = Core(kind=CoreKind.STATE_SPACE, heads=64, qk_head_dim=128, v_head_dim=64, state_elements=64 * 64 * 128)
-    short, long = (core_seconds(bench(setup=setup_of(sequence=length)), core)[0][0] for length in (2048, 16384))
+    short, long = (scan_seconds(bench(setup=setup_of(sequence=length)), core)[0][0] for length in (2048, 16384))
     assert 4 < long / short < 9
+
+
+@pytest.mark.parametrize("kind", CoreKind)
+def test_a_core_either_attends_or_scans_or_does_neither(kind):
+    core = Core(kind=kind, heads=64, kv_heads=64, qk_head_dim=128, v_head_dim=64, state_elements=64 * 64 * 128)
+    attends, scans = core_seconds(bench(), core)[0][0] > 0, scan_seconds(bench(), core)[0][0] > 0
+    assert attends == (kind in (CoreKind.SOFTMAX, CoreKind.LATENT))
+    assert scans == (kind in (CoreKind.LINEAR, CoreKind.STATE_SPACE))
 
 
 def test_a_layer_without_a_core_mixes_nothing():
@@ -121,6 +135,41 @@ def test_a_layer_without_a_core_mixes_nothing():
 def test_backward_takes_about_twice_as_long_as_forward():
     forward, backward = matrix_seconds(bench(), matrix(Role.MLP_IN, 4096, 16384))
     assert 1.8 < backward[0] / forward[0] < 2.3
+
+
+def elements(layer):
+    return sum(one.copies * (one.inputs * one.outputs + one.bias) for one in layer)
+
+
+@pytest.mark.parametrize("name", ["LLaMA2-70B", "DeepSeekV3", "gpt-oss-120b", "Qwen/Qwen3-30B-A3B", "GPT-3-175B"])
+def test_joining_matrices_moves_no_parameter(name):
+    for run in named_model(name).runs:
+        joined = fused(run.layer)
+        assert elements(joined) == elements(run.layer.matrices)
+        assert len(joined) <= len(run.layer.matrices)
+        assert {one.role for one in joined} == {one.role for one in run.layer.matrices}
+
+
+def test_only_what_reads_the_same_input_is_joined():
+    """Gate and up read the hidden state; two ways out, two routers, and experts of another number stay apart."""
+    apart = (
+        matrix(Role.MLP_OUT, 4096, 1024),
+        replace(matrix(Role.MLP_OUT, 4096, 1024), name="second"),
+        matrix(Role.EXPERT_IN, copies=8, active=2.0),
+        matrix(Role.EXPERT_IN, copies=4, active=2.0),
+        matrix(Role.MLP_IN, inputs=512),
+    )
+    gate, up = (replace(matrix(Role.MLP_IN, bias=4096), name=name) for name in ("gate", "up"))
+    layer = replace(small_model().runs[0].layer, matrices=(*apart, gate, up))
+    joined = fused(layer)
+    assert joined[:-1] == apart
+    assert (joined[-1].outputs, joined[-1].bias) == (2 * 4096, 2 * 4096)
+
+
+def test_a_joined_product_takes_no_longer_than_its_parts():
+    """One tall kernel fills the device at least as well as two, and reads its input once."""
+    part, whole = (matrix_seconds(bench(), matrix(Role.MLP_IN, 4096, columns))[0][0] for columns in (8192, 16384))
+    assert whole <= 2 * part
 
 
 def test_frozen_weights_have_no_gradient_of_their_own():
@@ -147,6 +196,41 @@ def test_norms_are_split_under_sequence_parallelism_only():
 def test_a_dense_layer_routes_nothing():
     assert routed_bytes(bench(), small_model().runs[0].layer)[0][0] == 0
     assert routed_bytes(bench(), small_model(experts=8, active=2).runs[0].layer)[0][0] > 0
+
+
+def test_experts_in_a_latent_are_sent_as_much_as_they_read():
+    layer = small_model(experts=8, active=2).runs[0].layer
+    narrow = replace(
+        layer, matrices=tuple(replace(one, inputs=256) if one.role is Role.EXPERT_IN else one for one in layer.matrices)
+    )
+    assert (routed_width(layer), routed_width(narrow), routed_width(small_model().runs[0].layer)) == (1024, 256, 0)
+    saved = routed_bytes(bench(), layer)[0][0] - routed_bytes(bench(), narrow)[0][0]
+    assert saved == 2048 * (2 * 2 * 2) * (1024 - 256) * 2, "two copies, out and back, read and written, 16 bits each"
+
+
+def biased(layer):
+    """Give the matrices of experts a bias for each result."""
+    return replace(
+        layer,
+        matrices=tuple(replace(one, bias=one.outputs) if "expert" in one.role.value else one for one in layer.matrices),
+    )
+
+
+def test_a_bias_passes_over_what_experts_give_out():
+    """Two of eight experts: 2 x (4096 + 1024) results for each of 2048 tokens, read and written in 16 bits."""
+    layer = small_model(experts=8, active=2).runs[0].layer
+    assert biased_bytes(bench(), layer)[0] == 0
+    assert biased_bytes(bench(), biased(layer))[0] == 2048 * 2 * (4096 + 1024) * 2 * 2
+    plain, with_bias = (layer_seconds(bench(), one) for one in (layer, biased(layer)))
+    assert plain["bias_forward"][0] == plain["bias_backward"][0] == 0, "no pass, so not even its least time"
+    assert {cause for cause in plain if plain[cause][0] != with_bias[cause][0]} == {"bias_forward", "bias_backward"}
+
+
+def test_dense_matrices_and_those_of_experts_are_counted_apart():
+    dense, mixed = (layer_seconds(bench(), small_model(experts=count, active=1).runs[0].layer) for count in (0, 8))
+    assert dense["grouped_forward"][0] == 0 < mixed["grouped_forward"][0]
+    assert mixed["matmul_forward"][0] < dense["matmul_forward"][0]
+    assert mixed["matmul_forward"][0] > 0
 
 
 def test_wide_formats_are_not_cast():

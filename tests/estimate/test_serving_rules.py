@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.estimate.replicas import (
     DEEPSEEK,
@@ -264,6 +264,7 @@ def test_no_load_passes_a_run_at_full_load(one, flight):
 
 @quick
 @given(name=st.sampled_from([LLAMA, "small", "split", "staged"]), inputs=st.floats(10, 20_000), more=st.floats(1, 4))
+@example(name="staged", inputs=6899.0, more=1.1875)
 def test_a_longer_prompt_is_never_prefilled_sooner(name, inputs, more):
     short, long = (
         prefill_run(dataclasses.replace(PLAIN[name], setup=dataclasses.replace(PLAIN[name].setup, input_tokens=tokens)))

@@ -1,8 +1,11 @@
 """The calibration of training: classes found by name and date, units read, what lasts of a kernel's rate."""
 
+from dataclasses import fields, replace
+
 import pytest
 
-from suanli.estimate.software import find_software, load_training_calibration, sustained_share
+from suanli.domain.software import Software, Sustained
+from suanli.estimate.software import find_software, load_training_calibration, sustained_shares
 from suanli.foundation.errors import InputError
 
 CALIBRATION = load_training_calibration()
@@ -13,6 +16,12 @@ CALIBRATION = load_training_calibration()
     [
         ("Megatron-DeepSpeed", "", "eager_unfused"),
         ("Megatron-LM", "2021-04-09", "eager_unfused"),
+        ("Megatron-LM", "2023-05", "eager_unfused"),
+        ("Megatron-LM core", "2024-01-01", "megatron_core"),
+        ("Megatron-LM", "2026-07", "megatron_graphs"),
+        ("DeepSpeed", "2022-01", "eager_unfused"),
+        ("DeepSpeed", "2024-01", "zero_flash"),
+        ("Megatron-DeepSpeed", "2024-01", "eager_unfused"),
         ("Megatron-Bridge/Megatron-Core", "2026-02-25", "megatron_core"),
         ("Megatron-Bridge/Megatron-Core", "2026-06-15", "megatron_graphs"),
         ("NeMo Megatron 23.x", "2023-10", "megatron_core"),
@@ -20,14 +29,33 @@ CALIBRATION = load_training_calibration()
         ("torchtitan", "", "torch_compiled"),
         ("MaxText", "", "xla"),
         ("torch_eager", "", "torch_eager"),
+        ("InternEvo", "2024-01", "zero_flash"),
+        ("Colossal-AI", "", "zero_flash"),
+        ("ModelLink", "2024-06", "mindspeed"),
+        ("MindSpeed-LLM", "2025-03", "mindspeed"),
     ],
 )
 def test_a_framework_is_found_by_a_word_of_its_name(name, date, found):
     assert find_software(CALIBRATION, name, date).id == found
 
 
-def test_without_a_date_the_latest_class_is_meant():
-    assert find_software(CALIBRATION, "megatron").id == "megatron_graphs"
+@pytest.mark.parametrize("name", ["megatron", "Megatron-LM"])
+def test_without_a_date_the_latest_class_is_meant(name):
+    assert find_software(CALIBRATION, name).id == "megatron_graphs"
+
+
+def test_no_word_of_a_framework_is_swallowed_by_an_earlier_one():
+    """The first word that a name holds decides, so a word that holds an earlier one would never be met."""
+    words = list(CALIBRATION.aliases)
+    assert [next(word for word in words if word in name) for name in words] == words
+
+
+def test_eras_are_in_order_and_of_known_classes():
+    """A class changes once a date, and what it becomes changes no earlier."""
+    eras = CALIBRATION.eras
+    assert {one.software for one in eras} | {one.becomes for one in eras} <= set(CALIBRATION.software)
+    assert {one.word for one in eras} <= {"", *CALIBRATION.aliases}
+    assert [one.since for one in eras] == sorted(one.since for one in eras)
 
 
 def test_an_unknown_framework_is_refused_by_name():
@@ -44,9 +72,32 @@ def test_bytes_and_seconds_are_read_as_si():
 @pytest.mark.parametrize("software", sorted(CALIBRATION.software))
 def test_shares_are_shares(software):
     one = CALIBRATION.software[software]
-    for name in ("gradient_hidden", "gather_hidden", "tensor_hidden", "context_hidden", "expert_hidden",
-                 "pipeline_hidden", "selective_kept", "fragmentation"):  # fmt: skip
+    shares = [field.name for field in fields(Software) if field.name.endswith(("_hidden", "_hidden_across"))]
+    assert {"tensor_hidden", "expert_hidden", "expert_hidden_across"} <= set(shares)
+    for name in (*shares, "selective_kept", "fragmentation", "sharded_master", "whole_recompute"):
         assert 0 <= getattr(one, name) <= 1, name
+
+
+@pytest.mark.parametrize("software", sorted(CALIBRATION.software))
+def test_no_kernel_runs_backwards(software):
+    """Factors and rates divide or stretch seconds; passes and launches may be none."""
+    one = CALIBRATION.software[software]
+    rates = ("matmul_factor", "grouped_factor", "attention_factor", "scan_factor", "hopper_share",
+             "hopper_attention_share", "blackwell_attention_share")  # fmt: skip
+    assert all(getattr(one, name) > 0 for name in rates)
+    assert all(getattr(one, field.name) >= 0 for field in fields(Software) if field.name not in ("id", "name"))
+
+
+@pytest.mark.parametrize("software", sorted(CALIBRATION.software))
+def test_traffic_between_nodes_hides_no_better_than_inside_them(software):
+    one = CALIBRATION.software[software]
+    assert one.expert_hidden_across <= one.expert_hidden
+
+
+def test_only_compilers_that_shard_fully_compute_whole_layers_again():
+    found = {name for name, one in CALIBRATION.software.items() if one.whole_recompute}
+    assert found
+    assert all(CALIBRATION.software[name].sharded_master for name in found)
 
 
 def test_bands_hold_the_estimate():
@@ -55,8 +106,23 @@ def test_bands_hold_the_estimate():
 
 
 def test_what_is_not_listed_keeps_its_whole_rate():
-    assert sustained_share(CALIBRATION, "nv-a100-80-sxm") == 1
-    assert sustained_share(CALIBRATION, "tpu-v5e") != 1
+    assert sustained_shares(CALIBRATION, "abacus") == Sustained(matmul=1, narrow=1, attention=1)
+    assert sustained_shares(CALIBRATION, "tpu-v5e") != Sustained()
+
+
+def test_the_first_pattern_that_fits_an_accelerator_wins():
+    narrow, wide = Sustained(matmul=0.5), Sustained(matmul=0.9)
+    special = replace(CALIBRATION, sustained={"nv-h100-96*": narrow, "nv-h100*": wide})
+    assert sustained_shares(special, "nv-h100-96-hbm2e") is narrow
+    assert sustained_shares(special, "nv-h100-80-sxm") is wide
+    swallowed = replace(CALIBRATION, sustained={"nv-h100*": wide, "nv-h100-96*": narrow})
+    assert sustained_shares(swallowed, "nv-h100-96-hbm2e") is wide
+
+
+def test_no_pattern_of_the_calibration_is_swallowed_by_an_earlier_one():
+    """A later pattern that an earlier one covers would never be read."""
+    for pattern, shares in CALIBRATION.sustained.items():
+        assert sustained_shares(CALIBRATION, pattern.replace("*", "")) is shares, pattern
 
 
 def test_a_file_with_a_hole_is_refused(tmp_path):

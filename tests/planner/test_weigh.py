@@ -12,9 +12,10 @@ from tests.planner import sample
 
 from suanli.catalogue.kernels import load_kernels
 from suanli.catalogue.load import catalogue
-from suanli.domain.hardware import Precision
+from suanli.domain.hardware import Cluster, Precision
 from suanli.domain.result import Band
 from suanli.domain.scenario import Reliability
+from suanli.estimate.training import MEMORY_MARGIN, estimate_layout
 from suanli.parts.architectures.count import parameters
 from suanli.parts.architectures.read import named_model
 from suanli.planner.goodput import interruptions
@@ -26,7 +27,11 @@ from suanli.planner.weigh_training import BAND_WIDTH_IN_DEVIATIONS, Desk, setup_
 
 KNOWN = catalogue()
 BOX, OLD = KNOWN.systems["dgx-a800-640"], KNOWN.systems["dgx-1-v100"]
-SMALL, LARGE = named_model("Qwen/Qwen3-8B"), named_model("meta-llama/Llama-3.1-405B")
+TINY, SMALL, LARGE = (
+    named_model("Qwen/Qwen3-1.7B"),
+    named_model("Qwen/Qwen3-8B"),
+    named_model("meta-llama/Llama-3.1-405B"),
+)
 
 
 @functools.cache
@@ -201,8 +206,25 @@ def test_more_systems_do_more_in_all_though_less_each():
     sizes = [weigh_at(job, SMALL, BOX, systems, 1, desk()) for systems in (1, 4, 16)]
     whole = [one.rate_per_system * one.systems for one in sizes]
     assert whole == sorted(whole)
+
+
+def test_boxes_in_company_do_less_each_where_one_has_memory_enough():
+    """States of a small model leave room in one box already, so company only brings traffic and stragglers."""
+    sizes = [weigh_at(training(tokens=100e9), TINY, BOX, systems, 1, desk()) for systems in (1, 2, 4, 8, 16)]
     each = [one.rate_per_system for one in sizes]
-    assert all(later <= earlier * 1.02 for earlier, later in itertools.pairwise(each))
+    assert each == sorted(each, reverse=True)
+
+
+def test_boxes_do_more_each_in_company_only_by_a_layout_that_fewer_could_not_hold():
+    """Sharded over more ranks states leave room for larger micro-batches and less splitting; nothing else helps."""
+    job = training(tokens=100e9)
+    sizes = [weigh_at(job, SMALL, BOX, systems, 1, desk()) for systems in (1, 2, 4, 8, 16)]
+    for fewer, more in itertools.pairwise(sizes):
+        layout = more.training.layout
+        alone = replace(layout, data=layout.data * fewer.systems // more.systems)
+        setup, cluster = setup_of(job, SMALL, desk()), Cluster(system=BOX, nodes=int(fewer.systems))
+        held = estimate_layout(setup, cluster, alone, load_kernels(), memory_margin=MEMORY_MARGIN)
+        assert more.rate_per_system <= fewer.rate_per_system or held.limit == "memory"
 
 
 def test_a_size_that_no_layout_fits_is_told_as_none():

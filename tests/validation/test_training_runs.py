@@ -111,10 +111,9 @@ def test_unsaid_recomputation_follows_the_attention_kernel(tmp_path):
     assert unfused.layout.recompute is Recompute.SELECTIVE
 
 
-def test_notes_tell_of_plain_tensor_parallelism_and_forced_balance(tmp_path):
+def test_notes_tell_of_plain_tensor_parallelism(tmp_path):
     assert run(tmp_path, notes="plain TP (no sequence parallelism)").layout.sequence_parallel is False
     assert run(tmp_path).layout.sequence_parallel is True
-    assert run(tmp_path, notes="forced-balanced dropless routing").setup.balanced_experts is True
 
 
 def test_slices_shard_inside_themselves(tmp_path):

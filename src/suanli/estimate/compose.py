@@ -71,12 +71,15 @@ def worn(raw: RawStep, software: Software, wear: Wear) -> LayerColumns:
     lagging = lagging * (1 - raw.blackwell * (1 - software.blackwell_attention_share))
     core = software.attention_factor / (wear.attention * lagging)
     scan = software.scan_factor
-    forward = dense * (one.matmul_forward + ragged * one.misaligned_forward) + grouped * one.grouped_forward
-    backward = dense * (one.matmul_backward + ragged * one.misaligned_backward) + grouped * one.grouped_backward
+    experts = [np.asarray(grouped * seconds) for seconds in (one.grouped_forward, one.grouped_backward)]
+    forward = dense * (one.matmul_forward + ragged * one.misaligned_forward) + experts[0]
+    backward = dense * (one.matmul_backward + ragged * one.misaligned_backward) + experts[1]
     return replace(
         one,
         matmul_forward=np.asarray(forward),
         matmul_backward=np.asarray(backward),
+        grouped_forward=experts[0],
+        grouped_backward=experts[1],
         core_forward=np.asarray(core * (one.core_forward + odd * one.odd_forward) + scan * one.scan_forward),
         core_backward=np.asarray(core * (one.core_backward + odd * one.odd_backward) + scan * one.scan_backward),
         head_forward=np.asarray(head * one.head_forward),
@@ -111,16 +114,27 @@ def _layer(raw: RawStep, software: Software, one: LayerColumns) -> _Layer:
         "tensor_exposed": shown * (one.tensor_forward + one.tensor_backward),
         "context_exposed": context[0] + context[1],
         "expert_exposed": seen * (one.expert_forward + one.expert_backward),
-        "expert_imbalance": uneven * (one.matmul_forward * (1 + again) + one.matmul_backward),
+        "expert_imbalance": uneven * (one.grouped_forward * (1 + again) + one.grouped_backward),
     }
     busy = sum(causes.values(), start=0.0 * one.matmul_forward)
+    early = computed + quantise / 2 + shown * one.tensor_forward + context[0] + seen * one.expert_forward
+    early = early + uneven * one.grouped_forward
+    waits = _launches(raw, software, early, busy - early)
+    causes["launch"] = waits[0] + waits[1]
+    return _Layer(
+        causes=causes, seconds=busy + causes["launch"], forward=early + waits[0], backward=busy - early + waits[1]
+    )
+
+
+def _launches(raw: RawStep, software: Software, forward: Real, backward: Real) -> tuple[Real, Real]:
+    """Seconds that the device waits for the host, forward and backward: each half takes the longer of the two."""
     routing = raw.routed * software.launches_expert + software.launches_local_expert * raw.local_experts
-    launches = (software.launches_forward + routing) * (1 + again) + software.launches_backward + routing
     waiting = lockstep_slowdown(raw.tensor, raw.node_accelerators, software.lockstep_launch)
-    causes["launch"] = launch_bound_seconds(launches * waiting, software.launch_seconds, busy)
-    waited = busy + causes["launch"]
-    early = waited * (computed / np.maximum(busy, computed))
-    return _Layer(causes=causes, seconds=waited, forward=early, backward=waited - early)
+    early, late = waiting * (software.launches_forward + routing), waiting * (software.launches_backward + routing)
+    return (
+        launch_bound_seconds(early, software.launch_seconds, forward),
+        launch_bound_seconds(late + raw.full * early, software.launch_seconds, backward),
+    )
 
 
 def _sharding(raw: RawStep, software: Software, layer: _Layer) -> Real:

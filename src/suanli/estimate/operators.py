@@ -351,7 +351,7 @@ def layer_seconds(bench: Bench, layer: Layer) -> dict[str, Real]:
     spent["routed_forward"] = moves * bench.device.pass_seconds(routed[0])
     spent["routed_backward"] = moves * bench.device.pass_seconds(routed[1])
     biased = biased_bytes(bench, layer)
-    spent["bias_forward"] = spent["bias_backward"] = float(moves > 0) * bench.device.pass_seconds(biased)
+    spent["bias_forward"] = spent["bias_backward"] = np.where(biased > 0, bench.device.pass_seconds(biased), 0.0)
     spent["quantise"] = quantise_seconds(bench, layer)
     for axis in ("tensor", "context", "expert"):
         spent[f"{axis}_forward"] = transfer_seconds(bench, layer, axis, False)

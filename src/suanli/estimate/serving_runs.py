@@ -23,10 +23,19 @@ class RunFigures:
 
 
 def _prefill_seconds(replica: Replica, demand: Demand, prompts: float, decoding: float = 0.0) -> float:
-    """Seconds to prefill so many prompts together, in chunks of the engine's budget, beside sequences that decode."""
+    """Seconds to prefill so many prompts together, in chunks of the engine's budget, beside sequences that decode.
+
+    Stages work on one chunk each; while a pipeline fills and drains it waits for the longest, which is a full one.
+    """
     tokens = prompts * demand.prompt
     steps = max(math.ceil(tokens / demand.budget - LEAST), 1)
-    chunk = tokens / steps
+    mean = _chunk_seconds(replica, demand, tokens / steps, decoding)
+    longest = _chunk_seconds(replica, demand, demand.budget, decoding) if steps > 1 else mean
+    return mean * steps / replica.at_once + longest * (1 - 1 / replica.at_once)
+
+
+def _chunk_seconds(replica: Replica, demand: Demand, chunk: float, decoding: float) -> float:
+    """Seconds of one step that prefills so many tokens, through all stages."""
     load = StepLoad(
         decoding=decoding if replica.engine.mixes else 0.0,
         context=demand.context,
@@ -35,7 +44,7 @@ def _prefill_seconds(replica: Replica, demand: Demand, prompts: float, decoding:
         prompts=max(chunk / demand.chunk, 1.0 / demand.chunks),
         prompt_context=demand.prompt_context,
     )
-    return float(step_seconds(replica, load)) * (1 + (steps - 1) / replica.at_once)
+    return float(step_seconds(replica, load))
 
 
 def _decode_seconds(replica: Replica, demand: Demand, decoding: Column) -> Column:

@@ -337,13 +337,21 @@ def predict_training_row(
         estimate = estimate_run(run, kernels, calibration)
     except SuanliError as error:
         return str(error)
-    band, memory = estimate.band, estimate.memory_band
+    band, memory, assumed = estimate.band, estimate.memory_band, assumed_of(run, estimate)
     return {
-        "step_seconds": Prediction(predicted=estimate.step_seconds, low=band.low, high=band.high, assumed=run.assumed),
+        "step_seconds": Prediction(predicted=estimate.step_seconds, low=band.low, high=band.high, assumed=assumed),
         "peak_memory_bytes": Prediction(
-            predicted=estimate.memory_bytes, low=memory.low, high=memory.high, assumed=run.assumed
+            predicted=estimate.memory_bytes, low=memory.low, high=memory.high, assumed=assumed
         ),
     }
+
+
+def assumed_of(run: Run, estimate: TrainingEstimate) -> tuple[str, ...]:
+    """Tell what was assumed of a run: what is computed again as the estimate took it, not as it was first read."""
+    if run.layout is None or estimate.layout.recompute is run.layout.recompute:
+        return run.assumed
+    taken = f"recompute = {estimate.layout.recompute.value}"
+    return tuple(taken if word.startswith("recompute") else word for word in run.assumed)
 
 
 def judge(measured: MeasuredQuantity, predicted: Prediction | None, status: str) -> ValidationRow:

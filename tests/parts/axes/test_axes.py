@@ -1,5 +1,7 @@
 """Every axis keeps the rules that make it an axis: degree 1 is neutral, transfers come from splitting only."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from tests.estimate.jobs import KERNELS, cluster_of, setup_of, small_model
 
 from suanli.domain.layout import Layout, Sharding
+from suanli.domain.model import Role
 from suanli.estimate.operators import AXIS_MODULES
 from suanli.estimate.space import broken_rule, layouts, legal_rows
 from suanli.estimate.step import job_of, open_machine
@@ -104,7 +107,30 @@ def test_tokens_go_out_and_come_back():
     (transfer,) = AXES["expert"].transfers(job(setup), layer, table(Layout(data=16, expert=16)), False)
     assert transfer.op == "all_to_all"
     assert transfer.count[0] == 2
-    assert transfer.message_bytes[0] == 2048 * 2 * 1024 * 2
+    both_here, whole = 1 / 16, 2048 * 1024 * 2
+    assert transfer.message_bytes[0] == pytest.approx(whole * (2 - both_here))
+
+
+def test_a_node_takes_a_token_once_for_all_of_its_experts():
+    """Two experts on sixteen ranks of two nodes: half of the pairs share a node, so 1.5 copies count there of 31/16."""
+    setup = setup_of(small_model(experts=64, active=2))
+    layer, wide, near = setup.model.runs[0].layer, Layout(data=16, expert=16), Layout(data=16, expert=8)
+    (transfer,) = AXES["expert"].transfers(job(setup), layer, table(wide, near), False)
+    assert transfer.across_share == pytest.approx([1.5 / (31 / 16), 1 / (15 / 8)])
+
+
+def test_latents_travel_to_experts_that_work_in_them():
+    """What is sent is what the experts read, however wide the hidden state is."""
+    model = small_model(experts=64, active=2)
+    layer = model.runs[0].layer
+    narrow = replace(
+        layer, matrices=tuple(replace(one, inputs=256) if one.role is Role.EXPERT_IN else one for one in layer.matrices)
+    )
+    plain, latent = (
+        AXES["expert"].transfers(job(setup_of(model)), one, table(Layout(data=16, expert=16)), False)[0]
+        for one in (layer, narrow)
+    )
+    assert latent.message_bytes[0] == plain.message_bytes[0] / 4
 
 
 def test_a_ring_hands_round_keys_and_values_and_their_gradients():

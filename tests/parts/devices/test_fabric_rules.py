@@ -194,7 +194,7 @@ def bare(tier):
 def test_each_rank_sends_its_part_inside_and_its_shard_across(op, inside, across):
     """Four nodes of eight on ideal tiers, one tier slow at a time: the traffic of each is what the book says."""
     fabric = JOINED["dgx-h100"]
-    ideal = dataclasses.replace(fabric, links=bare(fabric.links), network=bare(fabric.network))
+    ideal = dataclasses.replace(fabric, links=bare(fabric.links), network=bare(fabric.network), ring_steps=(0.0, 0.0))
     for tier, share in (("links", inside), ("network", across)):
         rates = {"links": 1e20, "network": 1e20, tier: 1e9}
         slow = dataclasses.replace(
@@ -203,3 +203,30 @@ def test_each_rank_sends_its_part_inside_and_its_shard_across(op, inside, across
             network=dataclasses.replace(ideal.network, link_bytes_per_s=rates["network"]),
         )
         assert slow.collective_seconds(op, 1e9, 32.0, 8.0) == pytest.approx(share, abs=1e-9), tier
+
+
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize(
+    ("ranks", "local", "steps"), [(32.0, 8.0, (28, 3)), (512.0, 4.0, (384, 127)), (8.0, 8.0, (0, 0))]
+)
+def test_gathering_and_scattering_over_nodes_waits_for_every_step_of_the_ring(op, ranks, local, steps):
+    """By hand: in each node one step less than it has ranks, and one less between nodes than there are nodes."""
+    fabric = JOINED["dgx-h100"]
+    rings, trees = (dataclasses.replace(fabric, ring_steps=pair) for pair in ((3e-6, 14e-6), (0.0, 0.0)))
+    waited = rings.collective_seconds(op, 1e6, ranks, local) - trees.collective_seconds(op, 1e6, ranks, local)
+    due = steps[0] * 3e-6 + steps[1] * 14e-6 if op in ("all_gather", "reduce_scatter") else 0.0
+    assert waited == pytest.approx(due, abs=1e-12)
+
+
+def test_copies_that_travel_once_load_the_network_by_their_share_alone():
+    fabric = dataclasses.replace(JOINED["dgx-h100"], links=bare(JOINED["dgx-h100"].links))
+    endless = dataclasses.replace(fabric.links, link_bytes_per_s=1e30)
+    narrow = dataclasses.replace(fabric, links=endless, network=bare(fabric.network))
+    whole, half = (narrow.collective_seconds("all_to_all", 1e9, 16.0, 8.0, across_share=share) for share in (1.0, 0.5))
+    assert half == pytest.approx(whole / 2)
+
+
+def test_what_stays_in_a_node_knows_no_copies_between_nodes():
+    fabric = JOINED["dgx-h100"]
+    times = {fabric.collective_seconds("all_to_all", 1e8, 8.0, 8.0, across_share=share) for share in (1.0, 0.5, 0.1)}
+    assert len(times) == 1
