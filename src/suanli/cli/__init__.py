@@ -1,4 +1,4 @@
-"""Floor 7: the command line. Each command is a module that adds itself to the app; it imports the api only."""
+"""Floor 8: the command line. Each command is a module that adds itself to the app; it imports the api only."""
 
 from suanli.cli import catalogue, finetune, init, market, model, plan, serve, train, validate
 from suanli.cli.app import main

@@ -76,11 +76,15 @@ class SoftwareEra:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sustained:
-    """What long training keeps of the rates that short kernels show: 16-bit and narrower matrices, attention."""
+    """What long training keeps of the rates that short kernels show: 16-bit and narrower matrices, attention.
+
+    `power` is what a product's lower power limit leaves of all three.
+    """
 
     matmul: float = 1.0
     narrow: float = 1.0
     attention: float = 1.0
+    power: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
