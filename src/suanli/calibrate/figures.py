@@ -11,13 +11,12 @@ from typing import Any
 from suanli.catalogue.yaml_reader import YamlDocument, read_yaml
 from suanli.domain.calibration import FreeFigure
 from suanli.domain.software import Software, Sustained, TrainingCalibration
+from suanli.estimate.overlay import CLUSTER
 from suanli.estimate.software import read_number
 from suanli.foundation.errors import Fault, InputError, did_you_mean
 
 FREE_FILE = Path(__file__).parent.parent / "data" / "calibration" / "free.yaml"
 NUMBERS = ("start", "width", "low", "high")
-CLUSTER = ("misaligned_slowdown", "odd_head_slowdown", "straggler_per_doubling", "unknown_layout_slowdown")
-"""Figures of a calibration that belong to the whole cluster."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,11 +33,25 @@ class FitRules:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SpreadRules:
+    """What is thought of the spreads before any run is seen, how sure that is, and how many runs lie beyond an end."""
+
+    software: float
+    generation: float
+    datasheet: float
+    experts: float
+    unknown_layout: float
+    width_log: float
+    tail: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FreeFile:
-    """The free figures, the rules of the fit, and which sources are one family though they begin differently."""
+    """The free figures, the rules of the fits, and which sources are one family though they begin differently."""
 
     figures: tuple[FreeFigure, ...]
     rules: FitRules
+    spread: SpreadRules
     families: Mapping[str, str]
 
 
@@ -74,6 +87,7 @@ def load_free(path: Path = FREE_FILE) -> FreeFile:
     return FreeFile(
         figures=tuple(_free(document, row) for row in range(len(document.data["free"]))),
         rules=FitRules(**document.data["fit"]),
+        spread=SpreadRules(**document.data["spread"]),
         families=dict(document.data["families"]),
     )
 

@@ -43,16 +43,17 @@ class Problem:
     rules: FitRules
 
 
-def _least_squares() -> Any:
+def optimisers() -> Any:
+    """Load scipy's optimisers. Raises InputError that says how to get them where they are not installed."""
     try:
-        from scipy.optimize import least_squares
+        from scipy import optimize
     except ModuleNotFoundError as error:
         raise InputError.single(
             place="calibrate",
             found=tr("the package {name} is not installed", name="scipy"),
             allowed="pip install 'suanli[calibrate]'",
         ) from error
-    return least_squares
+    return optimize
 
 
 def around(figures: Sequence[FreeFigure], known: TrainingCalibration) -> tuple[FreeFigure, ...]:
@@ -72,7 +73,7 @@ def weights_of(sources: Sequence[str], rules: FitRules) -> FloatArray:
 
 
 def robust(sigmas: FloatArray, limit: float) -> FloatArray:
-    """Residuals whose squares are Huber's loss: themselves up to a limit, beyond it growing with the root of their size.
+    """Residuals whose squares are Huber's loss: themselves up to a limit, growing with the root of their size beyond.
 
     r = e where |e| <= k, else sign(e) sqrt(2 k |e| - k^2)
     """
@@ -110,10 +111,21 @@ def fit(problem: Problem, left_out: NDArray[np.bool_] | None = None) -> Fit:
     if touched.any():
         found = _search(problem, kept, touched)
         values[touched] = start[touched] + found.x * width[touched]
+        values = _at_bounds(values, problem)
         spread = np.linalg.inv(found.jac.T @ found.jac)
         widths[touched] = width[touched] * np.sqrt(np.diag(spread))
     moved = calibrated(problem.known, problem.figures, values)
     return Fit(values=values, widths=widths, touched=touched, calibration=moved)
+
+
+def _at_bounds(values: FloatArray, problem: Problem) -> FloatArray:
+    """Put values that a search left next to a bound, closer than its own steps, on that bound."""
+    low, high, near = (
+        np.array(column)
+        for column in zip(*((one.low, one.high, one.width * problem.rules.step_sigmas) for one in problem.figures))
+    )
+    held = np.where(values - low < near, low, values)
+    return np.where(high - held < near, high, held)
 
 
 def _search(problem: Problem, kept: NDArray[np.bool_], touched: NDArray[np.bool_]) -> Any:
@@ -135,7 +147,7 @@ def _search(problem: Problem, kept: NDArray[np.bool_], touched: NDArray[np.bool_
         return np.concatenate([root * robust(errors, rules.huber_sigmas), sigmas])
 
     begin = np.clip(np.zeros(len(start)), bounds[0] + INSIDE, bounds[1] - INSIDE)
-    return _least_squares()(
+    return optimisers().least_squares(
         residuals, begin, bounds=bounds, diff_step=rules.step_sigmas, max_nfev=rules.most_rounds, ftol=rules.tolerance
     )
 

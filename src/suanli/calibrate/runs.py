@@ -19,9 +19,11 @@ from suanli.estimate.operators import BF16_BYTES
 from suanli.estimate.software import sustained_pattern
 from suanli.estimate.step import Machine, RawStep, open_machine, raw_step
 from suanli.estimate.tables import to_table
+from suanli.estimate.uncertainty import ChipEvidence, evidence_of
 from suanli.foundation.equation import FloatArray
 from suanli.foundation.errors import InputError, SuanliError
 from suanli.foundation.language import tr
+from suanli.parts.architectures.count import expert_share
 from suanli.validation.reading import load_reading
 from suanli.validation.rows import Record, raise_faults, read_records
 from suanli.validation.training import TRAINING_COLUMNS, Run, estimate_run, measured_quantities, read_run
@@ -34,8 +36,9 @@ class Runs:
     """All runs that can be predicted, one a row of every column.
 
     `classes` are the classes of software that occur and `class_rows` the place of every run's in them; `patterns` and
-    `pattern_rows` the same of lasting shares. `narrow` is 1 where matrices are below 16 bits, `searched` says that a run
-    gives no layout. `refused` tells of runs that cannot be used why.
+    `pattern_rows` the same of lasting shares. `narrow` is 1 where matrices are below 16 bits, `searched` says that a
+    run gives no layout, `expert_share` how much of its work experts do, `chips` what its kernels' times rest on.
+    `refused` tells of runs that cannot be used why.
     """
 
     raw: RawStep
@@ -45,6 +48,8 @@ class Runs:
     pattern_rows: NDArray[np.intp]
     narrow: FloatArray
     searched: NDArray[np.bool_]
+    expert_share: FloatArray
+    chips: tuple[ChipEvidence, ...]
     measured_seconds: FloatArray
     ids: tuple[str, ...]
     sources: tuple[str, ...]
@@ -137,6 +142,8 @@ def _stacked(used: Sequence[_Read], known: TrainingCalibration, refused: Mapping
         pattern_rows=pattern_rows,
         narrow=np.array([float(_is_narrow(one)) for one in used]),
         searched=np.array([one.run.layout is None for one in used]),
+        expert_share=np.array([expert_share(one.run.setup.model, one.run.setup.sequence_tokens) for one in used]),
+        chips=tuple(evidence_of(known.spread, one.machine.device) for one in used),
         measured_seconds=np.array([one.measured.measured for one in used]),
         ids=tuple(one.run.id for one in used),
         sources=tuple(one.run.source for one in used),

@@ -11,7 +11,7 @@ from typing import Any
 
 from suanli.catalogue.figures import in_si
 from suanli.catalogue.yaml_reader import read_yaml
-from suanli.domain.software import Software, SoftwareEra, Sustained, TrainingCalibration
+from suanli.domain.software import Software, SoftwareEra, Spread, Sustained, TrainingCalibration
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
 
@@ -49,6 +49,10 @@ def _software(name: str, said: Mapping[str, Any], place: str) -> Software:
     return Software(**read)
 
 
+def _spread(said: Mapping[str, Any]) -> Spread:
+    return Spread(**{**said, "generations": tuple(said["generations"])})
+
+
 @functools.cache
 def load_training_calibration(path: Path = FRAMEWORK_FILE) -> TrainingCalibration:
     """Read the file of training software. Raises InputError naming the entry at fault."""
@@ -63,7 +67,10 @@ def load_training_calibration(path: Path = FRAMEWORK_FILE) -> TrainingCalibratio
         unknown_layout_slowdown=float(said["cluster"]["unknown_layout_slowdown"]),
         sustained={pattern: Sustained(**shares) for pattern, shares in said["sustained"].items()},
         adapter_rank=int(said["cluster"]["adapter_rank"]),
-        frozen_bytes={name: read_number(one, "B", f"{path.name}: frozen.{name}") for name, one in said["frozen"].items()},
+        frozen_bytes={
+            name: read_number(one, "B", f"{path.name}: frozen.{name}") for name, one in said["frozen"].items()
+        },
+        spread=_spread(said["spread"]),
         bands={name: (float(low), float(high)) for name, (low, high) in said["bands"].items()},
     )
 
