@@ -110,22 +110,31 @@ def fit(problem: Problem, left_out: NDArray[np.bool_] | None = None) -> Fit:
     values, widths = start.copy(), width.copy()
     if touched.any():
         found = _search(problem, kept, touched)
-        values[touched] = start[touched] + found.x * width[touched]
-        values = _at_bounds(values, problem)
+        ended = _at_bounds(start + _whole(found.x, touched) * width, problem.figures, problem.rules.step_sigmas)
+        values[touched] = ended[touched]
         spread = np.linalg.inv(found.jac.T @ found.jac)
         widths[touched] = width[touched] * np.sqrt(np.diag(spread))
     moved = calibrated(problem.known, problem.figures, values)
     return Fit(values=values, widths=widths, touched=touched, calibration=moved)
 
 
-def _at_bounds(values: FloatArray, problem: Problem) -> FloatArray:
+def _whole(some: FloatArray, touched: NDArray[np.bool_]) -> FloatArray:
+    """Spread the numbers of touched figures out over all figures, 0 for the others."""
+    whole = np.zeros(len(touched))
+    whole[touched] = some
+    return whole
+
+
+def _at_bounds(values: FloatArray, figures: Sequence[FreeFigure], step_sigmas: float) -> FloatArray:
     """Put values that a search left next to a bound, closer than its own steps, on that bound."""
-    low, high, near = (
-        np.array(column)
-        for column in zip(*((one.low, one.high, one.width * problem.rules.step_sigmas) for one in problem.figures))
-    )
-    held = np.where(values - low < near, low, values)
-    return np.where(high - held < near, high, held)
+
+    def held(value: float, one: FreeFigure) -> float:
+        near = step_sigmas * one.width
+        if value - one.low < near:
+            return one.low
+        return one.high if one.high - value < near else value
+
+    return np.array([held(value, one) for value, one in zip(values.tolist(), figures, strict=True)])
 
 
 def _search(problem: Problem, kept: NDArray[np.bool_], touched: NDArray[np.bool_]) -> Any:

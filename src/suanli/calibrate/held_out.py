@@ -1,4 +1,4 @@
-"""What a fit does not know: every run predicted by a fit that its source, or its family of sources, was left out of."""
+"""What a fit does not know: every run predicted by a fit that it, its source or its family of sources was left out of."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from suanli.foundation.equation import FloatArray
 class LeaveOut(StrEnum):
     """What is left out together."""
 
+    RUN = "run"
     SOURCE = "source"
     FAMILY = "family"
     NONE = "none"
@@ -28,6 +29,8 @@ def family_of(source: str, families: Mapping[str, str]) -> str:
 
 def groups_of(sources: Sequence[str], by: LeaveOut, families: Mapping[str, str]) -> tuple[str, ...]:
     """Return the name of what every run is left out with."""
+    if by is LeaveOut.RUN:
+        return tuple(f"{row}" for row in range(len(sources)))
     return tuple(family_of(source, families) if by is LeaveOut.FAMILY else source for source in sources)
 
 
