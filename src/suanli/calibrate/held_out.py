@@ -1,4 +1,4 @@
-"""What a fit does not know: every run predicted by a fit that it, its source or its family of sources was left out of."""
+"""What a fit does not know: every run predicted by a fit that its source, or family of sources, was left out of."""
 
 from __future__ import annotations
 
