@@ -2,7 +2,8 @@
 
 import pytest
 
-from suanli.estimate.software import find_software, load_training_calibration, sustained_share
+from suanli.domain.software import Sustained
+from suanli.estimate.software import find_software, load_training_calibration, sustained_shares
 from suanli.foundation.errors import InputError
 
 CALIBRATION = load_training_calibration()
@@ -55,8 +56,8 @@ def test_bands_hold_the_estimate():
 
 
 def test_what_is_not_listed_keeps_its_whole_rate():
-    assert sustained_share(CALIBRATION, "nv-a100-80-sxm") == 1
-    assert sustained_share(CALIBRATION, "tpu-v5e") != 1
+    assert sustained_shares(CALIBRATION, "amd-mi300x") == Sustained()
+    assert sustained_shares(CALIBRATION, "tpu-v5e") != Sustained()
 
 
 def test_a_file_with_a_hole_is_refused(tmp_path):

@@ -12,7 +12,8 @@ from suanli.estimate.software import load_training_calibration
 
 HEAD = """# Figures of training that measured runs may move
 
-`suanli calibrate` fits these figures, and no others, to a table of runs ([how](../how-to/calibrate-on-your-own-runs.md)).
+`suanli calibrate` fits these figures, and no others, to tables of runs
+([how](../how-to/calibrate-on-your-own-runs.md)).
 Start and width (one sigma) are what was thought of a figure before any run was seen; shipped is what the published runs
 made of it. Written by `scripts/write-free-figures` from `data/calibration/free.yaml` and `frameworks.yaml`.
 """
