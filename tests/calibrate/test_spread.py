@@ -74,18 +74,18 @@ def test_wild_runs_do_not_rule_a_band(many):
 
 def test_as_many_runs_lie_beyond_each_end_as_said():
     noise = np.random.default_rng(3).exponential(1, 5000) - 0.5
-    below, above = conformal_sigmas(even(noise), np.ones(len(noise)), 0.1)
+    below, above = conformal_sigmas(even(noise), np.ones(len(noise)), FREE.spread)
     assert (noise < -below).mean() == pytest.approx(0.1, abs=1e-3)
     assert (noise > above).mean() == pytest.approx(0.1, abs=1e-3)
     assert above > below
 
 
-def test_runs_seen_and_left_out_count_half_and_half():
+@pytest.mark.parametrize(("share", "end"), [(0.0, 0.0), (0.5, 0.6), (1.0, 0.8)])
+def test_runs_seen_and_left_out_count_by_their_share(share, end):
     seen, left_out = np.zeros(100), np.linspace(-1, 1, 100)
     both = Residuals(seen=seen, left_out=left_out, weights=np.ones(100))
-    below, above = conformal_sigmas(both, np.ones(100), 0.1)
-    assert below == pytest.approx(0.6, abs=0.03)
-    assert above == pytest.approx(0.6, abs=0.03)
+    below, above = conformal_sigmas(both, np.ones(100), replace(FREE.spread, left_out_share=share))
+    assert (below, above) == pytest.approx((end, end), abs=0.03)
 
 
 def test_experts_and_a_layout_that_nobody_told_widen_a_band(some):

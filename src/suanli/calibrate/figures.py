@@ -34,7 +34,11 @@ class FitRules:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SpreadRules:
-    """What is thought of the spreads before any run is seen, how sure that is, and how many runs lie beyond an end."""
+    """What is thought of the spreads before any run is seen, how sure that is, and how a fit of them weighs.
+
+    `left_out_share` is the weight of residuals of runs that a fit did not see against those it saw, `tail` the share
+    of them beyond each end of a band.
+    """
 
     software: float
     generation: float
@@ -42,6 +46,7 @@ class SpreadRules:
     experts: float
     unknown_layout: float
     width_log: float
+    left_out_share: float
     tail: float
 
 

@@ -1,7 +1,7 @@
 """Fits how far runs lie from their estimates, by cause, and how many sigmas hold the share that a band promises.
 
-Residuals of runs that a fit saw and of runs that were left out count half and half: a stranger's run is like the first
-where its software and hardware were seen, like the second where they were not.
+What counts is how a stranger's run fares: residuals of runs whose source was left out, in part (or not at all) those of
+a fit that saw them, since a stranger's software and hardware may well have been seen.
 """
 
 from __future__ import annotations
@@ -74,21 +74,22 @@ def fit_spread(known: Spread, runs: Runs, residuals: Residuals, rules: SpreadRul
 
     def loss(logs: FloatArray) -> float:
         sigma = sigmas_of(_with(known, np.exp(logs).tolist()), runs)
-        size = (np.abs(residuals.seen) + np.abs(residuals.left_out)) / 2
+        size = (1 - rules.left_out_share) * np.abs(residuals.seen) + rules.left_out_share * np.abs(residuals.left_out)
         unlikely = residuals.weights * (np.log(sigma) + np.sqrt(2) * size / sigma)
         off = (logs - prior) / rules.width_log
         return float(np.sum(unlikely) + np.sum(off**2) / 2)
 
     found = optimisers().minimize(loss, prior, method="L-BFGS-B")
     fitted = _with(known, np.exp(found.x).tolist())
-    below, above = conformal_sigmas(residuals, sigmas_of(fitted, runs), rules.tail)
+    below, above = conformal_sigmas(residuals, sigmas_of(fitted, runs), rules)
     return replace(fitted, sigmas_below=below, sigmas_above=above)
 
 
-def conformal_sigmas(residuals: Residuals, sigma: FloatArray, tail: float) -> tuple[float, float]:
+def conformal_sigmas(residuals: Residuals, sigma: FloatArray, rules: SpreadRules) -> tuple[float, float]:
     """Return how many sigmas below and above leave the same weight of residuals beyond each end."""
-    scaled = np.concatenate([residuals.seen / sigma, residuals.left_out / sigma])
-    weights = np.concatenate([residuals.weights, residuals.weights])
+    scaled, tail = np.concatenate([residuals.seen / sigma, residuals.left_out / sigma]), rules.tail
+    shares = (1 - rules.left_out_share, rules.left_out_share)
+    weights = np.concatenate([share * residuals.weights for share in shares])
     order = np.argsort(scaled, kind="stable")
     share = np.cumsum(weights[order]) / weights.sum()
     low = float(scaled[order][np.searchsorted(share, tail)])
