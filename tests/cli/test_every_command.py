@@ -24,6 +24,7 @@ ASKED = {
     "finetune": ("finetune", *TRAIN, "--method", "qlora", "--lora-rank", "8"),
     "serve": ("serve", *SERVE),
     "validate": ("validate", "{runs}"),
+    "calibrate": ("calibrate", "{runs}", "--leave-out", "run"),
     "catalogue list": ("catalogue", "list", "accelerators", "--origin", "CN"),
     "catalogue show": ("catalogue", "show", "dgx-a800-640"),
     "catalogue check": ("catalogue", "check"),
@@ -38,6 +39,7 @@ STABLE = {
     "finetune": LAYOUT,
     "serve": {"ttft_seconds", "tpot_seconds", "output_tokens_per_s", "replicas", "layout", "band"},
     "validate": {"rows", "summary"},
+    "calibrate": {"figures", "untouched", "runs", "errors", "errors_by_source", "refused", "written"},
     "catalogue show": {"id", "name", "link", "sources"},
     "market": {"as_of", "region", "currency", "systems", "offers"},
 }
@@ -179,10 +181,10 @@ PURE = {
     "mfu", "goodput", "gap", "error", "median_abs_error", "mape", "p90_abs_error", "band_coverage",
     "discount_rate_per_year", "now", "flips_at", "tried_low", "tried_high", "quantity_share",
     # a figure's own unit stands beside it
-    "value", "low", "high", "measured", "predicted",
+    "value", "low", "high", "measured", "predicted", "before", "after", "width_before", "width_after",
     # counts
     "parameters", "active_parameters", "draft_parameters", "systems", "systems_bought", "accelerators", "replicas",
-    "rows", "predicted_rows", "hidden", "vocabulary", "layers", "count", "batch", "experts", "concurrency",
+    "rows", "predicted_rows", "runs", "hidden", "vocabulary", "layers", "count", "batch", "experts", "concurrency",
     "nics", "state_elements", "domain", "offers", "sources", "faults", "max_positions",
     "data", "tensor", "pipeline", "context", "expert", "interleave", "micro_batch", "attention_data", "sharding_ranks",
 }  # fmt: skip

@@ -29,6 +29,9 @@ DIRECTIONS = {
     "routed_places": "chosen+ places+",
     "mesh_pair_bytes_per_s": "link_bytes_per_s+ domain-",
     "pair_bytes_per_s": "link_bytes_per_s+ shares-",
+    # how sure an estimate is
+    "spread_log": "software_log+ chip_log+ expert_share+ experts_log+ searched+ layout_log+",
+    "band_end": "spread_log? sigmas+",
     # demand and energy
     "grown_requests_per_s": "first_requests_per_s+ growth+ elapsed_periods+ most_requests_per_s+",
     "facility_watts": "system_watts+ pue+",
@@ -112,6 +115,7 @@ SHARES = {
     "acceptance", "arrival_variation", "ceiling_share", "change", "causal", "first_year_loss", "fragmentation",
     "growth", "headroom", "hidden_share", "idle_share", "later_loss", "link_share", "memory_share", "mixed_share",
     "progress_share", "ramp_power", "rate", "reserved_share", "skew", "slowdown_per_doubling", "stall", "utilisation",
+    "software_log", "chip_log", "expert_share", "experts_log", "searched", "layout_log", "spread_log", "sigmas",
     "wave_softness", "yearly_loss", "yearly_rate", "drift", "spread", "basis_error", "error", "log_trend",
 }  # fmt: skip
 """Arguments between 0 and 1."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from suanli.api.model import find_model
@@ -16,6 +17,7 @@ from suanli.foundation.language import tr
 
 if TYPE_CHECKING:
     from suanli.domain.kernel import KernelTable
+    from suanli.domain.software import TrainingCalibration
 
 __all__ = ["TrainingEstimate", "TrainingQuestion", "find_model", "train"]
 
@@ -25,6 +27,7 @@ class TrainingQuestion:
     """What is asked, as people write it: names and numbers; None leaves the choice to the documented default.
 
     `tensor` to `recompute` describe one layout; where none of them is given the best layout is searched for.
+    `software_date` is of when the framework is (its latest unless said), `calibration` a file of a user's own figures.
     """
 
     model: str
@@ -47,6 +50,8 @@ class TrainingQuestion:
     keep: int = 20
     method: str | None = None
     lora_rank: int | None = None
+    software_date: str | None = None
+    calibration: str | None = None
 
 
 COUNTS = (
@@ -77,13 +82,37 @@ def train(question: TrainingQuestion) -> list[TrainingEstimate]:
 
     _check(question)
     kernels = load_kernels()
+    calibration, told = own_calibration(question.calibration)
     cluster = Cluster(system=system(question.system, place="--system"), nodes=question.nodes)
-    setup, assumed = setup_of(question, kernels)
+    setup, assumed = setup_of(question, kernels, calibration)
     if question.search or not any(getattr(question, name) is not None for name in DEGREES):
-        found = search(setup, cluster, kernels, keep=question.keep)
+        found = search(setup, cluster, kernels, keep=question.keep, calibration=calibration)
     else:
-        found = [estimate_layout(setup, cluster, layout_of(question, cluster), kernels)]
-    return [replace(estimate, assumed=(*estimate.assumed, *assumed)) for estimate in found]
+        found = [estimate_layout(setup, cluster, layout_of(question, cluster), kernels, calibration=calibration)]
+    return [replace(estimate, assumed=(*estimate.assumed, *assumed, *told)) for estimate in found]
+
+
+def own_calibration(file: str | Path | None) -> tuple[TrainingCalibration, tuple[str, ...]]:
+    """Return the shipped calibration, a user's file laid over it where there is one, and what that file says of itself.
+
+    Raises InputError with every fault of the file at once.
+    """
+    from suanli.estimate.overlay import read_overlay
+    from suanli.estimate.software import load_training_calibration
+
+    shipped = load_training_calibration()
+    if file is None:
+        return shipped, ()
+    own = read_overlay(Path(file), shipped)
+    return own.calibration, (
+        tr(
+            "figures of {file}: {source}, {date}, {rows} runs",
+            file=file,
+            source=own.source,
+            date=own.date,
+            rows=own.rows,
+        ),
+    )
 
 
 def _words(question: TrainingQuestion) -> Sequence[tuple[str, str | None, tuple[str, ...]]]:
@@ -95,6 +124,8 @@ def _words(question: TrainingQuestion) -> Sequence[tuple[str, str | None, tuple[
 
 
 def _check(question: TrainingQuestion) -> None:
+    from suanli.catalogue.dates import is_date
+
     faults = []
     for name in COUNTS:
         value, most = getattr(question, name), MOST_OF.get(name, MOST)
@@ -106,16 +137,21 @@ def _check(question: TrainingQuestion) -> None:
         if said is not None and said not in allowed:
             hint = did_you_mean(said, allowed)
             faults.append(Fault(place=f"--{name}", found=f"'{said}'", allowed=", ".join(allowed), hint=hint))
+    if question.software_date is not None and not is_date(question.software_date):
+        dates = tr("a date such as 2023, 2023-05 or 2023-05-16")
+        faults.append(Fault(place="--software-date", found=f"'{question.software_date}'", allowed=dates))
     if faults:
         raise InputError(faults)
 
 
-def setup_of(question: TrainingQuestion, kernels: KernelTable) -> tuple[TrainingSetup, tuple[str, ...]]:
+def setup_of(
+    question: TrainingQuestion, kernels: KernelTable, calibration: TrainingCalibration
+) -> tuple[TrainingSetup, tuple[str, ...]]:
     """Make the setup of a question, and say what it assumes."""
     from suanli.estimate.finetuning import tuned
-    from suanli.estimate.software import find_software, load_training_calibration
+    from suanli.estimate.software import find_software
 
-    calibration, model, assumed = load_training_calibration(), find_model(question.model), []
+    model, assumed = find_model(question.model), []
     if question.precision not in kernels.formats:
         raise InputError.single(
             place="--precision",
@@ -136,7 +172,7 @@ def setup_of(question: TrainingQuestion, kernels: KernelTable) -> tuple[Training
         global_batch=batch,
         precision=kernels.formats[question.precision].precisions[0],
         number_format=question.precision,
-        framework=find_software(calibration, question.framework).id,
+        framework=find_software(calibration, question.framework, question.software_date or "").id,
         lora_rank=question.lora_rank or 0,
     )
     return (tuned(setup, TuningMethod(question.method), calibration) if question.method else setup), tuple(assumed)

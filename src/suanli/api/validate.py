@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from suanli.api.train import own_calibration
 from suanli.domain.validation import Summary, ValidationResult
 from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
@@ -11,8 +12,10 @@ from suanli.foundation.language import tr
 __all__ = ["Summary", "ValidationResult", "validate"]
 
 
-def validate(path: str | Path) -> ValidationResult:
+def validate(path: str | Path, calibration: str | Path | None = None) -> ValidationResult:
     """Predict every row of a table of runs at the layout it gives; the columns tell training from serving.
+
+    `calibration` is a file of a user's own figures of training, laid over the shipped ones.
 
     Raises InputError where the table cannot be read, with every wrong cell at once.
     """
@@ -20,6 +23,7 @@ def validate(path: str | Path) -> ValidationResult:
     from suanli.validation.summary import result_of
     from suanli.validation.training import MEASURED_COLUMNS, TRAINING_COLUMNS
 
+    own, _ = own_calibration(calibration)
     file = Path(path)
     records = read_records(file)
     columns = set(records[0].cells) if records else set()
@@ -40,8 +44,7 @@ def validate(path: str | Path) -> ValidationResult:
         )
     from suanli.catalogue.kernels import load_kernels
     from suanli.catalogue.load import catalogue
-    from suanli.estimate.software import load_training_calibration
     from suanli.validation.reading import load_reading
     from suanli.validation.training import training_rows
 
-    return result_of(training_rows(records, catalogue(), load_kernels(), load_training_calibration(), load_reading()))
+    return result_of(training_rows(records, catalogue(), load_kernels(), own, load_reading()))

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-ORDER = ("plan", "init", "model", "train", "finetune", "serve", "validate", "catalogue", "market")
+ORDER = ("plan", "init", "model", "train", "finetune", "serve", "validate", "calibrate", "catalogue", "market")
 """From the main job to the parts of it; a command that is not named here comes last."""
 
 

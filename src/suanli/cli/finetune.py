@@ -9,11 +9,12 @@ import typer
 from suanli.api.finetune import finetune
 from suanli.api.train import TrainingQuestion
 from suanli.cli.app import app
-from suanli.cli.output import JsonFlag, LangOption, guarded
+from suanli.cli.output import CalibrationOption, JsonFlag, LangOption, guarded
 from suanli.cli.train import (
     BatchOption,
     ContextOption,
     DataOption,
+    DateOption,
     ExpertOption,
     FrameworkOption,
     InterleaveOption,
@@ -58,6 +59,8 @@ def finetune_command(
     sharding: ShardingOption = None,
     search: SearchFlag = False,
     keep: KeepOption = 20,
+    software_date: DateOption = None,
+    calibration: CalibrationOption = None,
     json_output: JsonFlag = False,
     lang: LangOption = "",
 ) -> None:
@@ -66,6 +69,6 @@ def finetune_command(
         model=model, system=system, nodes=nodes, sequence_tokens=seq_len, global_batch=global_batch,
         precision=precision, framework=framework, tensor=tp, pipeline=pp, data=dp, context=cp, expert=ep,
         interleave=vp, micro_batch=micro_batch, recompute=recompute, sharding=sharding, search=search, keep=keep,
-        method=method, lora_rank=lora_rank,
+        method=method, lora_rank=lora_rank, software_date=software_date, calibration=calibration,
     )  # fmt: skip
     tell(finetune(question), json_output)

@@ -17,6 +17,9 @@ from suanli.foundation.errors import InfeasibleError, InputError, SuanliError
 from suanli.foundation.language import LANGUAGES, set_language, system_language, tr
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+CalibrationOption = Annotated[
+    str | None, typer.Option("--calibration", help="Your own figures, as calibrate writes them.", show_default=False)
+]
 LangOption = Annotated[str, typer.Option("--lang", help="en or zh; default from the locale.", show_default=False)]
 
 

@@ -10,7 +10,7 @@ import typer
 from suanli.api.train import TrainingEstimate, TrainingQuestion, train
 from suanli.api.words import name_in_words, settings_in_words
 from suanli.cli.app import app
-from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
+from suanli.cli.output import CalibrationOption, JsonFlag, LangOption, guarded, print_json
 from suanli.foundation.language import tr
 
 MODEL_HELP = "A config.json, its folder, or a packaged model's name."
@@ -22,6 +22,9 @@ SequenceOption = Annotated[int | None, typer.Option("--seq-len", help="Tokens of
 BatchOption = Annotated[int | None, typer.Option("--global-batch", help="Sequences in a step.", show_default=False)]
 PrecisionOption = Annotated[str, typer.Option("--precision", help="Number format of the matrix products.")]
 FrameworkOption = Annotated[str, typer.Option("--framework", help="Framework, or its class.")]
+DateOption = Annotated[
+    str | None, typer.Option("--software-date", help="Of when the framework is: 2026-03.", show_default=False)
+]
 TensorOption = Annotated[int | None, typer.Option("--tp", help="Tensor degree.", show_default=False)]
 PipelineOption = Annotated[int | None, typer.Option("--pp", help="Pipeline stages.", show_default=False)]
 DataOption = Annotated[int | None, typer.Option("--dp", help="Replicas.", show_default=False)]
@@ -58,6 +61,8 @@ def train_command(
     sharding: ShardingOption = None,
     search: SearchFlag = False,
     keep: KeepOption = 20,
+    software_date: DateOption = None,
+    calibration: CalibrationOption = None,
     json_output: JsonFlag = False,
     lang: LangOption = "",
 ) -> None:
@@ -66,6 +71,7 @@ def train_command(
         model=model, system=system, nodes=nodes, sequence_tokens=seq_len, global_batch=global_batch,
         precision=precision, framework=framework, tensor=tp, pipeline=pp, data=dp, context=cp, expert=ep,
         interleave=vp, micro_batch=micro_batch, recompute=recompute, sharding=sharding, search=search, keep=keep,
+        software_date=software_date, calibration=calibration,
     )  # fmt: skip
     tell(train(question), json_output)
 

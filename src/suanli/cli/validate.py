@@ -10,7 +10,7 @@ import typer
 
 from suanli.api.validate import Summary, ValidationResult, validate
 from suanli.cli.app import app
-from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
+from suanli.cli.output import CalibrationOption, JsonFlag, LangOption, guarded, print_json
 from suanli.foundation.language import tr
 
 ROW_KEYS = ("id", "quantity", "measured", "predicted", "low", "high", "error", "status")
@@ -21,11 +21,12 @@ ROW_KEYS = ("id", "quantity", "measured", "predicted", "low", "high", "error", "
 def validate_command(
     runs: Annotated[Path, typer.Argument(help="Table of measured runs (CSV, columns of the published tables).")],
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown, for documents.")] = False,
+    calibration: CalibrationOption = None,
     json_output: JsonFlag = False,
     lang: LangOption = "",
 ) -> None:
     """Predict measured runs at their layouts and show the errors by quantity, source and accelerator."""
-    result = validate(runs)
+    result = validate(runs, calibration)
     if json_output:
         print_json(
             {

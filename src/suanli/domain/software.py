@@ -78,11 +78,34 @@ class SoftwareEra:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sustained:
-    """What long training keeps of the rates that short kernels show: 16-bit and narrower matrices, attention."""
+    """What long training keeps of the rates that short kernels show: 16-bit and narrower matrices, attention.
+
+    `power` is what a product's lower power limit leaves of all three.
+    """
 
     matmul: float = 1.0
     narrow: float = 1.0
     attention: float = 1.0
+    power: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spread:
+    """How far runs lie from their estimates: one sigma of the log of measured over predicted seconds, by cause.
+
+    `software` is by class of software, `chip` by what is known of the accelerator's kernels (measured; of a measured
+    device of its generation, which the classes of kernels in `generations` are; of a datasheet only), `experts` of a
+    model that is all experts, `unknown_layout` of people's choice of layout. 80 % of runs lie between so many
+    sigmas below and above their estimate.
+    """
+
+    software: Mapping[str, float]
+    chip: Mapping[str, float]
+    generations: tuple[str, ...]
+    experts: float
+    unknown_layout: float
+    sigmas_below: float
+    sigmas_above: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,8 +116,8 @@ class TrainingCalibration:
     tensor-core tile take `misaligned_slowdown` times as long, unfused attention with a head dimension that vector loads
     cannot split `odd_head_slowdown` times. `sustained` is what long training keeps of the rate that short kernels show,
     by pattern of accelerator ids (power, clocks). `frozen_bytes` is what one frozen parameter takes in each format.
-    `unknown_layout_slowdown` is what people's layouts take against the best one of a search. `bands` gives the ends of
-    the 80 % band as factors of the prediction, by quantity and class of evidence.
+    `unknown_layout_slowdown` is what people's layouts take against the best one of a search. `spread` tells the 80 %
+    band of a step; `bands` gives the ends of memory's as factors of the prediction, by class of evidence.
     """
 
     software: Mapping[str, Software]
@@ -107,4 +130,5 @@ class TrainingCalibration:
     sustained: Mapping[str, Sustained]
     adapter_rank: int
     frozen_bytes: Mapping[str, float]
+    spread: Spread
     bands: Mapping[str, tuple[float, float]]

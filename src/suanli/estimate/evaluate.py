@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from suanli.domain.layout import LayoutTable
 from suanli.domain.model import LayerRun, Model, Role
-from suanli.domain.software import Software, TrainingCalibration
+from suanli.domain.software import Software, Sustained, TrainingCalibration
 from suanli.domain.workload import TrainingSetup
 from suanli.estimate.compose import CAUSES, StepColumns, Wear, compose
 from suanli.estimate.memory import MEMORY_CAUSES, MemoryColumns, memory_columns
@@ -18,7 +18,7 @@ from suanli.estimate.operators import BF16_BYTES
 from suanli.estimate.software import find_software, sustained_shares
 from suanli.estimate.step import Machine, job_of, raw_step
 from suanli.estimate.tables import take
-from suanli.foundation.equation import FloatArray
+from suanli.foundation.equation import FloatArray, Real
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
 
@@ -129,11 +129,15 @@ def wear_of(question: Question) -> Wear:
     known = question.calibration
     shares = sustained_shares(known, question.machine.device.accelerator.id)
     form = question.machine.device.number_format(question.setup.number_format)
-    narrow = form.activation_bytes < BF16_BYTES
+    return wear_under(known, shares, float(form.activation_bytes < BF16_BYTES))
+
+
+def wear_under(known: TrainingCalibration, shares: Sustained, narrow: Real) -> Wear:
+    """Put wear together: of an accelerator's lasting shares, and whether (1, or 0) matrices are below 16 bits."""
     return Wear(
-        matmul=shares.narrow if narrow else shares.matmul,
-        head=shares.matmul,
-        attention=shares.attention,
+        matmul=shares.power * (narrow * shares.narrow + (1 - narrow) * shares.matmul),
+        head=shares.power * shares.matmul,
+        attention=shares.power * shares.attention,
         misaligned_slowdown=known.misaligned_slowdown,
         odd_head_slowdown=known.odd_head_slowdown,
         straggler_per_doubling=known.straggler_per_doubling,

@@ -11,7 +11,7 @@ from typing import Any
 
 from suanli.catalogue.figures import in_si
 from suanli.catalogue.yaml_reader import read_yaml
-from suanli.domain.software import Software, SoftwareEra, Sustained, TrainingCalibration
+from suanli.domain.software import Software, SoftwareEra, Spread, Sustained, TrainingCalibration
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
 
@@ -19,13 +19,22 @@ FRAMEWORK_FILE = Path(__file__).parent.parent / "data" / "calibration" / "framew
 WITH_UNIT = {"seconds": "s", "bytes": "B"}
 
 
-def _figure(said: Any, unit: str, place: str) -> float:
+def read_number(said: Any, unit: str, place: str) -> float:
+    """Read a number, with its unit behind it where it has one (`8 us`), in SI.
+
+    Raises InputError where there is none, or its unit is of another dimension.
+    """
     words = str(said).split(maxsplit=1)
     try:
         value = float(words[0])
     except (ValueError, IndexError):
         raise InputError.single(place=place, found=repr(said), allowed=tr("a number")) from None
     return in_si(value, words[1] if len(words) > 1 else "", unit, place) if unit else value
+
+
+def unit_of(name: str) -> str:
+    """Return the SI unit that the end of a figure's name says; empty for a pure number."""
+    return WITH_UNIT.get(name.rsplit("_", 1)[-1], "")
 
 
 def _software(name: str, said: Mapping[str, Any], place: str) -> Software:
@@ -35,9 +44,13 @@ def _software(name: str, said: Mapping[str, Any], place: str) -> Software:
             continue
         if field.name not in said:
             raise InputError.single(place=place, found=tr("no '{name}'", name=field.name), allowed=field.name)
-        unit = WITH_UNIT.get(field.name.rsplit("_", 1)[-1], "")
-        read[field.name] = _figure(said[field.name], unit, f"{place}.{field.name}")
+        unit = unit_of(field.name)
+        read[field.name] = read_number(said[field.name], unit, f"{place}.{field.name}")
     return Software(**read)
+
+
+def _spread(said: Mapping[str, Any]) -> Spread:
+    return Spread(**{**said, "generations": tuple(said["generations"])})
 
 
 @functools.cache
@@ -54,7 +67,10 @@ def load_training_calibration(path: Path = FRAMEWORK_FILE) -> TrainingCalibratio
         unknown_layout_slowdown=float(said["cluster"]["unknown_layout_slowdown"]),
         sustained={pattern: Sustained(**shares) for pattern, shares in said["sustained"].items()},
         adapter_rank=int(said["cluster"]["adapter_rank"]),
-        frozen_bytes={name: _figure(one, "B", f"{path.name}: frozen.{name}") for name, one in said["frozen"].items()},
+        frozen_bytes={
+            name: read_number(one, "B", f"{path.name}: frozen.{name}") for name, one in said["frozen"].items()
+        },
+        spread=_spread(said["spread"]),
         bands={name: (float(low), float(high)) for name, (low, high) in said["bands"].items()},
     )
 
@@ -67,12 +83,14 @@ def _at(calibration: TrainingCalibration, word: str, software: str, date: str) -
     return software
 
 
+def sustained_pattern(calibration: TrainingCalibration, accelerator_id: str) -> str:
+    """Return the first pattern of lasting shares that an accelerator fits; empty where none does."""
+    return next((pattern for pattern in calibration.sustained if fnmatch(accelerator_id, pattern)), "")
+
+
 def sustained_shares(calibration: TrainingCalibration, accelerator_id: str) -> Sustained:
     """Return what long training keeps of an accelerator's short-kernel rates: the first pattern that fits, else all."""
-    for pattern, shares in calibration.sustained.items():
-        if fnmatch(accelerator_id, pattern):
-            return shares
-    return Sustained()
+    return calibration.sustained.get(sustained_pattern(calibration, accelerator_id), Sustained())
 
 
 def find_software(calibration: TrainingCalibration, framework: str, date: str = "") -> Software:

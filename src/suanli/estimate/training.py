@@ -20,7 +20,7 @@ from suanli.estimate.software import load_training_calibration
 from suanli.estimate.space import broken_rule, layouts
 from suanli.estimate.step import job_of, open_machine
 from suanli.estimate.tables import layout_at, take, to_table
-from suanli.estimate.uncertainty import band_of
+from suanli.estimate.uncertainty import band_of, step_band
 from suanli.foundation.errors import InfeasibleError
 from suanli.foundation.language import tr
 from suanli.parts.architectures.count import forward_flop
@@ -65,7 +65,9 @@ def at_row(question: Question, evaluation: Evaluation, row: int, limit: str = ""
         seconds_by_cause={cause: float(evaluation.step.causes[cause][row]) for cause in CAUSES},
         memory_bytes=held,
         bytes_by_cause={cause: float(evaluation.memory.causes[cause][row]) for cause in MEMORY_CAUSES},
-        band=band_of(question.calibration, "step", machine.device, seconds),
+        band=step_band(
+            question.calibration, question.software.id, machine.device, setup.model, setup.sequence_tokens, seconds
+        ),
         memory_band=band_of(question.calibration, "memory", machine.device, held),
         limit=limit or ("" if evaluation.fits[row] else "memory"),
     )

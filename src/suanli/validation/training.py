@@ -18,6 +18,7 @@ from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
 from suanli.estimate.operators import layer_count
 from suanli.estimate.software import find_software
 from suanli.estimate.training import estimate_layout, search
+from suanli.estimate.uncertainty import band_without_layout
 from suanli.foundation.errors import SuanliError
 from suanli.foundation.language import tr
 from suanli.parts.axes.axis import divisors
@@ -286,7 +287,7 @@ def estimate_run(run: Run, kernels: KernelTable, calibration: TrainingCalibratio
     """Estimate a run at its layout, or at the fastest legal one where it gives none."""
     if run.layout is None:
         found = search(run.setup, run.cluster, kernels, keep=1, calibration=calibration)[0]
-        return slowed(found, calibration.unknown_layout_slowdown)
+        return slowed(found, calibration)
     estimate = _at_layout(run, run.layout, kernels, calibration)
     for level in heavier(run, calibration) if run.open_recompute else ():
         if estimate.limit != "memory":
@@ -310,15 +311,17 @@ def heavier(run: Run, calibration: TrainingCalibration) -> tuple[Recompute, ...]
     return (Recompute.SELECTIVE, Recompute.FULL) if compiled else (Recompute.SELECTIVE,)
 
 
-def slowed(estimate: TrainingEstimate, factor: float) -> TrainingEstimate:
+def slowed(estimate: TrainingEstimate, calibration: TrainingCalibration) -> TrainingEstimate:
     """Stretch the best layout's step to that of a layout somebody chose without knowing it is the best."""
+    factor = calibration.unknown_layout_slowdown
+    wide = band_without_layout(calibration, estimate.band, estimate.step_seconds)
     return replace(
         estimate,
         step_seconds=factor * estimate.step_seconds,
         tokens_per_s=estimate.tokens_per_s / factor,
         mfu=estimate.mfu / factor,
         seconds_by_cause={cause: factor * seconds for cause, seconds in estimate.seconds_by_cause.items()},
-        band=Band(low=factor * estimate.band.low, high=factor * estimate.band.high),
+        band=Band(low=factor * wide.low, high=factor * wide.high),
     )
 
 

@@ -141,6 +141,17 @@ def forward_flop(model: Model, sequence_tokens: float, batch: float = 1, causal:
     return float(batch * (layers + head + outer))
 
 
+def expert_share(model: Model, sequence_tokens: float) -> float:
+    """Return the share of a forward pass's operations that experts' matrices do; 0 in a dense model."""
+    routed = sum(
+        run.count * matrix_flop(FLOP_PER_MULTIPLY_ADD, sequence_tokens, matrix.inputs, matrix.outputs, matrix.active)
+        for run in model.runs
+        for matrix in run.layer.matrices
+        if matrix.role in (Role.EXPERT_IN, Role.EXPERT_OUT) and run.layer.experts > 1
+    )
+    return float(routed) / forward_flop(model, sequence_tokens, causal=True)
+
+
 def kv_elements_per_token(model: Model) -> float:
     """Count the numbers that one token leaves in the cache of all layers."""
     return float(sum(run.count * run.layer.core.cached_elements for run in model.runs))

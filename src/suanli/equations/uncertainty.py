@@ -1,0 +1,41 @@
+"""How sure an estimate is: independent causes of error added up, and the band that holds most runs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from suanli.foundation.equation import Real, equation
+
+
+@equation(unit="1", source="iso_gum")
+def spread_log(
+    software_log: Real, chip_log: Real, expert_share: Real, experts_log: Real, searched: Real, layout_log: Real
+) -> Real:
+    """One sigma of the log of measured over predicted seconds, of causes that are independent of each other.
+
+    sigma = sqrt(software^2 + chip^2 + (share of experts x experts)^2 + (searched x layout)^2)
+
+    software_log, chip_log: pure numbers, one sigma by class of software and by what is known of the chip's kernels;
+    expert_share: share of operations in experts; experts_log: one sigma of a model of experts alone; searched: 1 where
+    the layout is not known, else 0; layout_log: one sigma of people's choice of layout. Source: iso_gum.
+
+    >>> spread_log(0.03, 0.04, 0.5, 0.24, 0.0, 0.3)
+    0.13
+    """
+    experts, layout = expert_share * experts_log, searched * layout_log
+    return np.sqrt(software_log**2 + chip_log**2 + experts**2 + layout**2)
+
+
+@equation(unit="1", source="conformal2005")
+def band_end(spread_log: Real, sigmas: Real) -> Real:
+    """Factor from an estimate to one end of its band, in the log: sigmas are below 0 for the low end.
+
+    end = exp(sigmas x sigma)
+
+    spread_log: pure number, one sigma of the log; sigmas: pure number, such that a set share of runs that a fit did not
+    see lies inside. Source: conformal2005.
+
+    >>> band_end(0.0, 1.3)
+    1.0
+    """
+    return np.exp(sigmas * spread_log)
