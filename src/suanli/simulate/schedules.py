@@ -164,7 +164,7 @@ class _Pair(_Line):
 
 
 def dualpipe(stages: int, stage: int, chunks: int, work: int) -> Iterator[Turn]:
-    """Micro-batches enter at both ends and pass each other; forward of one way goes together with backward of the other.
+    """Micro-batches enter at both ends and pass each other; forward of one way joins backward of the other.
 
     Way 0 here is the one on which the stage lies in the first half of the path. Micro-batches of the way down have
     even numbers, those of the way up odd ones.

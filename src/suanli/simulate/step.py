@@ -90,9 +90,8 @@ class _Play:
     def advance(self, stage: int) -> list[int]:
         """Play a stage until it must wait; return the stages that this woke."""
         ends, woken = self.ends[stage], []
-        places, turns, joined = (
-            part[stage] for part in (self.program.positions, self.program.turns, self.program.joined)
-        )
+        places, turns = self.program.positions[stage], self.program.turns[stage]
+        joined = self.program.joined[stage]
         while len(ends) < len(turns):
             group = turns[len(ends) : len(ends) + (2 if len(ends) in joined else 1)]
             needs = [need for phase, chunk, one in group if (need := self.needed(phase, places[chunk], one))]
