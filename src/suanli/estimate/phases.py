@@ -85,11 +85,8 @@ def phases(question: Question, table: LayoutTable) -> Phases:
     """
     raw = single(raw_step(question.setup, question.machine, question.software, table))
     frozen = question.setup.tuning in (TuningMethod.LORA, TuningMethod.QLORA)
-    readings = [
-        {cause: float(seconds[0]) for cause, seconds in compose(one, question.software, wear_of(question)).causes.items()}
-        for one in (raw, without_weights(raw, frozen), forward_only(raw))
-    ]
-    whole, fewer, ahead = readings
+    kinds = (raw, without_weights(raw, frozen), forward_only(raw))
+    whole, fewer, ahead = (_causes(question, kind) for kind in kinds)
     causes = [cause for cause in CAUSES if cause not in (*SHARED, *ONCE)]
     layer: dict[Phase, Seconds] = {
         Phase.FORWARD: {cause: ahead[cause] for cause in causes},
@@ -101,6 +98,11 @@ def phases(question: Question, table: LayoutTable) -> Phases:
     _share_out(layer, "sharding_exposed", whole["sharding_exposed"], (gather, gather + scatter, 0.0))
     head = (ahead["head"], fewer["head"] - ahead["head"], whole["head"] - fewer["head"])
     return Phases(layer=layer, head=dict(zip(PARTS, head, strict=True)), hop_seconds=whole["pipeline_exposed"])
+
+
+def _causes(question: Question, raw: RawStep) -> Seconds:
+    step = compose(raw, question.software, wear_of(question))
+    return {cause: float(seconds[0]) for cause, seconds in step.causes.items()}
 
 
 def _busy(layer: Mapping[Phase, Seconds]) -> tuple[float, ...]:

@@ -140,9 +140,7 @@ def _slice(performance: Performance, stage: int, at: int) -> Slice:
     if phase is not Phase.WEIGHT and work.hop_seconds and handed > size * work.hop_seconds / 2:
         scaled = (*scaled, ("pipeline_exposed", handed))
     number = one + performance.skipped * (begin >= performance.middle_seconds)
-    return Slice(
-        name=phase.value, begin_seconds=begin, seconds=seconds, parts=scaled, micro_batch=number, chunk=chunk
-    )
+    return Slice(name=phase.value, begin_seconds=begin, seconds=seconds, parts=scaled, micro_batch=number, chunk=chunk)
 
 
 def _afterwards(after: After, begin: float, waited: float) -> Iterator[Slice]:

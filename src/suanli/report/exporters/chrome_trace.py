@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
-from suanli import __version__
 from suanli.domain.timeline import Slice, StageTimeline, Timeline
 from suanli.foundation.language import tr
 from suanli.report.exporters.targets import TIMELINE_TARGETS
@@ -46,13 +46,14 @@ def metadata(timeline: Timeline) -> dict[str, Any]:
         "micro_batches": timeline.micro_batches,
         "turns": timeline.turns,
         "turns_drawn": timeline.drawn,
-        "version": f"suanli {__version__}",
+        "version": f"suanli {version('suanli')}",
     }
 
 
 def _stage_events(stage: StageTimeline, stages: int) -> Iterator[Event]:
     yield _named("process_name", stage.stage, TURNS, tr("stage {stage} of {stages}", stage=stage.stage, stages=stages))
-    yield {"ph": "M", "name": "process_sort_index", "pid": stage.stage, "tid": TURNS, "args": {"sort_index": stage.stage}}
+    order = {"sort_index": stage.stage}
+    yield {"ph": "M", "name": "process_sort_index", "pid": stage.stage, "tid": TURNS, "args": order}
     for track, name in TRACKS.items():
         yield _named("thread_name", stage.stage, track, name)
     for one in stage.slices:
