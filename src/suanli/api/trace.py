@@ -16,7 +16,7 @@ __all__ = ["WrittenTrace", "check_trace_path", "write_trace"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WrittenTrace:
-    """A trace on disk: where and how large, the played step, the share by which it is off the estimate, what it shows."""
+    """A trace on disk: where, how large, the played step, the share by which it is off the estimate, what it shows."""
 
     path: Path
     size_bytes: int

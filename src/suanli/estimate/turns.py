@@ -70,14 +70,24 @@ def stage_layers(raw: RawStep) -> tuple[int, ...]:
 
 
 def path_layers(schedule: Schedule, chunks: int, stages: tuple[int, ...]) -> tuple[float, ...]:
-    """Return the layers at each position of the path; chunks of a stage are alike, also where that splits a layer.
+    """Return the layers at each position of the path.
 
-    Where the path turns back, the first stage is also the last: it has the fewest layers.
+    A stage with fewer layers than the fullest has them missing in its last chunks, beside the head; the stages before
+    the last one in their first chunks, beside the embedding. Where the path turns back, the first stage is also the
+    last: it has the fewest layers, half of them at each of its positions.
     """
     if schedule is Schedule.ZB_V and len(stages) > 1:
         halves = [layers / 2 for layers in reversed(stages)]
         return (*halves, *reversed(halves))
-    return tuple(layers / chunks for _ in range(chunks) for layers in stages)
+    full = max(stages) / chunks
+    split = [filled(layers, chunks, full, early=stage + 1 == len(stages)) for stage, layers in enumerate(stages)]
+    return tuple(split[stage][chunk] for chunk in range(chunks) for stage in range(len(stages)))
+
+
+def filled(layers: int, chunks: int, full: float, early: bool) -> list[float]:
+    """Fill a stage's chunks with layers, the early ones first or the late ones first."""
+    found = [min(max(layers - chunk * full, 0.0), full) for chunk in range(chunks)]
+    return found if early else found[::-1]
 
 
 def _in_order(sums: Mapping[str, float]) -> Parts:
