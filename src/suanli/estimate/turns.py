@@ -34,10 +34,10 @@ class Work:
         """Add up the parts of every phase and position."""
         sums = {phase: tuple(total(parts) for parts in places) for phase, places in self.parts.items()}
         return TurnSeconds(
-            forward=sums[Phase.FORWARD],
-            inputs=sums[Phase.INPUT],
-            weights=sums[Phase.WEIGHT],
-            hop=self.hop_seconds,
+            forward_seconds=sums[Phase.FORWARD],
+            input_seconds=sums[Phase.INPUT],
+            weight_seconds=sums[Phase.WEIGHT],
+            hop_seconds=self.hop_seconds,
             last_share=self.last_share,
         )
 

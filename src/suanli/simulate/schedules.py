@@ -3,7 +3,7 @@
 A micro-batch passes a path of positions. A stage holds one or more chunks, each at a position of the path: stage s of p
 holds positions s, s + p, ... of interleaved chunks; s and 2p - 1 - s where the path turns back (zb-v); s on the way
 down and p - 1 - s on the way up where micro-batches enter at both ends (dualpipe).
-Sources: narayanan2021 (gpipe, 1f1b, interleaved), qi2023 (zb-h1, zb-h2), qi2024 (zb-v), deepseek2024v3 (dualpipe).
+Sources: arXiv 2104.04473 (gpipe, 1f1b, interleaved), 2401.10241 (zb-h1, zb-h2, zb-v), 2412.19437 (dualpipe).
 """
 
 from __future__ import annotations
@@ -109,10 +109,9 @@ class _Line:
     def __init__(self) -> None:
         self.count: dict[tuple[Phase, int], int] = {}
         self.turns: list[Turn] = []
-        self.owed: list[tuple[int, int]] = []
 
     def add(self, *steps: tuple[Phase, int]) -> None:
-        """Append the next turn of each phase and chunk; an input gradient owes the gradient of its weights."""
+        """Append the next turn of each phase and chunk."""
         for phase, chunk in steps:
             one = self.count.get((phase, chunk), 0)
             self.count[phase, chunk] = one + 1
@@ -149,6 +148,7 @@ class _Pair(_Line):
     def __init__(self) -> None:
         super().__init__()
         self.backs = [0, 0]
+        self.owed: list[tuple[int, int]] = []
 
     def back(self, way: int, split: bool) -> None:
         """Append the next backward turn of a way."""

@@ -16,20 +16,20 @@ class TurnSeconds:
     large the last micro-batch is.
     """
 
-    forward: tuple[float, ...]
-    inputs: tuple[float, ...]
-    weights: tuple[float, ...]
-    hop: float = 0.0
+    forward_seconds: tuple[float, ...]
+    input_seconds: tuple[float, ...]
+    weight_seconds: tuple[float, ...]
+    hop_seconds: float = 0.0
     last_share: float = 1.0
 
     def by_phase(self) -> Mapping[Phase, tuple[float, ...]]:
         """Return the seconds of each phase by position."""
-        both = tuple(one + other for one, other in zip(self.inputs, self.weights, strict=True))
+        both = tuple(one + other for one, other in zip(self.input_seconds, self.weight_seconds, strict=True))
         return {
-            Phase.FORWARD: self.forward,
+            Phase.FORWARD: self.forward_seconds,
             Phase.BACKWARD: both,
-            Phase.INPUT: self.inputs,
-            Phase.WEIGHT: self.weights,
+            Phase.INPUT: self.input_seconds,
+            Phase.WEIGHT: self.weight_seconds,
         }
 
 
@@ -52,7 +52,7 @@ class _Play:
     def __init__(self, program: Program, seconds: TurnSeconds) -> None:
         self.program = program
         self.seconds = seconds.by_phase()
-        self.hop, self.last_share = seconds.hop, seconds.last_share
+        self.hop_seconds, self.last_share = seconds.hop_seconds, seconds.last_share
         self.begins: list[list[float]] = [[] for _ in program.turns]
         self.ends: list[list[float]] = [[] for _ in program.turns]
         self.arrived: dict[tuple[bool, int, int], float] = {}
@@ -72,7 +72,7 @@ class _Play:
             return 0.0
         joint = place if phase is Phase.FORWARD else place - 1
         within = 0 <= joint < len(self.program.joints)
-        return self.hop if within and self.program.joints[joint] else 0.0
+        return self.hop_seconds if within and self.program.joints[joint] else 0.0
 
     def work(self, stage: int, turns: tuple[Turn, ...], begin: float) -> list[int]:
         """Play turns that go together; return the stages that their results wake."""
