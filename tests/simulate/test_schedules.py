@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suanli.domain.layout import Schedule
+from suanli.foundation.errors import InputError
 from suanli.simulate.schedules import CHUNKED, Phase, program
 
 SPLIT = (Schedule.ZB_H1, Schedule.ZB_H2, Schedule.ZB_V)
@@ -98,12 +99,12 @@ def test_one_stage_works_on_one_micro_batch_after_the_other(schedule):
 
 @pytest.mark.parametrize("schedule", [one for one in Schedule if one not in CHUNKED])
 def test_schedules_of_fixed_chunks_take_no_others(schedule):
-    with pytest.raises(ValueError, match="one chunk a stage, not 2"):
+    with pytest.raises(InputError, match="2 chunks a stage"):
         program(schedule, 4, 2, 8)
 
 
 def test_dualpipe_takes_no_odd_number_of_stages():
-    with pytest.raises(ValueError, match="even number of stages, not 3"):
+    with pytest.raises(InputError, match="an even number of stages"):
         program(Schedule.DUALPIPE, 3, 1, 8)
 
 

@@ -28,15 +28,24 @@ class WrittenTrace:
 
 def check_trace_path(path: Path) -> None:
     """Raise InputError where a file cannot be written, before anything is worked out for it."""
-    found = ""
-    if path.is_dir():
-        found = tr("a folder")
-    else:
-        above = next((folder for folder in path.absolute().parents if folder.exists()), Path("/"))
-        if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-            found = tr("{folder}, where no file can be made", folder=above)
+    try:
+        found = _hindrance(path)
+    except (OSError, ValueError) as error:
+        found = getattr(error, "strerror", None) or str(error)
     if found:
         raise InputError.single(place=f"--trace {path}", found=found, allowed=tr("a place where files may be written"))
+
+
+def _hindrance(path: Path) -> str:
+    """Say what stands where a trace is to be written; nothing, or an older file, is no hindrance."""
+    if path.is_dir():
+        return tr("a folder")
+    if path.exists() and not path.is_file():
+        return tr("a device or a pipe")
+    above = next((folder for folder in path.absolute().parents if folder.exists()), Path("/"))
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        return tr("{folder}, where no file can be made", folder=above)
+    return ""
 
 
 def write_trace(question: TrainingQuestion, estimate: TrainingEstimate, path: Path) -> WrittenTrace:

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from suanli.domain.layout import Layout, Schedule
 from suanli.estimate.phases import Phases
 from suanli.estimate.step import RawStep
-from suanli.foundation.errors import InputError
-from suanli.foundation.language import tr
 from suanli.simulate.schedules import CHUNKED, Phase, Program, program
 from suanli.simulate.step import Played, TurnSeconds, play
 
@@ -117,11 +115,7 @@ def work_of(layout: Layout, raw: RawStep, split: Phases, micro_batches: float) -
     """
     schedule, whole = layout.schedule, math.ceil(micro_batches)
     chunks = layout.interleave if schedule in CHUNKED and layout.pipeline > 1 else 1
-    try:
-        turns = program(schedule, layout.pipeline, chunks, whole)
-    except ValueError as error:
-        allowed = tr("stages that the schedule takes")
-        raise InputError.single(place=tr("schedule"), found=str(error), allowed=allowed) from error
+    turns = program(schedule, layout.pipeline, chunks, whole)
     layers = path_layers(schedule, chunks, stage_layers(raw))
     parts = {
         phase: tuple(_parts(split, count, phase, at + 1 == turns.length) for at, count in enumerate(layers))

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from suanli.domain.layout import Schedule
+from suanli.foundation.errors import Fault, InputError
+from suanli.foundation.language import tr
 
 
 class Phase(StrEnum):
@@ -224,12 +226,9 @@ def program(schedule: Schedule, stages: int, chunks: int, micro_batches: int) ->
     """Write the turns of all stages. One stage has nothing to schedule: its micro-batches follow each other.
 
     Orders that need more micro-batches than there are, or whole rounds, are written for those and struck of the turns
-    that stand for none. Raises ValueError where a schedule does not take the stages or chunks.
+    that stand for none. Raises InputError where a schedule does not take the stages or chunks.
     """
-    if chunks > 1 and schedule not in CHUNKED:
-        raise ValueError(f"{schedule.value} takes one chunk a stage, not {chunks}")
-    if schedule is Schedule.DUALPIPE and stages > 1 and stages % 2:
-        raise ValueError(f"dualpipe takes an even number of stages, not {stages}")
+    _check(schedule, stages, chunks)
     if stages == 1:
         schedule, chunks = Schedule.ONE_F_ONE_B, 1
     order, together = ORDERS[schedule], schedule is Schedule.DUALPIPE
@@ -246,6 +245,17 @@ def program(schedule: Schedule, stages: int, chunks: int, micro_batches: int) ->
         joints=joints,
         micro_batches=micro_batches,
     )
+
+
+def _check(schedule: Schedule, stages: int, chunks: int) -> None:
+    place, faults = tr("schedule {name}", name=schedule.value), []
+    if chunks > 1 and schedule not in CHUNKED:
+        faults.append(Fault(place=place, found=tr("{chunks} chunks a stage", chunks=chunks), allowed="1"))
+    if schedule is Schedule.DUALPIPE and stages > 1 and stages % 2:
+        found, allowed = tr("{stages} stages", stages=stages), tr("an even number of stages")
+        faults.append(Fault(place=place, found=found, allowed=allowed))
+    if faults:
+        raise InputError(faults)
 
 
 def _struck(turns: list[Turn], micro_batches: int, together: bool) -> tuple[tuple[Turn, ...], frozenset[int]]:
