@@ -28,11 +28,15 @@ def traced(layout=PIPELINED, **fields):
 
 
 def tracks(document):
-    """Return the complete events of each track in the file's order."""
-    found = defaultdict(list)
+    """Return the complete events of each stage and track in the file's order."""
+    names, stages, found = {}, {}, defaultdict(list)
     for event in document["traceEvents"]:
+        if event["name"] == "process_sort_index":
+            stages[event["pid"]] = event["args"]["sort_index"]
+        if event["name"] == "thread_sort_index":
+            names[event["tid"]] = event["args"]["sort_index"]
         if event["ph"] == "X":
-            found[event["pid"], event["tid"]].append(event)
+            found[stages[event["pid"]], names[event["tid"]]].append(event)
     return found
 
 
@@ -99,9 +103,15 @@ def test_processes_are_stages_and_tracks_have_names():
     named = [event for event in traced()["traceEvents"] if event["ph"] == "M"]
     processes = [event["args"]["name"] for event in named if event["name"] == "process_name"]
     assert processes == [f"stage {stage} of 4" for stage in range(4)]
-    threads = {(event["pid"], event["tid"]): event["args"]["name"] for event in named if event["name"] == "thread_name"}
-    assert threads[0, TURNS] == "turns"
-    assert len(threads) == 4 * 4
+    threads = [event["args"]["name"] for event in named if event["name"] == "thread_name"]
+    assert threads == ["turns", "arithmetic", "exposed traffic", "data-parallel traffic"] * 4
+
+
+def test_no_two_processes_or_tracks_have_one_number_and_none_has_zero():
+    named = [event for event in traced()["traceEvents"] if event["name"] in ("process_name", "thread_name")]
+    processes = [event["pid"] for event in named if event["name"] == "process_name"]
+    threads = [event["tid"] for event in named if event["name"] == "thread_name"]
+    assert len({0, *processes, *threads}) == 1 + len(processes) + len(threads)
 
 
 def test_the_names_of_stages_are_in_the_reader_s_language():
@@ -116,10 +126,10 @@ def test_the_names_of_stages_are_in_the_reader_s_language():
 def test_counters_tell_what_each_stage_holds():
     document = traced()
     counters = [event for event in document["traceEvents"] if event["ph"] == "C"]
-    assert {event["pid"] for event in counters} == set(range(4))
+    assert {event["pid"] for event in counters} == {1, 2, 3, 4}
     assert all(set(event["args"]) == {"settled", "activations"} for event in counters)
-    for stage in range(4):
-        moments = [event["ts"] for event in counters if event["pid"] == stage]
+    for process in (1, 2, 3, 4):
+        moments = [event["ts"] for event in counters if event["pid"] == process]
         assert moments == sorted(moments)
 
 
@@ -139,7 +149,7 @@ def test_what_is_not_drawn_is_said_and_takes_its_time():
     assert found["otherData"]["turns"] == whole["otherData"]["turns"]
     assert found["otherData"]["step_seconds"] == whole["otherData"]["step_seconds"]
     gaps = [event for event in found["traceEvents"] if event["name"] == "not drawn"]
-    assert {event["pid"] for event in gaps} == set(range(4))
+    assert {event["pid"] for event in gaps} == {1, 2, 3, 4}
 
 
 def test_the_target_is_registered():

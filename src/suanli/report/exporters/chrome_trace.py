@@ -50,36 +50,47 @@ def metadata(timeline: Timeline) -> dict[str, Any]:
     }
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class _Place:
+    """Where a stage's events go: numbers of its process and tracks, of which no two are alike in a trace.
+
+    Viewers take a track with its process's number, or with number 0, for something else.
+    """
+
+    process: int
+    first_track: int
+
+    def event(self, kind: str, name: str, track: int = TURNS, **told: Any) -> Event:
+        """Make an event of this stage."""
+        return {"ph": kind, "name": name, "pid": self.process, "tid": self.first_track + track, **told}
+
+
 def _stage_events(stage: StageTimeline, stages: int) -> Iterator[Event]:
-    yield _named("process_name", stage.stage, TURNS, tr("stage {stage} of {stages}", stage=stage.stage, stages=stages))
-    order = {"sort_index": stage.stage}
-    yield {"ph": "M", "name": "process_sort_index", "pid": stage.stage, "tid": TURNS, "args": order}
+    place = _Place(process=stage.stage + 1, first_track=stages + 1 + stage.stage * len(TRACKS))
+    name = tr("stage {stage} of {stages}", stage=stage.stage, stages=stages)
+    yield place.event("M", "process_name", args={"name": name})
+    yield place.event("M", "process_sort_index", args={"sort_index": stage.stage})
     for track, name in TRACKS.items():
-        yield _named("thread_name", stage.stage, track, name)
+        yield place.event("M", "thread_name", track, args={"name": name})
+        yield place.event("M", "thread_sort_index", track, args={"sort_index": track})
     for one in stage.slices:
-        yield from _slice_events(one, stage.stage)
+        yield from _slice_events(one, place)
     for moment, held in stage.activation_bytes:
-        yield {
-            "ph": "C", "name": "memory bytes", "pid": stage.stage, "tid": TURNS, "ts": _microseconds(moment),
-            "args": {"settled": round(stage.settled_bytes), "activations": round(held)},
-        }  # fmt: skip
+        told = {"settled": round(stage.settled_bytes), "activations": round(held)}
+        yield place.event("C", "memory bytes", ts=_microseconds(moment), args=told)
 
 
-def _named(what: str, process: int, track: int, name: str) -> Event:
-    return {"ph": "M", "name": what, "pid": process, "tid": track, "args": {"name": name}}
-
-
-def _slice_events(one: Slice, stage: int) -> Iterator[Event]:
+def _slice_events(one: Slice, place: _Place) -> Iterator[Event]:
     """Draw a slice, and what it consists of one after the other on the tracks beside it."""
     told: dict[str, Any] = {"seconds": one.seconds}
     if one.micro_batch is not None:
         told.update(micro_batch=one.micro_batch, chunk=one.chunk)
     label = one.name if one.micro_batch is None else f"{one.name} {one.micro_batch}"
-    yield _span(label, stage, TURNS, one.begin_seconds, one.seconds, told)
+    yield place.event("X", label, TURNS, **_span(one.begin_seconds, one.seconds), args=told)
     moment = one.begin_seconds
     for cause, seconds in one.parts:
         track = (DATA if one.micro_batch is None else TRAFFIC) if cause.endswith(EXPOSED) else ARITHMETIC
-        yield _span(cause, stage, track, moment, seconds, {})
+        yield place.event("X", cause, track, **_span(moment, seconds))
         moment += seconds
 
 
@@ -87,9 +98,7 @@ def _microseconds(seconds: float) -> float:
     return round(seconds * MICROSECONDS, DECIMALS)
 
 
-def _span(name: str, process: int, track: int, begin: float, seconds: float, told: Event) -> Event:
-    """Write a complete event; its end is rounded as the next one's begin is, so that neighbours do not overlap."""
-    start = _microseconds(begin)
-    lasting = round(_microseconds(begin + seconds) - start, DECIMALS)
-    event = {"ph": "X", "name": name, "pid": process, "tid": track, "ts": start, "dur": lasting}
-    return {**event, "args": told} if told else event
+def _span(begin_seconds: float, seconds: float) -> dict[str, float]:
+    """Say when an event begins and how long it lasts; its end is rounded as the next one's begin is."""
+    start = _microseconds(begin_seconds)
+    return {"ts": start, "dur": round(_microseconds(begin_seconds + seconds) - start, DECIMALS)}
