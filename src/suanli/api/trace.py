@@ -56,14 +56,15 @@ def write_trace(question: TrainingQuestion, estimate: TrainingEstimate, path: Pa
     from suanli.catalogue.find import system
     from suanli.catalogue.kernels import load_kernels
     from suanli.estimate.timeline import timeline
-    from suanli.report.exporters import chrome_trace
+    from suanli.report.exporters.chrome_trace import TARGET
+    from suanli.report.exporters.targets import TIMELINE_TARGETS
     from suanli.report.files import write_whole
 
     kernels = load_kernels()
     cluster = Cluster(system=system(question.system, place="--system"), nodes=question.nodes)
     setup, _ = setup_of(question, kernels)
     told = timeline(setup, cluster, estimate, kernels)
-    content = chrome_trace.chrome_trace(told)
+    content = TIMELINE_TARGETS[TARGET](told)
     write_whole(path, content)
     return WrittenTrace(
         path=path,

@@ -16,6 +16,7 @@ from suanli.domain.timeline import Slice, StageTimeline, Timeline
 from suanli.foundation.language import tr
 from suanli.report.exporters.targets import TIMELINE_TARGETS
 
+TARGET = "chrome-trace"
 MICROSECONDS = 1e6
 DECIMALS = 3
 """Digits of a microsecond: a nanosecond is the finest that viewers show."""
@@ -32,7 +33,7 @@ def chrome_trace(timeline: Timeline) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-TIMELINE_TARGETS.add("chrome-trace", chrome_trace)
+TIMELINE_TARGETS.add(TARGET, chrome_trace)
 
 
 def metadata(timeline: Timeline) -> dict[str, Any]:
