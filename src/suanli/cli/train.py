@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from suanli.api.trace import WrittenTrace, check_trace_path, write_trace
 from suanli.api.train import TrainingEstimate, TrainingQuestion, train
 from suanli.api.words import name_in_words, settings_in_words
 from suanli.cli.app import app
@@ -15,6 +18,9 @@ from suanli.foundation.language import tr
 
 MODEL_HELP = "A config.json, its folder, or a packaged model's name."
 GIB = 2**30
+MEGA = 1e6
+WORTH_SAYING = 1e-2
+"""A play of the step that differs from the estimate by more than this share is pointed out."""
 ModelOption = Annotated[str, typer.Option("--model", help=MODEL_HELP)]
 SystemOption = Annotated[str, typer.Option("--system", help="System or accelerator, by id or name.")]
 NodesOption = Annotated[int, typer.Option("--nodes", help="How many systems the job spans.")]
@@ -38,6 +44,10 @@ ShardingOption = Annotated[
 ]
 SearchFlag = Annotated[bool, typer.Option("--search", help="Find the best layouts.")]
 KeepOption = Annotated[int, typer.Option("--keep", help="How many layouts a search returns.")]
+TraceOption = Annotated[
+    Path | None,
+    typer.Option("--trace", help="Write one step of the best layout as a Chrome trace.", show_default=False),
+]
 
 
 @app.command("train")
@@ -63,6 +73,7 @@ def train_command(
     keep: KeepOption = 20,
     software_date: DateOption = None,
     calibration: CalibrationOption = None,
+    trace: TraceOption = None,
     json_output: JsonFlag = False,
     lang: LangOption = "",
 ) -> None:
@@ -73,7 +84,26 @@ def train_command(
         interleave=vp, micro_batch=micro_batch, recompute=recompute, sharding=sharding, search=search, keep=keep,
         software_date=software_date, calibration=calibration,
     )  # fmt: skip
-    tell(train(question), json_output)
+    if trace is not None:
+        check_trace_path(trace)
+    found = train(question)
+    written = write_trace(question, found[0], trace) if trace is not None else None
+    tell(found, json_output)
+    if written is not None:
+        tell_trace(written)
+
+
+def tell_trace(written: WrittenTrace) -> None:
+    """Say on standard error where a trace is and what is special about it."""
+    told = {"path": written.path, "megabytes": written.size_bytes / MEGA, "seconds": written.step_seconds}
+    lines = [tr("Trace of one step of {seconds:.3g} s: {path} ({megabytes:.1f} MB)", **told)]
+    if written.drawn < written.turns:
+        counts = {"turns": written.turns, "drawn": written.drawn}
+        lines.append(tr("Of {turns} turns the first and the last are drawn, {drawn} in all.", **counts))
+    if abs(written.difference) > WORTH_SAYING:
+        told = {"share": written.difference}
+        lines.append(tr("Played turn by turn the step takes {share:+.1%} against the estimate.", **told))
+    print("\n".join(lines), file=sys.stderr)
 
 
 def told(estimate: TrainingEstimate) -> dict[str, Any]:
