@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from suanli.api.train import TrainingEstimate, TrainingQuestion, setup_of
+from suanli.api.train import TrainingEstimate, TrainingQuestion, own_calibration, setup_of
 from suanli.domain.hardware import Cluster
 from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
@@ -62,8 +62,9 @@ def write_trace(question: TrainingQuestion, estimate: TrainingEstimate, path: Pa
 
     kernels = load_kernels()
     cluster = Cluster(system=system(question.system, place="--system"), nodes=question.nodes)
-    setup, _ = setup_of(question, kernels)
-    told = timeline(setup, cluster, estimate, kernels)
+    calibration, _ = own_calibration(question.calibration)
+    setup, _ = setup_of(question, kernels, calibration)
+    told = timeline(setup, cluster, estimate, kernels, calibration=calibration)
     content = TIMELINE_TARGETS[TARGET](told)
     write_whole(path, content)
     return WrittenTrace(

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 class Software:
     """A class of training frameworks: how far it fuses passes, hides traffic and launches, and what it keeps.
 
-    Shares run from 0 (nothing hidden, nothing kept) to 1. `*_bytes` of states are for one parameter; launches are for
-    one layer and micro-batch, `launches_local_expert` for each expert on a rank beside, `lockstep_launch` is by how much
-    they take longer where all ranks of a node march in step. `matmul_factor`,
-    `grouped_factor`, `attention_factor` and `scan_factor` are how much longer its kernels take than the best measured
-    ones, `hopper_share`, `hopper_attention_share` and `blackwell_attention_share` what they reach of the rate of those
+    Shares run from 0 (nothing hidden, nothing kept) to 1. `*_bytes` of states are for one parameter; launches are
+    for one layer and micro-batch, `launches_local_expert` for each expert on a rank beside, `lockstep_launch` is by
+    how much they take longer where all ranks of a node march in step. `matmul_factor`, `grouped_factor`,
+    `attention_factor` and `scan_factor` are how much longer its kernels take than the best measured ones,
+    `hopper_share`, `hopper_attention_share` and `blackwell_attention_share` what they reach of the rate of those
     kernels on newer chips: less in software written for Ampere, more in kernels younger than the measured ones.
     `bias_passes` is how often experts' results pass memory for biases and clamps that no kernel fuses,
-    `block_quantise_factor` the passes of casts with a scale for each block. `sharded_master` says that fully sharded
-    weights are kept in 32 bits (as FSDP does), `whole_recompute` that it computes whole layers again where memory is
-    short and nothing is said.
+    `block_quantise_factor` the passes of casts with a scale for each block. `sharded_master` says that fully
+    sharded weights are kept in 32 bits (as FSDP does), `whole_recompute` that it computes whole layers again where
+    memory is short and nothing is said.
     """
 
     id: str

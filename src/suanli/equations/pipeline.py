@@ -63,18 +63,30 @@ def slowest_stage_seconds(
 
 
 @equation(unit="s", source="narayanan2021")
-def bubble_seconds(mean_stage_seconds: Real, pipeline: Real, interleave: Real) -> Real:
-    """Idle time of the fill and drain of a 1F1B pipeline.
+def bubble_seconds(all_stages_seconds: Real, slowest_stage_seconds: Real, interleave: Real) -> Real:
+    """Idle time of the fill and drain of a 1F1B pipeline: one micro-batch passes every stage but the slowest once.
 
-    t = (p - 1) t_stage / v.
+    t = (T - S) / v; with p even stages of t it is (p - 1) t / v.
 
-    `mean_stage_seconds` is forward and backward of one micro-batch on the mean stage; interleaving v chunks a stage
-    divides the idle time. Source: narayanan2021.
+    `all_stages_seconds` T is forward and backward of one micro-batch over all stages, hand-over included, S the slowest
+    stage's part of it; interleaving v chunks a stage divides the idle time. Source: narayanan2021.
 
-    >>> float(bubble_seconds(2.0, 4.0, 2.0))
+    >>> float(bubble_seconds(8.0, 2.0, 2.0))
     3.0
     """
-    return (pipeline - 1) * mean_stage_seconds / interleave
+    return (all_stages_seconds - slowest_stage_seconds) / interleave
+
+
+@equation(unit="1", source="narayanan2021")
+def stage_hops(pipeline: Real, interleave: Real, ends: Real) -> Real:
+    """How often one stage hands on for a micro-batch: forward and backward for each chunk, at an end one time less.
+
+    h = 2 v - e for p > 1 stages, else nothing; e is 1 for the first and the last stage. Source: narayanan2021.
+
+    >>> float(stage_hops(4.0, 2.0, 0.0)), float(stage_hops(4.0, 2.0, 1.0)), float(stage_hops(1.0, 1.0, 0.0))
+    (4.0, 3.0, 0.0)
+    """
+    return np.minimum(pipeline - 1, 1) * (2 * interleave - ends)
 
 
 @equation(unit="s", source="rajbhandari2020")

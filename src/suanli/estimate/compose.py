@@ -13,6 +13,7 @@ from suanli.equations.pipeline import (
     launch_bound_seconds,
     lockstep_slowdown,
     slowest_stage_seconds,
+    stage_hops,
     straggler_slowdown,
 )
 from suanli.estimate.operators import LayerColumns
@@ -145,6 +146,11 @@ def _sharding(raw: RawStep, software: Software, layer: _Layer) -> Real:
     return forward + backward
 
 
+def shown_hop_seconds(raw: RawStep, software: Software) -> Real:
+    """Seconds of handing one micro-batch's activations on once that no work hides."""
+    return (1 - software.pipeline_hidden) * raw.hop_seconds
+
+
 def compose(raw: RawStep, software: Software, wear: Wear) -> StepColumns:
     """Put a step together from its raw columns."""
     one = worn(raw, software, wear)
@@ -153,17 +159,19 @@ def compose(raw: RawStep, software: Software, wear: Wear) -> StepColumns:
     per_layer = layer.seconds + sharding
     head = one.head_forward + one.head_backward + software.pass_factor * one.head_pass
     alone = np.where(raw.pipeline > 1, 0.0, head)
-    slowest = slowest_stage_seconds(per_layer, raw.fullest, raw.last, alone, head)
-    layers = np.where(raw.last * per_layer + head >= raw.fullest * per_layer + alone, raw.last, raw.fullest)
-    mean_stage = (raw.layer_count * per_layer + head) / raw.pipeline
-    hop = (1 - software.pipeline_hidden) * raw.hop_count * raw.hop_seconds
+    shown = shown_hop_seconds(raw, software)
+    end = shown * stage_hops(raw.pipeline, raw.interleave, 1.0)
+    middle = shown * stage_hops(raw.pipeline, raw.interleave, np.where(raw.pipeline > 2, 0.0, 1.0))
+    slowest = slowest_stage_seconds(per_layer, raw.fullest, raw.last, alone + middle, head + end)
+    ending = raw.last * per_layer + head + end >= raw.fullest * per_layer + alone + middle
+    layers, hop = np.where(ending, raw.last, raw.fullest), np.where(ending, end, middle)
+    passing = np.maximum(raw.pipeline - 2, 0) * middle + np.minimum(raw.pipeline - 1, 1) * 2 * end
     work = raw.micro_batches
     causes: dict[str, Real] = {cause: work * layers * seconds for cause, seconds in layer.causes.items()}
     causes["sharding_exposed"] = work * layers * sharding
-    causes["head"] = work * (slowest - layers * per_layer)
+    causes["head"] = work * (slowest - layers * per_layer - hop)
     causes["pipeline_exposed"] = work * hop
-    idle = bubble_seconds(mean_stage + hop, raw.pipeline, raw.interleave)
-    causes["bubble"] = idle
+    causes["bubble"] = bubble_seconds(raw.layer_count * per_layer + head + passing, slowest, raw.interleave)
     once = np.minimum(1, work)
     reduce = exposed_seconds(raw.reduce_stage, once * layers * layer.backward, software.gradient_hidden)
     gather = exposed_seconds(raw.gather_stage, once * layers * layer.forward, software.gradient_hidden)

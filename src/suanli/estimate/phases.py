@@ -9,7 +9,7 @@ import numpy as np
 
 from suanli.domain.layout import LayoutTable
 from suanli.domain.workload import TuningMethod
-from suanli.estimate.compose import CAUSES, compose
+from suanli.estimate.compose import CAUSES, compose, shown_hop_seconds
 from suanli.estimate.evaluate import Question, wear_of
 from suanli.estimate.operators import LayerColumns
 from suanli.estimate.step import RawStep, raw_step
@@ -38,7 +38,7 @@ class Phases:
 
 
 def single(raw: RawStep) -> RawStep:
-    """Cut a step down to one layer and the head, one micro-batch, one stage, one node and one hop."""
+    """Cut a step down to one layer and the head, one micro-batch, one stage and one node."""
     one = np.ones(len(raw.micro_batches))
     return replace(
         raw,
@@ -49,7 +49,6 @@ def single(raw: RawStep) -> RawStep:
         last=one,
         layer_count=one,
         nodes=one,
-        hop_count=one,
     )
 
 
@@ -96,8 +95,9 @@ def phases(question: Question, table: LayoutTable) -> Phases:
     _share_out(layer, "launch", whole["launch"], _busy(layer))
     gather, scatter = float(raw.gather_layer[0]), float(raw.scatter_layer[0])
     _share_out(layer, "sharding_exposed", whole["sharding_exposed"], (gather, gather + scatter, 0.0))
+    handed = float(np.asarray(shown_hop_seconds(raw, question.software))[0])
     head = (ahead["head"], fewer["head"] - ahead["head"], whole["head"] - fewer["head"])
-    return Phases(layer=layer, head=dict(zip(PARTS, head, strict=True)), hop_seconds=whole["pipeline_exposed"])
+    return Phases(layer=layer, head=dict(zip(PARTS, head, strict=True)), hop_seconds=handed)
 
 
 def _causes(question: Question, raw: RawStep) -> Seconds:

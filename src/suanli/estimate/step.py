@@ -56,7 +56,6 @@ class RawStep:
 
     layers: LayerColumns
     hop_seconds: FloatArray
-    hop_count: FloatArray
     gather_layer: FloatArray
     scatter_layer: FloatArray
     reduce_stage: FloatArray
@@ -193,7 +192,6 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
     return RawStep(
         layers=spread(time_layers(bench), rows),
         hop_seconds=(hop_seconds * np.ones(len(hops)))[hop_rows],
-        hop_count=np.asarray(one.count)[hop_rows],
         gather_layer=state.gather_layer[state_rows],
         scatter_layer=state.scatter_layer[state_rows],
         reduce_stage=state.reduce_stage[state_rows],
