@@ -11,7 +11,6 @@ from suanli.domain.model import CoreKind, Layer
 from suanli.domain.software import Software
 from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
 from suanli.equations.memory import (
-    first_stage_in_flight,
     held_bytes,
     kept_activation_bytes,
     logits_bytes,
@@ -27,11 +26,13 @@ from suanli.estimate.operators import (
     mlp_elements,
     runs_of,
 )
-from suanli.estimate.shards import StageParameters, stage_parameters
+from suanli.estimate.schedules import copies_held, in_flight, weights_wait
+from suanli.estimate.shards import StageParameters, stage_layers, stage_parameters
 from suanli.estimate.step import FULL_RECOMPUTE
 from suanli.foundation.equation import FloatArray, Real
 from suanli.parts.axes.axis import Job, tokens_at_once
 from suanli.parts.axes.expert import expert_copies
+from suanli.parts.axes.pipeline import ends_joined
 from suanli.parts.axes.sharding import FULL, GRADIENTS, OPTIMIZER, Parameters, group, shards
 
 SELECTIVE = float(RECOMPUTE_LEVELS.index(Recompute.SELECTIVE))
@@ -89,7 +90,8 @@ def _activations(setup: TrainingSetup, job: Job, software: Software, table: Layo
     inputs = tokens * setup.model.hidden * BF16_BYTES / whole_split
     selective = everything * software.selective_kept
     kept = np.where(table.recompute == SELECTIVE, selective, everything + scored)
-    kept = np.where(table.recompute == FULL_RECOMPUTE, inputs, kept)
+    saved = (table.recompute == FULL_RECOMPUTE) & (weights_wait(table) == 0)
+    kept = np.where(saved, inputs, kept)
     again = np.where(table.recompute == FULL_RECOMPUTE, everything + scored, 0.0)
     working = np.where(table.recompute == SELECTIVE, everything - selective + scored, again)
     return kept, working
@@ -132,6 +134,19 @@ def _states(
     }
 
 
+def live_layers(setup: TrainingSetup, table: LayoutTable) -> tuple[Real, Real]:
+    """Layers that one micro-batch passes on the first and on the last stage, which an uneven split relieves.
+
+    Where both ends lie on one stage, the first is relieved and the last stands for the full stages between.
+    """
+    layers = float(layer_count(setup.model))
+    fullest = fullest_stage_layers(layers, table.pipeline, table.interleave)
+    last = last_stage_layers(layers, table.pipeline, table.interleave)
+    ends = ends_joined(table) & (table.pipeline > 1)
+    held, _ = stage_layers(setup, table)
+    return np.where(ends, held / copies_held(table), fullest), np.where(ends, fullest, last)
+
+
 def memory_columns(
     setup: TrainingSetup, job: Job, software: Software, table: LayoutTable, frozen_bytes: float = BF16_BYTES
 ) -> MemoryColumns:
@@ -142,15 +157,18 @@ def memory_columns(
     held = stage_parameters(setup, table)
     kept, working = _activations(setup, job, software, table)
     work = micro_batches(float(setup.global_batch), table.data, table.micro_batch)
-    layers = float(layer_count(setup.model))
-    fullest = fullest_stage_layers(layers, table.pipeline, table.interleave)
-    last = last_stage_layers(layers, table.pipeline, table.interleave)
-    flying = first_stage_in_flight(work, table.pipeline, table.interleave)
-    tokens, alone = tokens_at_once(job, table), np.where(table.pipeline > 1, 0.0, 1.0)
+    first_layers, last_layers = live_layers(setup, table)
+    flying = in_flight(table, work)
+    tokens, joined = tokens_at_once(job, table), np.where(ends_joined(table), 1.0, 0.0)
+    apart = np.where(table.pipeline > 1, 1 - joined, 1.0)
     logits = logits_bytes(tokens, float(setup.model.vocabulary), table.tensor, software.logit_bytes)
     stages = []
     first_stage, last_stage = (held.first, held.first_tables), (held.last, held.last_tables)
-    for stage, live, out in ((first_stage, fullest * flying, alone), (last_stage, np.maximum(last, 1.0), 1.0)):
+    ends = (
+        (first_stage, first_layers * flying.first, joined),
+        (last_stage, np.maximum(last_layers, 1.0) * flying.last, apart),
+    )
+    for stage, live, out in ends:
         causes = _states(setup, software, table, stage, held, frozen_bytes)
         causes["activations"] = kept * live + working
         causes["logits"] = logits * out

@@ -39,7 +39,7 @@ HOPPER = "nv-*h[128]0*"
 """Ids of accelerators of the Hopper generation (H100, H200, H800, GH200, H20)."""
 BLACKWELL = "nv-*b[123]00*"
 """Ids of accelerators of the Blackwell generation with HBM (B100, B200, GB200, B300, GB300)."""
-STATE_KEY = ("data", "tensor", "pipeline", "context", "expert", "interleave", "sharding", "sharding_ranks")
+STATE_KEY = ("data", "tensor", "pipeline", "context", "expert", "interleave", "sharding", "sharding_ranks", "schedule")
 HOP_KEY = ("data", "tensor", "pipeline", "context", "micro_batch", "interleave")
 FULL_RECOMPUTE = float(RECOMPUTE_LEVELS.index(Recompute.FULL))
 NO_RECOMPUTE = float(RECOMPUTE_LEVELS.index(Recompute.NONE))
@@ -51,7 +51,8 @@ class RawStep:
 
     `full` and `scores` are 1 where the whole forward pass, or the unfused attention core, is computed again.
     `tensor_inside` is 1 where tensor ranks share a node, `sharded` for fully sharded weights, `every` where
-    gradients are scattered after each micro-batch.
+    gradients are scattered after each micro-batch. `weight_share` is what part of a matrix' backward products is the
+    gradient of its weights.
     """
 
     layers: LayerColumns
@@ -66,6 +67,8 @@ class RawStep:
     micro_batches: FloatArray
     pipeline: FloatArray
     interleave: FloatArray
+    schedule: FloatArray
+    weight_share: FloatArray
     fullest: FloatArray
     last: FloatArray
     layer_count: FloatArray
@@ -202,6 +205,8 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
         micro_batches=np.asarray(micro_batches(float(setup.global_batch), table.data, table.micro_batch)),
         pipeline=table.pipeline,
         interleave=table.interleave,
+        schedule=table.schedule,
+        weight_share=whole * (0.0 if bench.frozen else 1 / 2),
         fullest=np.asarray(fullest_stage_layers(layers, table.pipeline, table.interleave)),
         last=np.asarray(last_stage_layers(layers, table.pipeline, table.interleave)),
         layer_count=whole * layers,
