@@ -26,13 +26,14 @@ from suanli.estimate.schedules import (
     shown_share,
 )
 from suanli.estimate.step import RawStep
+from suanli.estimate.updates import activation_seconds, update_seconds
 from suanli.foundation.equation import FloatArray, Real
 from suanli.parts.axes.pipeline import DUALPIPE
 
 CAUSES = (
     "matmul", "attention", "memory_passes", "quantise", "recompute", "launch", "tensor_exposed", "context_exposed",
     "expert_exposed", "expert_imbalance", "sharding_exposed", "head", "pipeline_exposed", "bubble", "data_exposed",
-    "optimizer", "stragglers",
+    "optimizer", "offload_exposed", "stragglers",
 )  # fmt: skip
 """Stable names of what a step's seconds are spent on; they sum to the step."""
 
@@ -220,7 +221,10 @@ def compose(raw: RawStep, software: Software, wear: Wear) -> StepColumns:
     reduce = exposed_seconds(raw.reduce_stage, once * layers * layer.backward, software.gradient_hidden)
     gather = exposed_seconds(raw.gather_stage, once * layers * layer.forward, software.gradient_hidden)
     causes["data_exposed"] = reduce + gather
-    causes["optimizer"] = software.optimizer_moved_bytes * raw.optimizer_parameters / raw.pass_bytes_per_s
+    causes["optimizer"], sent = update_seconds(
+        raw.update, software, raw.optimizer_parameters, raw.pass_bytes_per_s, once * layers * layer.backward
+    )
+    causes["offload_exposed"] = sent + work * layers * activation_seconds(raw.update, layer.forward, layer.backward)
     busy = sum(causes.values(), start=0.0 * work)
     causes["stragglers"] = busy * (straggler_slowdown(raw.nodes, wear.straggler_per_doubling) - 1)
     told: dict[str, FloatArray] = {cause: np.asarray(causes[cause], dtype=np.float64) for cause in CAUSES}

@@ -26,9 +26,11 @@ from suanli.estimate.operators import (
     mlp_elements,
     runs_of,
 )
+from suanli.estimate.optimizers import beyond_adamw_bytes, layers_on_device
 from suanli.estimate.schedules import copies_held, in_flight, weights_wait
 from suanli.estimate.shards import StageParameters, stage_layers, stage_parameters
-from suanli.estimate.step import FULL_RECOMPUTE
+from suanli.estimate.tables import FULL_RECOMPUTE
+from suanli.estimate.updates import activations_away, optimizer_away
 from suanli.foundation.equation import FloatArray, Real
 from suanli.parts.axes.axis import Job, tokens_at_once
 from suanli.parts.axes.expert import expert_copies
@@ -45,10 +47,11 @@ MEMORY_CAUSES = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MemoryColumns:
-    """Bytes by cause of the fullest rank, and their sum."""
+    """Bytes by cause of the fullest rank, their sum, and what the same rank keeps in the host's memory."""
 
     causes: dict[str, FloatArray]
     memory_bytes: FloatArray
+    host_bytes: FloatArray
 
 
 def layer_position_bytes(layer: Layer, hidden: int, dropout: bool) -> tuple[float, float, float]:
@@ -97,6 +100,11 @@ def _activations(setup: TrainingSetup, job: Job, software: Software, table: Layo
     return kept, working
 
 
+def kept_layer_bytes(setup: TrainingSetup, job: Job, software: Software, table: LayoutTable) -> Real:
+    """Bytes that the mean layer keeps of one micro-batch for its backward pass."""
+    return _activations(setup, job, software, table)[0]
+
+
 def _kept(held: Parameters, element_bytes: float, dense_shards: Real, expert_shards: Real) -> Real:
     return state_bytes(held.dense, element_bytes, dense_shards) + state_bytes(held.expert, element_bytes, expert_shards)
 
@@ -123,13 +131,14 @@ def _states(
         weights = weights + _kept(trained, 2 * BF16_BYTES, *over)
     split = (shards(table, GRADIENTS, ranks), shards(table, GRADIENTS, copies))
     gradients = _kept(trained, software.gradient_bytes, *split)
-    moments = _kept(trained, 1.0, shards(table, OPTIMIZER, ranks), shards(table, OPTIMIZER, copies))
+    kept_in = shards(table, OPTIMIZER, ranks)
+    moments = _kept(trained, 1.0, kept_in, shards(table, OPTIMIZER, copies))
     one = held.layer.dense + held.layer.expert
     gathered = (software.gathered_layers * one + tables) * BF16_BYTES * (1 + share)
     return {
         "weights": weights,
         "gradients": gradients,
-        "optimizer": moments * software.optimizer_bytes,
+        "optimizer": moments * software.optimizer_bytes + beyond_adamw_bytes(setup, moments, share * tables / kept_in),
         "buffers": whole * gathered * np.where(ranks > 1, 1.0, 0.0),
     }
 
@@ -170,15 +179,18 @@ def memory_columns(
     )
     for stage, live, out in ends:
         causes = _states(setup, software, table, stage, held, frozen_bytes)
-        causes["activations"] = kept * live + working
+        stays = np.where(activations_away(table) > 0, np.minimum(live, layers_on_device()), live)
+        causes["activations"] = kept * stays + working
         causes["logits"] = logits * out
+        host = kept * (live - stays) + optimizer_away(table) * causes["optimizer"]
+        causes["optimizer"] = causes["optimizer"] * (1 - optimizer_away(table))
         settled = causes["weights"] + causes["gradients"] + causes["optimizer"]
         short = causes["activations"] + causes["logits"] + causes["buffers"]
         taken = held_bytes(settled, short, software.reserved_bytes, software.fragmentation)
         causes["fragmentation"] = software.fragmentation * short
         causes["runtime"] = software.reserved_bytes + 0.0 * short
-        stages.append((causes, taken))
-    (first, first_total), (end, end_total) = stages
+        stages.append((causes, taken, host))
+    (first, first_total, first_host), (end, end_total, end_host) = stages
     fuller = np.asarray(first_total >= end_total)
     whole: FloatArray = np.ones(len(table))
     kinds: dict[str, FloatArray] = {
@@ -187,4 +199,5 @@ def memory_columns(
     total: FloatArray = np.zeros(len(table))
     for held_for in kinds.values():
         total = total + held_for
-    return MemoryColumns(causes=kinds, memory_bytes=total)
+    away: FloatArray = np.asarray(np.where(fuller, first_host, end_host)) * whole
+    return MemoryColumns(causes=kinds, memory_bytes=total, host_bytes=away)

@@ -9,11 +9,12 @@ import numpy as np
 
 from suanli.domain.hardware import Cluster
 from suanli.domain.kernel import KernelTable
-from suanli.domain.layout import RECOMPUTE_LEVELS, LayoutTable, Recompute
+from suanli.domain.layout import LayoutTable
 from suanli.domain.model import Model
 from suanli.domain.software import Software
 from suanli.domain.workload import Attention, TrainingSetup
 from suanli.equations.pipeline import fullest_stage_layers, last_stage_layers, micro_batches
+from suanli.estimate.memory import kept_layer_bytes
 from suanli.estimate.operators import (
     BF16_BYTES,
     KERNEL_KEY,
@@ -24,8 +25,10 @@ from suanli.estimate.operators import (
     spread,
     time_layers,
 )
-from suanli.estimate.shards import StageParameters, head_parameters, stage_parameters
-from suanli.estimate.tables import distinct
+from suanli.estimate.optimizers import load_updates, makes_orthogonal
+from suanli.estimate.shards import StageParameters, head_parameters, stage_layers, stage_parameters
+from suanli.estimate.tables import FULL_RECOMPUTE, NO_RECOMPUTE, distinct
+from suanli.estimate.updates import UpdateColumns, activations_away, more_moved, optimizer_away, orthogonal_stage
 from suanli.foundation.equation import FloatArray, Real
 from suanli.parts.axes.axis import Job, Transfer
 from suanli.parts.axes.expert import expert_copies
@@ -41,8 +44,6 @@ BLACKWELL = "nv-*b[123]00*"
 """Ids of accelerators of the Blackwell generation with HBM (B100, B200, GB200, B300, GB300)."""
 STATE_KEY = ("data", "tensor", "pipeline", "context", "expert", "interleave", "sharding", "sharding_ranks", "schedule")
 HOP_KEY = ("data", "tensor", "pipeline", "context", "micro_batch", "interleave")
-FULL_RECOMPUTE = float(RECOMPUTE_LEVELS.index(Recompute.FULL))
-NO_RECOMPUTE = float(RECOMPUTE_LEVELS.index(Recompute.NONE))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,17 +88,25 @@ class RawStep:
     imbalance: FloatArray
     hopper: FloatArray
     blackwell: FloatArray
+    update: UpdateColumns
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machine:
-    """An opened cluster: the device, the fabric, and how many accelerators there are, in all and in a node."""
+    """An opened cluster: the device, the fabric, and how many accelerators there are, in all and in a node.
+
+    The host link's rate and the host's memory (without end where it is not known) are for one accelerator, of
+    `host_sharing` that share a host.
+    """
 
     device: Device
     fabric: Fabric
     accelerators: int
     node_accelerators: int
     nodes: float
+    host_bytes_per_s: float
+    host_memory_bytes: float
+    host_sharing: int
 
 
 def open_machine(cluster: Cluster, kernels: KernelTable, accelerators: int | None = None) -> Machine:
@@ -107,7 +116,12 @@ def open_machine(cluster: Cluster, kernels: KernelTable, accelerators: int | Non
     domain = cluster.system.link.domain if cluster.system.link.bytes_per_s is not None else cluster.system.accelerators
     together = int(min(max(domain, 1), cluster.system.accelerators))
     node = together if cluster.system.system_kind == WHOLE_CLUSTER else cluster.system.accelerators
+    accelerator, host_memory = cluster.system.accelerator, cluster.system.host_memory_bytes
+    link = accelerator.host_bytes_per_s.value if accelerator.host_bytes_per_s else kernels.host_bytes_per_s
     return Machine(
+        host_bytes_per_s=link,
+        host_memory_bytes=host_memory.value / cluster.system.accelerators if host_memory else np.inf,
+        host_sharing=cluster.system.accelerators,
         device=open_device(cluster.system.accelerator, kernels),
         fabric=fabric,
         accelerators=used,
@@ -146,6 +160,7 @@ class StateColumns:
     gather_stage: FloatArray
     optimizer_parameters: FloatArray
     accumulate_parameters: FloatArray
+    more_moved_bytes: FloatArray
 
 
 def state_columns(
@@ -169,6 +184,31 @@ def state_columns(
         gather_stage=(1 - whole) * _sent(fabric, weights(job, table, trained, BF16_BYTES)),
         optimizer_parameters=np.asarray(kept + 0.0 * ranks),
         accumulate_parameters=np.asarray(trained_layer.dense + trained_layer.expert),
+        more_moved_bytes=np.asarray(more_moved(setup, table, kept + 0.0 * ranks, share * held.first_tables)),
+    )
+
+
+def update_columns(
+    setup: TrainingSetup, machine: Machine, software: Software, table: LayoutTable, more_moved_bytes: FloatArray
+) -> UpdateColumns:
+    """Say what updates take beside AdamW's own bytes, and what travels to the host."""
+    whole, away = np.ones(len(table)), activations_away(table)
+    job, out, products = job_of(setup, machine), 0.0 * whole, 0.0 * whole
+    if np.any(np.asarray(away) > 0):
+        out = np.asarray(away * kept_layer_bytes(setup, job, software, table) / machine.host_bytes_per_s)
+    if makes_orthogonal(setup):
+        held = stage_parameters(setup, table)
+        matrices = Parameters(dense=held.first.dense - held.first_tables, expert=held.first.expert)
+        products = np.asarray(orthogonal_stage(setup, machine.device, table, stage_layers(setup, table)[0]))
+        products = products + _sent(machine.fabric, weights(job, table, matrices, BF16_BYTES))
+    return UpdateColumns(
+        more_moved_bytes=more_moved_bytes,
+        orthogonal_seconds=products * whole,
+        optimizer_away=np.asarray(optimizer_away(table)),
+        activations_out=out * whole,
+        host_bytes_per_s=whole * machine.host_bytes_per_s,
+        host_memory_bytes_per_s=whole * load_updates()[1].host_memory_rate.value,
+        host_sharing=whole * machine.host_sharing,
     )
 
 
@@ -225,4 +265,5 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
         hopper=whole * float(fnmatch(machine.device.accelerator.id, HOPPER)),
         blackwell=whole * float(fnmatch(machine.device.accelerator.id, BLACKWELL)),
         imbalance=(np.asarray(skew) * np.ones(len(few)))[rows],
+        update=update_columns(setup, machine, software, table, state.more_moved_bytes[state_rows]),
     )
