@@ -54,7 +54,9 @@ class MemoryColumns:
     host_bytes: FloatArray
 
 
-def layer_position_bytes(layer: Layer, hidden: int, dropout: bool) -> tuple[float, float, float]:
+def layer_position_bytes(
+    layer: Layer, hidden: int, dropout: bool, expert_rows: float = 1.0
+) -> tuple[float, float, float]:
     """Bytes that one position of one layer keeps: split only under sequence parallelism, split by tensor, of scores.
 
     Norm inputs and the inputs of column-parallel matrices; queries, keys, values, the attention's result and what
@@ -64,7 +66,7 @@ def layer_position_bytes(layer: Layer, hidden: int, dropout: bool) -> tuple[floa
     joints = float(min(layer.norms, 2))
     inputs = 1.0 if layer.parallel else joints
     whole = (joints + inputs) * hidden * form + (joints * hidden if dropout else 0.0)
-    incoming, outgoing = mlp_elements(layer)
+    incoming, outgoing = mlp_elements(layer, expert_rows)
     mixed = attention_elements(core)
     if core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT):
         kv_heads = core.heads if core.kind is CoreKind.LATENT else core.kv_heads
@@ -73,7 +75,7 @@ def layer_position_bytes(layer: Layer, hidden: int, dropout: bool) -> tuple[floa
         mixed = float(sum(matrix.outputs for matrix in layer.matrices if matrix.role.value == "mixer"))
     routed = layer.experts_per_token * hidden if any(one.role in EXPERT_ROLES for one in layer.matrices) else 0.0
     scores = float(core.heads) if core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT) else 0.0
-    return whole, (mixed + incoming + outgoing + 2 * routed) * form, scores
+    return whole, (mixed + incoming + outgoing + 2 * expert_rows * routed) * form, scores
 
 
 def _activations(setup: TrainingSetup, job: Job, software: Software, table: LayoutTable) -> tuple[Real, Real]:
@@ -84,7 +86,7 @@ def _activations(setup: TrainingSetup, job: Job, software: Software, table: Layo
     everything: Real = 0.0
     scored: Real = 0.0
     for run in runs_of(setup.model):
-        whole, split, heads = layer_position_bytes(run.layer, setup.model.hidden, unfused)
+        whole, split, heads = layer_position_bytes(run.layer, setup.model.hidden, unfused, job.expert_rows)
         share = run.count / total
         everything = everything + share * kept_activation_bytes(tokens, whole, split, table.tensor, whole_split)
         if unfused:

@@ -139,6 +139,7 @@ def job_of(setup: TrainingSetup, machine: Machine) -> Job:
         accelerators=machine.accelerators,
         node_accelerators=machine.node_accelerators,
         activation_bytes=BF16_BYTES,
+        expert_rows=1.0 if setup.capacity is None else setup.capacity,
     )
 
 
@@ -231,7 +232,8 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
     unfused = float(setup.attention is Attention.UNFUSED)
     experts = any(run.layer.experts > 1 for run in setup.model.runs)
     held_tokens = few.micro_batch * job.sequence / few.context / few.tensor
-    skew = machine.device.moe_imbalance(few.expert, held_tokens) if experts and not setup.balanced_experts else 1.0
+    forced = setup.balanced_experts or setup.capacity is not None
+    skew = machine.device.moe_imbalance(few.expert, held_tokens) if experts and not forced else 1.0
     return RawStep(
         layers=spread(time_layers(bench), rows),
         hop_seconds=(hop_seconds * np.ones(len(hops)))[hop_rows],
