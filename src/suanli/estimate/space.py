@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,11 +18,12 @@ from suanli.domain.layout import (
     Schedule,
 )
 from suanli.domain.workload import Attention, TrainingSetup
+from suanli.estimate.schedules import weights_wait
 from suanli.estimate.step import Machine, job_of
-from suanli.estimate.tables import COLUMNS, join, take
+from suanli.estimate.tables import COLUMNS, FULL_RECOMPUTE, join, take
 from suanli.foundation.equation import FloatArray
 from suanli.parts.axes.axis import AXES, Job, Rows, divisors
-from suanli.parts.axes.pipeline import PIPELINE_AXIS
+from suanli.parts.axes.pipeline import CHUNKS_OF_A_V, ONE_F_ONE_B, PIPELINE_AXIS, ZB_V
 
 
 def legal_rows(job: Job, table: LayoutTable) -> Rows:
@@ -87,36 +89,59 @@ WORTH_SPLITTING = 2**11
 """Parts of a sequence shorter than this no longer hide a ring's traffic; a plain search leaves them out."""
 
 
-def layouts(setup: TrainingSetup, machine: Machine, every: bool = False) -> LayoutTable:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Freedom:
+    """What a search may choose of the schedules of pipelines, and of what lives on the host."""
+
+    schedules: tuple[Schedule, ...] = (Schedule.ONE_F_ONE_B,)
+    offloads: tuple[Offload, ...] = (Offload.NONE,)
+
+
+PLAIN = Freedom()
+ALL_SCHEDULES = Freedom(schedules=tuple(Schedule))
+WHOLE = Freedom(schedules=tuple(Schedule), offloads=tuple(Offload))
+
+
+def _useful(table: LayoutTable, chunks: Sequence[float]) -> Rows:
+    """Leave out uneven interleaving, and recomputing all where weight gradients wait for what was computed again."""
+    even = (table.schedule == ZB_V) | np.isin(table.interleave, np.asarray(chunks, dtype=np.float64))
+    return np.asarray(even & ((table.recompute != FULL_RECOMPUTE) | (weights_wait(table) == 0)))
+
+
+def layouts(setup: TrainingSetup, machine: Machine, every: bool = False, freedom: Freedom | None = None) -> LayoutTable:
     """Make the legal layouts for a model, a batch and a cluster: those worth trying, or every one.
 
     Worth trying is: tensor ranks in one link domain, sequence parallelism wherever there are any, parts of sequences
     that hide their traffic, gradients and weights whole under a pipeline, sharding groups of a node or of all.
-    Loops run over degrees only; chunks, micro-batches, sharding and recomputation are products of columns.
+    Loops run over degrees only; chunks, micro-batches, sharding and recomputation are products of columns. `freedom` is
+    1F1B with nothing on the host unless given, and all there is for every layout; one stage has no schedule to choose.
     """
+    free = freedom or (WHOLE if every else PLAIN)
+    scheduled = [float(SCHEDULES.index(one)) for one in free.schedules]
     job = job_of(setup, machine)
     experts = AXES["expert"].degrees(job)
     tables = []
     for split, stages, parts, replicas in _degrees(job, every):
-        ranks = replicas * parts * split
+        ranks, chunks = replicas * parts * split, PIPELINE_AXIS.chunks(job, stages)
+        own = scheduled if stages > 1 else [ONE_F_ONE_B]
         choices: dict[str, Sequence[float]] = {
             "data": (replicas,),
             "tensor": (split,),
             "pipeline": (stages,),
             "context": (parts,),
             "expert": [degree for degree in experts if ranks % degree == 0],
-            "interleave": PIPELINE_AXIS.chunks(job, stages),
+            "interleave": sorted({*chunks, CHUNKS_OF_A_V} if ZB_V in own else chunks),
             "micro_batch": divisors(job.global_batch // replicas),
             "sharding": _stages(replicas * parts, stages, every),
             "sharding_ranks": _groups(job, replicas * parts, split, every),
             "recompute": _recompute(setup),
             "sequence_parallel": (0, 1) if split > 1 and every else (1,),
-            "schedule": (float(SCHEDULES.index(Schedule.ONE_F_ONE_B)),),
-            "offload": (float(OFFLOADS.index(Offload.NONE)),),
+            "schedule": own,
+            "offload": [float(OFFLOADS.index(one)) for one in free.offloads],
         }
         table = _products(choices)
         plain = (table.sharding > 0) | (table.sharding_ranks == replicas * parts)
-        tables.append(take(table, legal_rows(job, table) & plain))
+        tables.append(take(table, legal_rows(job, table) & plain & _useful(table, chunks)))
     if not tables:
         return take(_products(dict.fromkeys(COLUMNS, (1.0,))), slice(0, 0))
     return join(tables)

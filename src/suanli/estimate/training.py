@@ -8,16 +8,16 @@ import numpy as np
 
 from suanli.domain.hardware import Cluster
 from suanli.domain.kernel import KernelTable
-from suanli.domain.layout import Layout, LayoutTable
+from suanli.domain.layout import Layout
 from suanli.domain.result import TrainingEstimate
 from suanli.domain.software import TrainingCalibration
 from suanli.domain.workload import TrainingSetup, TuningMethod
 from suanli.equations.pipeline import model_flop_utilisation
 from suanli.estimate.compose import CAUSES
 from suanli.estimate.evaluate import Evaluation, Question, ask, evaluate, fitting, weigh_memory
-from suanli.estimate.memory import MEMORY_CAUSES
+from suanli.estimate.memory import MEMORY_CAUSES, MemoryColumns
 from suanli.estimate.software import load_training_calibration
-from suanli.estimate.space import broken_rule, layouts
+from suanli.estimate.space import Freedom, broken_rule, layouts
 from suanli.estimate.step import job_of, open_machine
 from suanli.estimate.tables import layout_at, take, to_table
 from suanli.estimate.uncertainty import band_of, step_band
@@ -109,16 +109,18 @@ def search(
     memory_margin: float = MEMORY_MARGIN,
     calibration: TrainingCalibration | None = None,
     every: bool = False,
+    freedom: Freedom | None = None,
 ) -> list[TrainingEstimate]:
     """Weigh the legal layouts of a cluster and return the fastest that fit, best first.
 
-    `every` widens the search from the layouts worth trying to all legal ones.
+    `every` widens the search from the layouts worth trying to all legal ones, `freedom` to other schedules and to state
+    in the host's memory.
 
     Raises InfeasibleError where none fits, naming the closest layout, what it is short of and what would free it.
     """
     machine = open_machine(cluster, kernels)
     question = ask(setup, machine, calibration or load_training_calibration(), memory_margin)
-    table = layouts(question.setup, machine, every)
+    table = layouts(question.setup, machine, every, freedom)
     if not len(table):
         raise InfeasibleError(
             limit=tr(
@@ -131,19 +133,28 @@ def search(
     weighed = weigh_memory(question, table)
     held, fits = weighed.memory_bytes, np.flatnonzero(fitting(question, weighed))
     if not len(fits):
-        raise _infeasible(question, cluster, kernels, table, int(np.argmin(held)), float(held.min()))
+        if held.min() <= question.capacity_bytes:
+            raise _host_too_small(question, weighed)
+        enough = nodes_that_fit(question, cluster, kernels, freedom)
+        raise _infeasible(question, layout_at(table, int(np.argmin(held))), float(held.min()), enough)
     found = evaluate(question, take(table, fits))
     best = np.argsort(found.step.step_seconds, kind="stable")[:keep]
     return [at_row(question, found, int(row)) for row in best]
 
 
-def _infeasible(
-    question: Question, cluster: Cluster, kernels: KernelTable, table: LayoutTable, row: int, held: float
-) -> InfeasibleError:
-    """Say which layout comes closest, how far it is off, and with how many nodes something fits."""
-    layout = layout_at(table, row)
+def _host_too_small(question: Question, held: MemoryColumns) -> InfeasibleError:
+    """Say by how much the host's memory is short of what layouts that fit the accelerator keep there."""
+    least = float(held.host_bytes[held.memory_bytes <= question.capacity_bytes].min())
+    short = (least - question.machine.host_memory_bytes) / GIB
+    return InfeasibleError(
+        limit=tr("No layout fits the host memory: the closest is short by {gib:.1f} GiB an accelerator.", gib=short),
+        relief=tr("Offload less, take more nodes, or hosts with more memory."),
+    )
+
+
+def _infeasible(question: Question, layout: Layout, held: float, enough: int) -> InfeasibleError:
+    """Say which layout comes closest, how far it is off, and with how many nodes something fits (0: none)."""
     short = (held - question.capacity_bytes) / GIB
-    enough = nodes_that_fit(question, cluster, kernels)
     relief = (
         tr("{nodes} nodes would hold it.", nodes=enough)
         if enough
@@ -167,15 +178,15 @@ def _infeasible(
     )
 
 
-def nodes_that_fit(question: Question, cluster: Cluster, kernels: KernelTable) -> int:
+def nodes_that_fit(question: Question, cluster: Cluster, kernels: KernelTable, freedom: Freedom | None = None) -> int:
     """Find by doubling how many nodes hold the job; 0 where even many times as many do not."""
     nodes = cluster.nodes
     for _ in range(MOST_DOUBLINGS):
         nodes *= 2
         machine = open_machine(replace(cluster, nodes=nodes), kernels)
         more = replace(question, machine=machine)
-        table = layouts(question.setup, machine)
-        if len(table) and weigh_memory(more, table).memory_bytes.min() <= question.capacity_bytes:
+        table = layouts(question.setup, machine, freedom=freedom)
+        if len(table) and fitting(more, weigh_memory(more, table)).any():
             return nodes
     return 0
 
