@@ -9,7 +9,6 @@ import numpy as np
 from suanli.domain.layout import LayoutTable
 from suanli.equations.memory import dualpipe_in_flight, first_stage_in_flight, put_off_in_flight
 from suanli.equations.pipeline import (
-    bubble_seconds,
     dualpipe_bubble_seconds,
     exposed_seconds,
     v_bubble_seconds,
@@ -59,11 +58,11 @@ def put_off(schedule: Real) -> Real:
     return np.where(schedule == ZB_H2, 2.0, 1.0)
 
 
-def idle_seconds(pipe: Pipe, all_seconds: Real, slowest_seconds: Real, others: Split) -> Real:
-    """Idle time of the fill and drain; `others` is one micro-batch on all stages but the slowest, phase by phase."""
-    plain = bubble_seconds(all_seconds, slowest_seconds, pipe.interleave)
-    if not np.any(pipe.schedule > ONE_F_ONE_B):
-        return plain
+def idle_seconds(pipe: Pipe, plain: Real, others: Split) -> Real:
+    """Idle time of the fill and drain: `plain` is that of gpipe and 1f1b.
+
+    `others` is one micro-batch on all stages but the slowest, phase by phase.
+    """
     phases, stages, work = (others.forward, others.inputs, others.weights), pipe.pipeline, pipe.micro_batches
     put = zero_bubble_seconds(*phases, stages, work, put_off(pipe.schedule))
     turned, paired = v_bubble_seconds(*phases, stages, work), dualpipe_bubble_seconds(*phases, stages)
