@@ -203,7 +203,7 @@ class _Pace:
 
 
 def _pace(raw: RawStep, layer: Split, head: Split, whole: tuple[Real, Real], shown_hop: Real) -> _Pace:
-    """Find the slowest stage, and what it idles; `whole` are the seconds of a layer and of the head, phases added up."""
+    """Find the slowest stage and what it idles; `whole` are the seconds of a layer and of the head, all phases."""
     pipe, (per_layer, all_head) = pipe_of(raw), whole
     share, last = head_share(pipe), end_layers(pipe, raw.fullest, raw.last)
     alone = np.where(raw.pipeline > 1, 0.0, all_head)
