@@ -10,10 +10,11 @@ from suanli.domain.layout import LayoutTable
 from suanli.equations.memory import dualpipe_in_flight, first_stage_in_flight, put_off_in_flight
 from suanli.equations.pipeline import (
     dualpipe_bubble_seconds,
-    exposed_seconds,
+    paired_exposed_seconds,
     v_bubble_seconds,
     zero_bubble_seconds,
 )
+from suanli.estimate.optimizers import load_choices
 from suanli.foundation.equation import Real
 from suanli.parts.axes.pipeline import DUALPIPE, ONE_F_ONE_B, ZB_H1, ZB_H2, ZB_V
 
@@ -94,12 +95,13 @@ def hop_ends(pipe: Pipe) -> Real:
 def shown_share(schedule: Real, shown: Real, transfer_seconds: Real, cover_seconds: Real) -> Real:
     """Share of expert traffic that nothing hides: what software shows, or what a chunk the other way leaves of it.
 
-    Under dualpipe a chunk goes forward while another goes backward: all of one's work can hide the other's traffic.
+    Under dualpipe a chunk goes forward while another goes backward: all of one's work can hide the other's traffic, at
+    the price of the compute units that send and receive.
     """
     paired = np.asarray(schedule == DUALPIPE)
     if not np.any(paired):
         return shown
-    left = exposed_seconds(transfer_seconds, cover_seconds, 1.0)
+    left = paired_exposed_seconds(transfer_seconds, cover_seconds, load_choices().traffic_units.value)
     least = np.minimum(shown, left / np.maximum(transfer_seconds, np.finfo(np.float64).tiny))
     return np.where(paired, least, shown)
 
