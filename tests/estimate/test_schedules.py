@@ -196,6 +196,18 @@ def test_the_head_costs_the_slowest_stage_half_where_both_ends_have_one():
     assert slowest_stage_seconds(1.0, 4.0, 4.0, 0.0, 2.0) == 6
 
 
+def test_dualpipe_explains_the_published_rate_of_deepseek_v3():
+    """2,048 H800, 14.8e12 tokens in 2.664e6 hours of one, restarts included: arXiv 2412.19437, table 1."""
+    published = 14.8e12 / (2.664e6 * 3600)
+    setup = setup_of(named_model("DeepSeekV3"), sequence=4096, batch=15360, number_format="fp8", balanced_experts=True)
+    rate = {}
+    for schedule in (Schedule.ONE_F_ONE_B, Schedule.DUALPIPE):
+        layout = Layout(data=128, pipeline=16, expert=64, schedule=schedule, recompute=Recompute.NONE)
+        rate[schedule] = estimate_layout(setup, cluster_of(1, "cl-deepseek-v3"), layout, KERNELS).tokens_per_s / 2048
+    assert rate[Schedule.DUALPIPE] == pytest.approx(published, rel=0.15)
+    assert rate[Schedule.ONE_F_ONE_B] < 0.75 * published
+
+
 # --------------------------------------------------------------------------------------------------------------- memory
 
 
