@@ -69,9 +69,12 @@ DIRECTIONS = {
     "last_stage_layers": "layers? pipeline? interleave?",
     "slowest_stage_seconds": "layer_seconds+ fullest_layers+ last_layers+ first_extra_seconds+ last_extra_seconds+",
     "bubble_seconds": "mean_stage_seconds+ pipeline+ interleave-",
-    "zero_bubble_seconds": "forward_seconds? input_seconds+ weight_seconds- pipeline+ micro_batches- weights_put_off-",
-    "v_bubble_seconds": "forward_seconds? input_seconds+ weight_seconds? pipeline+ micro_batches-",
-    "dualpipe_bubble_seconds": "forward_seconds+ input_seconds+ weight_seconds- pipeline+",
+    "zero_bubble_seconds": "forward_seconds+ input_seconds+ own_forward_seconds- own_weight_seconds- pipeline- "
+    "micro_batches- weights_put_off-",
+    "v_bubble_seconds": "forward_seconds+ input_seconds+ own_forward_seconds- own_weight_seconds? pipeline? "
+    "micro_batches-",
+    "dualpipe_bubble_seconds": "forward_seconds? input_seconds? weight_seconds? own_seconds- own_turn_seconds+ "
+    "pipeline?",
     "exposed_seconds": "transfer_seconds+ cover_seconds- hidden_share-",
     "paired_exposed_seconds": "transfer_seconds+ cover_seconds? traffic_units+",
     "launch_bound_seconds": "launches+ launch_seconds+ device_seconds-",

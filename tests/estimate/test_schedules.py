@@ -42,11 +42,13 @@ def idle(schedule, stages, work, forward, inputs, weights):
     """Return the idle time that the formula of a schedule gives for even stages."""
     rest = [(stages - 1) * one for one in (forward, inputs, weights)]
     if schedule in (Schedule.ZB_H1, Schedule.ZB_H2):
-        return zero_bubble_seconds(*rest, stages, work, 1.0 if schedule is Schedule.ZB_H1 else 2.0)
+        later = 1.0 if schedule is Schedule.ZB_H1 else 2.0
+        return zero_bubble_seconds(*rest[:2], forward, weights, stages, work, later)
     if schedule is Schedule.ZB_V:
-        return v_bubble_seconds(*rest, stages, work)
+        return v_bubble_seconds(*rest[:2], forward, weights, stages, work)
     if schedule is Schedule.DUALPIPE:
-        return dualpipe_bubble_seconds(*rest, stages)
+        own = forward + inputs + weights, forward + 2 * inputs - weights
+        return dualpipe_bubble_seconds(forward, inputs, weights, *own, stages)
     whole = forward + inputs + weights
     return bubble_seconds(stages * whole, whole, 1.0)
 
@@ -87,6 +89,30 @@ def test_paths_that_turn_or_meet_idle_as_their_formulas_say(stages, rounds, inpu
 def test_few_micro_batches_fill_less_of_a_path_that_turns(stages, work, weights):
     told = idle(Schedule.ZB_V, stages, work, 1.0, 1.0, weights)
     assert told == pytest.approx(played(Schedule.ZB_V, stages, work, 1.0, 1.0, weights), abs=0.02 * stages)
+
+
+@quick
+@given(schedule=st.sampled_from(SPLIT), stages=st.sampled_from([4, 6, 8]), inputs=st.floats(1.0, 1.5),
+       weights=st.floats(0.6, 1.0), layers=st.floats(0.0, 1.5))  # fmt: skip
+def test_a_heavy_last_stage_idles_within_a_hundredth_of_the_step(schedule, stages, inputs, weights, layers):
+    """The head is worth so many times a stage; under dualpipe either end has half of the micro-batches at it."""
+    work, phases = 4 * stages, (1.0, inputs, weights)
+    made = program(schedule, stages, 1, work)
+    parts = made.length // stages
+    each = [[one / parts] * made.length for one in phases]
+    for column, one in zip(each, phases, strict=True):
+        column[-1] += layers * one
+    turns = TurnSeconds(forward_seconds=each[0], input_seconds=each[1], weight_seconds=each[2])
+    heavier = 1 + layers * (0.5 if schedule is Schedule.DUALPIPE else 1)
+    own, step = [heavier * one for one in phases], play(made, turns).step_seconds
+    rest = [(stages + layers - heavier) * one for one in phases]
+    if schedule is Schedule.DUALPIPE:
+        told = dualpipe_bubble_seconds(*phases, sum(own), own[0] + 2 * own[1] - own[2], stages)
+    elif schedule is Schedule.ZB_V:
+        told = v_bubble_seconds(*rest[:2], own[0], own[2], stages, work)
+    else:
+        told = zero_bubble_seconds(*rest[:2], own[0], own[2], stages, work, 1.0 + (schedule is Schedule.ZB_H2))
+    assert work * sum(own) + told == pytest.approx(step, rel=0.03 if schedule is Schedule.ZB_V else 0.01)
 
 
 def test_zero_bubbles_idle_a_third_and_nothing_where_phases_are_equal():

@@ -81,65 +81,86 @@ def bubble_seconds(all_stages_seconds: Real, slowest_stage_seconds: Real, interl
 def zero_bubble_seconds(
     forward_seconds: Real,
     input_seconds: Real,
-    weight_seconds: Real,
+    own_forward_seconds: Real,
+    own_weight_seconds: Real,
     pipeline: Real,
     micro_batches: Real,
     weights_put_off: Real,
 ) -> Real:
     """Idle time of a pipeline that puts gradients of weights off (zb-h1, zb-h2): they fill what would be idle.
 
-    t = max(F + B - min(d, (m - 1) / (p - 1)) min(W, F), 0); with even stages zb-h1 (d = 1) idles (p - 1)(f + b - w),
-    zb-h2 (d = 2) idles (p - 1)(f + b - 2 w).
+    t = max(F + B - min(d (p - 1), m - 1) min(w, f), 0); with even stages zb-h1 (d = 1) idles (p - 1)(f + b - w), zb-h2
+    (d = 2) idles (p - 1)(f + b - 2 w).
 
-    F, B and W are forward, gradients of inputs and of weights of one micro-batch over all stages but the slowest, d how
-    many micro-batches later each stage takes its weight gradients than the stage before. What is longer than the
-    forward pass it makes room for fills no more; of m micro-batches no more than m - 1 can be put off.
-    Source: qi2023, table 2; the two bounds are exact for even stages.
+    F and B are forward and gradients of inputs of one micro-batch over all stages but the slowest, f and w the forward
+    pass and the weight gradients of the slowest, d how many micro-batches later each stage takes its weight gradients
+    than the stage before. What is longer than the forward pass it makes room for fills no more; of m micro-batches no
+    more than m - 1 can be put off. Source: qi2023, table 2; the two bounds are exact for even stages.
 
-    >>> [float(zero_bubble_seconds(3.0, 3.0, 3.0, 4.0, 8.0, later)) for later in (0.0, 1.0, 2.0)]
+    >>> [float(zero_bubble_seconds(3.0, 3.0, 1.0, 1.0, 4.0, 8.0, later)) for later in (0.0, 1.0, 2.0)]
     [6.0, 3.0, 0.0]
     """
-    depth: Real = np.minimum(weights_put_off, (micro_batches - 1) / np.maximum(pipeline - 1, 1))
-    return np.maximum(
-        forward_seconds + input_seconds - depth * np.minimum(weight_seconds, forward_seconds), 0 * forward_seconds
-    )
+    filling = np.minimum(weights_put_off * (pipeline - 1), micro_batches - 1)
+    idle = forward_seconds + input_seconds - filling * np.minimum(own_weight_seconds, own_forward_seconds)
+    return np.maximum(idle, 0 * idle)
 
 
 @equation(unit="s", source="qi2023")
 def v_bubble_seconds(
-    forward_seconds: Real, input_seconds: Real, weight_seconds: Real, pipeline: Real, micro_batches: Real
+    forward_seconds: Real,
+    input_seconds: Real,
+    own_forward_seconds: Real,
+    own_weight_seconds: Real,
+    pipeline: Real,
+    micro_batches: Real,
 ) -> Real:
     """Idle time of a pipeline whose path turns back at the last stage (zb-v), two chunks a stage.
 
-    t = max(F + B - x min(F, B) - y W, (W - F) / 2, 0) with x and y the rounds of p - 1 micro-batches, from 0 to 1 each:
-    n = (m - 1) / (p - 1), x = min(n, 1), y = min(max(n - 1, 0), 1). From 2 p - 1 micro-batches on it is max(F, B) - W,
-    nothing where all three take equally long.
+    t = max(F + B - x min(F, B) - y w, (p - 1)(w - f) / 2, 0) with y = min(max(m - p, 0), p - 1) micro-batches behind
+    the first p, and x = min((m - 1) / (p - 1), 1). From 2 p - 1 micro-batches on even stages idle
+    (p - 1)(max(f, b) - w), nothing where all three take equally long.
 
     Arguments as of `zero_bubble_seconds`. Source: qi2023, section 6; times that differ were read off the schedule.
 
-    >>> float(v_bubble_seconds(3.0, 3.0, 3.0, 4.0, 8.0)), float(v_bubble_seconds(3.0, 4.5, 1.5, 4.0, 8.0))
+    >>> float(v_bubble_seconds(3.0, 3.0, 1.0, 1.0, 4.0, 8.0)), float(v_bubble_seconds(3.0, 4.5, 1.0, 0.5, 4.0, 8.0))
     (0.0, 3.0)
     """
-    rounds = (micro_batches - 1) / np.maximum(pipeline - 1, 1)
-    first, second = np.minimum(rounds, 1), np.minimum(np.maximum(rounds - 1, 0), 1)
+    others = pipeline - 1
+    first = np.minimum((micro_batches - 1) / np.maximum(others, 1), 1)
+    second = np.minimum(np.maximum(micro_batches - pipeline, 0), others)
     idle = forward_seconds + input_seconds - first * np.minimum(forward_seconds, input_seconds)
-    return np.maximum(np.maximum(idle - second * weight_seconds, (weight_seconds - forward_seconds) / 2), 0 * idle)
+    longer = others * (own_weight_seconds - own_forward_seconds) / 2
+    return np.maximum(np.maximum(idle - second * own_weight_seconds, longer), 0 * idle)
 
 
 @equation(unit="s", source="deepseek2024v3")
-def dualpipe_bubble_seconds(forward_seconds: Real, input_seconds: Real, weight_seconds: Real, pipeline: Real) -> Real:
+def dualpipe_bubble_seconds(
+    forward_seconds: Real,
+    input_seconds: Real,
+    weight_seconds: Real,
+    own_seconds: Real,
+    own_turn_seconds: Real,
+    pipeline: Real,
+) -> Real:
     """Idle time of a pipeline that micro-batches enter at both ends (DualPipe).
 
-    t = (p / 2 - 1) / (p - 1) max(F + 2 B - W, 2 F). The source writes (p / 2 - 1)(F&B + B' - 3 W) for even stages, with
-    F&B = F + B' one chunk forward and one backward together and B' = B + W the whole backward pass.
+    t = max((p / 2 - 1) a - max(2 p (S - s) - 4 (A - a), 0), (p / 2 - 1)(max(f, b) - w), 0) with s = f + b + w and
+    a = max(f + 2 b - w, 2 f). The source writes (p / 2 - 1)(F&B + B' - 3 W) for even stages, which is (p / 2 - 1) a:
+    F&B = f + B' is one chunk forward and one backward together, B' = b + w the whole backward pass.
 
-    Arguments as of `zero_bubble_seconds`. Source: deepseek2024v3, table 2; the second bound was read off the schedule.
+    f, b and w are forward, gradients of inputs and of weights of one micro-batch on a stage in the middle, S all of it
+    and A = F + 2 B - W on the slowest stage: heavier ends wait less for a middle that is ahead of them.
+    Source: deepseek2024v3, table 2; the terms of uneven stages were read off the schedule.
 
-    >>> float(dualpipe_bubble_seconds(3.0, 3.0, 3.0, 4.0))
+    >>> float(dualpipe_bubble_seconds(1.0, 1.0, 1.0, 3.0, 2.0, 4.0))
     2.0
     """
-    share = np.maximum(pipeline / 2 - 1, 0) / np.maximum(pipeline - 1, 1)
-    return share * np.maximum(forward_seconds + 2 * input_seconds - weight_seconds, 2 * forward_seconds)
+    turn = np.maximum(forward_seconds + 2 * input_seconds - weight_seconds, 2 * forward_seconds)
+    longer = own_seconds - (forward_seconds + input_seconds + weight_seconds)
+    ahead = np.maximum(2 * pipeline * longer - 2 * 2 * (own_turn_seconds - turn), 0 * longer)
+    least = np.maximum(np.maximum(forward_seconds, input_seconds) - weight_seconds, 0 * longer)
+    inside: Real = np.maximum(pipeline / 2 - 1, 0)
+    return np.maximum(inside * turn - ahead, inside * least)
 
 
 @equation(unit="1", source="narayanan2021")

@@ -216,7 +216,8 @@ def _pace(raw: RawStep, layer: Split, head: Split, whole: tuple[Real, Real], sho
     idle = bubble_seconds(raw.layer_count * per_layer + all_head + passing, slowest, raw.interleave)
     if np.any(raw.schedule > ONE_F_ONE_B):
         own = layer.times(layers, head, np.where(ending, share, 0.0), hop)
-        idle = idle_seconds(pipe, idle, layer.times(raw.layer_count, head, 1.0, passing).minus(own))
+        others = layer.times(raw.layer_count, head, 1.0, passing).minus(own)
+        idle = idle_seconds(pipe, idle, others, own, layer.times(raw.fullest, head, 0.0, middle))
     return _Pace(layers=layers, hop=hop, slowest=slowest, idle=idle)
 
 

@@ -59,14 +59,16 @@ def put_off(schedule: Real) -> Real:
     return np.where(schedule == ZB_H2, 2.0, 1.0)
 
 
-def idle_seconds(pipe: Pipe, plain: Real, others: Split) -> Real:
+def idle_seconds(pipe: Pipe, plain: Real, others: Split, own: Split, middle: Split) -> Real:
     """Idle time of the fill and drain: `plain` is that of gpipe and 1f1b.
 
-    `others` is one micro-batch on all stages but the slowest, phase by phase.
+    `others` is one micro-batch on all stages but the slowest, phase by phase, `own` on the slowest, `middle` on a full
+    stage between the ends.
     """
-    phases, stages, work = (others.forward, others.inputs, others.weights), pipe.pipeline, pipe.micro_batches
-    put = zero_bubble_seconds(*phases, stages, work, put_off(pipe.schedule))
-    turned, paired = v_bubble_seconds(*phases, stages, work), dualpipe_bubble_seconds(*phases, stages)
+    waits = (others.forward, others.inputs, own.forward, own.weights, pipe.pipeline, pipe.micro_batches)
+    put, turned = zero_bubble_seconds(*waits, put_off(pipe.schedule)), v_bubble_seconds(*waits)
+    whole, turn = own.forward + own.inputs + own.weights, own.forward + 2 * own.inputs - own.weights
+    paired = dualpipe_bubble_seconds(middle.forward, middle.inputs, middle.weights, whole, turn, pipe.pipeline)
     return np.select(
         [pipe.schedule == ZB_V, pipe.schedule == DUALPIPE, pipe.schedule > ONE_F_ONE_B], [turned, paired, put], plain
     )
