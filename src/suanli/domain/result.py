@@ -21,7 +21,8 @@ class Band:
 class TrainingEstimate:
     """One layout's step: seconds and bytes by cause (keys of the two mappings are stable names), rates, band.
 
-    `limit` names the first limit that the layout breaks ("" where it fits).
+    `limit` names the first limit that the layout breaks ("" where it fits); `host_memory_bytes` is what one accelerator
+    keeps in its host's memory.
     """
 
     layout: Layout
@@ -35,6 +36,7 @@ class TrainingEstimate:
     memory_band: Band
     limit: str = ""
     assumed: tuple[str, ...] = ()
+    host_memory_bytes: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

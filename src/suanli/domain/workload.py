@@ -31,7 +31,8 @@ class TrainingSetup:
     `precision` is that of the matmuls (`number_format` says which scheme where several share a peak: mxfp8, nvfp4).
     `framework` is a key of the framework table, which says how far passes are fused and traffic is hidden.
     `balanced_experts` says that tokens are spread evenly over experts by force, as benchmarks do. `frozen_format` is
-    the number format of frozen weights under QLoRA.
+    the number format of frozen weights under QLoRA. `capacity` gives each expert room for so many times its even share
+    of the tokens: less is padded, more is dropped (None: every expert takes what comes).
     """
 
     model: Model
@@ -46,6 +47,7 @@ class TrainingSetup:
     optimizer: str = "adamw"
     balanced_experts: bool = False
     frozen_format: str = ""
+    capacity: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

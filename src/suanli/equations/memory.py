@@ -32,6 +32,31 @@ def first_stage_in_flight(micro_batches: Real, pipeline: Real, interleave: Real)
     return np.maximum(np.minimum(micro_batches, pipeline), 1) * (1 + chunks * (pipeline - 1) / (pipeline * interleave))
 
 
+@equation(unit="1", source="qi2023")
+def put_off_in_flight(micro_batches: Real, pipeline: Real, weights_put_off: Real) -> Real:
+    """Micro-batches whose activations every stage holds at once where weight gradients are put off (zb-h1, zb-h2).
+
+    k = min(m, d (p - 1) + 1): p of them under zb-h1 (d = 1), as on the first stage of 1F1B, 2 p - 1 under zb-h2
+    (d = 2). What weight gradients need is taken for all that a layer keeps. Source: qi2023, table 2.
+
+    >>> float(put_off_in_flight(64.0, 8.0, 1.0)), float(put_off_in_flight(64.0, 8.0, 2.0))
+    (8.0, 15.0)
+    """
+    return np.maximum(np.minimum(micro_batches, weights_put_off * (pipeline - 1) + 1), 1)
+
+
+@equation(unit="1", source="deepseek2024v3")
+def dualpipe_in_flight(micro_batches: Real, pipeline: Real) -> Real:
+    """Micro-batches whose activations every stage holds at once under DualPipe.
+
+    k = min(m, p + 1). Source: deepseek2024v3, table 2.
+
+    >>> float(dualpipe_in_flight(64.0, 8.0))
+    9.0
+    """
+    return np.maximum(np.minimum(micro_batches, pipeline + 1), 1)
+
+
 @equation(unit="B", source="korthikanti2022")
 def kept_activation_bytes(
     tokens_at_once: Real,

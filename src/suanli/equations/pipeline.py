@@ -77,6 +77,71 @@ def bubble_seconds(all_stages_seconds: Real, slowest_stage_seconds: Real, interl
     return (all_stages_seconds - slowest_stage_seconds) / interleave
 
 
+@equation(unit="s", source="qi2023")
+def zero_bubble_seconds(
+    forward_seconds: Real,
+    input_seconds: Real,
+    weight_seconds: Real,
+    pipeline: Real,
+    micro_batches: Real,
+    weights_put_off: Real,
+) -> Real:
+    """Idle time of a pipeline that puts gradients of weights off (zb-h1, zb-h2): they fill what would be idle.
+
+    t = max(F + B - min(d, (m - 1) / (p - 1)) min(W, F), 0); with even stages zb-h1 (d = 1) idles (p - 1)(f + b - w),
+    zb-h2 (d = 2) idles (p - 1)(f + b - 2 w).
+
+    F, B and W are forward, gradients of inputs and of weights of one micro-batch over all stages but the slowest, d how
+    many micro-batches later each stage takes its weight gradients than the stage before. What is longer than the
+    forward pass it makes room for fills no more; of m micro-batches no more than m - 1 can be put off.
+    Source: qi2023, table 2; the two bounds are exact for even stages.
+
+    >>> [float(zero_bubble_seconds(3.0, 3.0, 3.0, 4.0, 8.0, later)) for later in (0.0, 1.0, 2.0)]
+    [6.0, 3.0, 0.0]
+    """
+    depth: Real = np.minimum(weights_put_off, (micro_batches - 1) / np.maximum(pipeline - 1, 1))
+    return np.maximum(
+        forward_seconds + input_seconds - depth * np.minimum(weight_seconds, forward_seconds), 0 * forward_seconds
+    )
+
+
+@equation(unit="s", source="qi2023")
+def v_bubble_seconds(
+    forward_seconds: Real, input_seconds: Real, weight_seconds: Real, pipeline: Real, micro_batches: Real
+) -> Real:
+    """Idle time of a pipeline whose path turns back at the last stage (zb-v), two chunks a stage.
+
+    t = max(F + B - x min(F, B) - y W, (W - F) / 2, 0) with x and y the rounds of p - 1 micro-batches, from 0 to 1 each:
+    n = (m - 1) / (p - 1), x = min(n, 1), y = min(max(n - 1, 0), 1). From 2 p - 1 micro-batches on it is max(F, B) - W,
+    nothing where all three take equally long.
+
+    Arguments as of `zero_bubble_seconds`. Source: qi2023, section 6; times that differ were read off the schedule.
+
+    >>> float(v_bubble_seconds(3.0, 3.0, 3.0, 4.0, 8.0)), float(v_bubble_seconds(3.0, 4.5, 1.5, 4.0, 8.0))
+    (0.0, 3.0)
+    """
+    rounds = (micro_batches - 1) / np.maximum(pipeline - 1, 1)
+    first, second = np.minimum(rounds, 1), np.minimum(np.maximum(rounds - 1, 0), 1)
+    idle = forward_seconds + input_seconds - first * np.minimum(forward_seconds, input_seconds)
+    return np.maximum(np.maximum(idle - second * weight_seconds, (weight_seconds - forward_seconds) / 2), 0 * idle)
+
+
+@equation(unit="s", source="deepseek2024v3")
+def dualpipe_bubble_seconds(forward_seconds: Real, input_seconds: Real, weight_seconds: Real, pipeline: Real) -> Real:
+    """Idle time of a pipeline that micro-batches enter at both ends (DualPipe).
+
+    t = (p / 2 - 1) / (p - 1) max(F + 2 B - W, 2 F). The source writes (p / 2 - 1)(F&B + B' - 3 W) for even stages, with
+    F&B = F + B' one chunk forward and one backward together and B' = B + W the whole backward pass.
+
+    Arguments as of `zero_bubble_seconds`. Source: deepseek2024v3, table 2; the second bound was read off the schedule.
+
+    >>> float(dualpipe_bubble_seconds(3.0, 3.0, 3.0, 4.0))
+    2.0
+    """
+    share = np.maximum(pipeline / 2 - 1, 0) / np.maximum(pipeline - 1, 1)
+    return share * np.maximum(forward_seconds + 2 * input_seconds - weight_seconds, 2 * forward_seconds)
+
+
 @equation(unit="1", source="narayanan2021")
 def stage_hops(pipeline: Real, interleave: Real, ends: Real) -> Real:
     """How often one stage hands on for a micro-batch: forward and backward for each chunk, at an end one time less.

@@ -8,7 +8,6 @@ import numpy as np
 
 from suanli.domain.software import Software
 from suanli.equations.pipeline import (
-    bubble_seconds,
     exposed_seconds,
     launch_bound_seconds,
     lockstep_slowdown,
@@ -17,13 +16,24 @@ from suanli.equations.pipeline import (
     straggler_slowdown,
 )
 from suanli.estimate.operators import LayerColumns
+from suanli.estimate.schedules import (
+    Pipe,
+    Split,
+    end_layers,
+    head_share,
+    hop_ends,
+    idle_seconds,
+    shown_share,
+)
 from suanli.estimate.step import RawStep
+from suanli.estimate.updates import activation_seconds, update_seconds
 from suanli.foundation.equation import FloatArray, Real
+from suanli.parts.axes.pipeline import DUALPIPE
 
 CAUSES = (
     "matmul", "attention", "memory_passes", "quantise", "recompute", "launch", "tensor_exposed", "context_exposed",
     "expert_exposed", "expert_imbalance", "sharding_exposed", "head", "pipeline_exposed", "bubble", "data_exposed",
-    "optimizer", "stragglers",
+    "optimizer", "offload_exposed", "stragglers",
 )  # fmt: skip
 """Stable names of what a step's seconds are spent on; they sum to the step."""
 
@@ -38,12 +48,13 @@ class StepColumns:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Layer:
-    """One layer forward and backward, by cause, and the two halves that transfers hide under."""
+    """One layer forward and backward, by cause; the two halves that transfers hide under, and the weight gradients."""
 
     causes: dict[str, Real]
     seconds: Real
     forward: Real
     backward: Real
+    weights: Real
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,9 +113,11 @@ def _layer(raw: RawStep, software: Software, one: LayerColumns) -> _Layer:
         exposed_seconds(sent, cover, software.context_hidden)
         for sent, cover in ((one.context_forward, one.core_forward), (one.context_backward, one.core_backward))
     ]
-    seen = 1 - np.where(raw.expert_inside > 0, software.expert_hidden, software.expert_hidden_across)
+    seen: Real = 1 - np.where(raw.expert_inside > 0, software.expert_hidden, software.expert_hidden_across)
     uneven = (raw.imbalance - 1) * raw.routed
     computed = one.matmul_forward + one.core_forward + forward_pass
+    cover = computed + one.matmul_backward + one.core_backward + backward_pass
+    seen = shown_share(raw.schedule, seen, one.expert_forward + one.expert_backward, cover)
     repeated = again * (computed + quantise / 2 + shown * one.tensor_forward + seen * one.expert_forward)
     causes: dict[str, Real] = {
         "matmul": one.matmul_forward + one.matmul_backward,
@@ -122,8 +135,13 @@ def _layer(raw: RawStep, software: Software, one: LayerColumns) -> _Layer:
     early = early + uneven * one.grouped_forward
     waits = _launches(raw, software, early, busy - early)
     causes["launch"] = waits[0] + waits[1]
+    products = one.matmul_backward + uneven * one.grouped_backward
     return _Layer(
-        causes=causes, seconds=busy + causes["launch"], forward=early + waits[0], backward=busy - early + waits[1]
+        causes=causes,
+        seconds=busy + causes["launch"],
+        forward=early + waits[0],
+        backward=busy - early + waits[1],
+        weights=raw.weight_share * products + accumulate,
     )
 
 
@@ -146,9 +164,31 @@ def _sharding(raw: RawStep, software: Software, layer: _Layer) -> Real:
     return forward + backward
 
 
+def pipe_of(raw: RawStep) -> Pipe:
+    """Read the pipeline of every layout."""
+    return Pipe(
+        schedule=raw.schedule, pipeline=raw.pipeline, interleave=raw.interleave, micro_batches=raw.micro_batches
+    )
+
+
 def shown_hop_seconds(raw: RawStep, software: Software) -> Real:
-    """Seconds of handing one micro-batch's activations on once that no work hides."""
-    return (1 - software.pipeline_hidden) * raw.hop_seconds
+    """Seconds of handing one micro-batch's activations on once that no work hides; a chunk the other way hides all."""
+    return (1 - software.pipeline_hidden) * raw.hop_seconds * np.where(raw.schedule == DUALPIPE, 0.0, 1.0)
+
+
+def _phases(raw: RawStep, layer: _Layer, sharding: Real) -> Split:
+    """Split one layer into phases; what shows of sharding comes forward and backward alike."""
+    return Split(
+        forward=layer.forward + sharding / 2,
+        inputs=layer.backward - layer.weights + sharding / 2,
+        weights=layer.weights,
+    )
+
+
+def _head_phases(raw: RawStep, software: Software, one: LayerColumns) -> Split:
+    """Split the head into phases; half of the loss comes forward."""
+    passes, weights = software.pass_factor * one.head_pass / 2, raw.weight_share * one.head_backward
+    return Split(forward=one.head_forward + passes, inputs=one.head_backward - weights + passes, weights=weights)
 
 
 def compose(raw: RawStep, software: Software, wear: Wear) -> StepColumns:
@@ -158,25 +198,33 @@ def compose(raw: RawStep, software: Software, wear: Wear) -> StepColumns:
     sharding = _sharding(raw, software, layer)
     per_layer = layer.seconds + sharding
     head = one.head_forward + one.head_backward + software.pass_factor * one.head_pass
-    alone = np.where(raw.pipeline > 1, 0.0, head)
+    pipe, share = pipe_of(raw), head_share(pipe_of(raw))
+    alone, last = np.where(raw.pipeline > 1, 0.0, head), end_layers(pipe, raw.fullest, raw.last)
     shown = shown_hop_seconds(raw, software)
-    end = shown * stage_hops(raw.pipeline, raw.interleave, 1.0)
+    end = shown * stage_hops(raw.pipeline, raw.interleave, hop_ends(pipe))
     middle = shown * stage_hops(raw.pipeline, raw.interleave, np.where(raw.pipeline > 2, 0.0, 1.0))
-    slowest = slowest_stage_seconds(per_layer, raw.fullest, raw.last, alone + middle, head + end)
-    ending = raw.last * per_layer + head + end >= raw.fullest * per_layer + alone + middle
-    layers, hop = np.where(ending, raw.last, raw.fullest), np.where(ending, end, middle)
+    slowest = slowest_stage_seconds(per_layer, raw.fullest, last, alone + middle, share * head + end)
+    ending = last * per_layer + share * head + end >= raw.fullest * per_layer + alone + middle
+    layers, hop = np.where(ending, last, raw.fullest), np.where(ending, end, middle)
     passing = np.maximum(raw.pipeline - 2, 0) * middle + np.minimum(raw.pipeline - 1, 1) * 2 * end
     work = raw.micro_batches
     causes: dict[str, Real] = {cause: work * layers * seconds for cause, seconds in layer.causes.items()}
     causes["sharding_exposed"] = work * layers * sharding
     causes["head"] = work * (slowest - layers * per_layer - hop)
     causes["pipeline_exposed"] = work * hop
-    causes["bubble"] = bubble_seconds(raw.layer_count * per_layer + head + passing, slowest, raw.interleave)
+    a_layer, a_head = _phases(raw, layer, sharding), _head_phases(raw, software, one)
+    all_stages = a_layer.times(raw.layer_count, a_head, 1.0, passing)
+    own = a_layer.times(layers, a_head, np.where(ending, share, 0.0), hop)
+    through = raw.layer_count * per_layer + head + passing
+    causes["bubble"] = idle_seconds(pipe, through, slowest, all_stages.minus(own))
     once = np.minimum(1, work)
     reduce = exposed_seconds(raw.reduce_stage, once * layers * layer.backward, software.gradient_hidden)
     gather = exposed_seconds(raw.gather_stage, once * layers * layer.forward, software.gradient_hidden)
     causes["data_exposed"] = reduce + gather
-    causes["optimizer"] = software.optimizer_moved_bytes * raw.optimizer_parameters / raw.pass_bytes_per_s
+    causes["optimizer"], sent = update_seconds(
+        raw.update, software, raw.optimizer_parameters, raw.pass_bytes_per_s, once * layers * layer.backward
+    )
+    causes["offload_exposed"] = sent + work * layers * activation_seconds(raw.update, layer.forward, layer.backward)
     busy = sum(causes.values(), start=0.0 * work)
     causes["stragglers"] = busy * (straggler_slowdown(raw.nodes, wear.straggler_per_doubling) - 1)
     told: dict[str, FloatArray] = {cause: np.asarray(causes[cause], dtype=np.float64) for cause in CAUSES}

@@ -28,7 +28,7 @@ CHUNK_ROWS = 2**15
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluation:
-    """A table with what each layout takes; `fits` is False where memory is the first limit broken."""
+    """A table with what each layout takes; `fits` is False where memory, or the host's, is the first limit broken."""
 
     table: LayoutTable
     step: StepColumns
@@ -117,7 +117,14 @@ def weigh_memory(question: Question, table: LayoutTable) -> MemoryColumns:
     return MemoryColumns(
         causes={name: _joined([part.causes[name] for part in parts]) for name in MEMORY_CAUSES},
         memory_bytes=_joined([part.memory_bytes for part in parts]),
+        host_bytes=_joined([part.host_bytes for part in parts]),
     )
+
+
+def fitting(question: Question, held: MemoryColumns) -> NDArray[np.bool_]:
+    """Say which rows fit the accelerator's memory, and the host's where its size is known."""
+    on_device = held.memory_bytes <= question.capacity_bytes
+    return np.asarray(on_device & (held.host_bytes <= question.machine.host_memory_bytes))
 
 
 def _joined(parts: list[FloatArray]) -> FloatArray:
@@ -168,6 +175,6 @@ def evaluate(question: Question, table: LayoutTable) -> Evaluation:
         table=table,
         step=weigh_time(question, table),
         memory=memory,
-        fits=memory.memory_bytes <= question.capacity_bytes,
+        fits=fitting(question, memory),
         capacity_bytes=question.capacity_bytes,
     )

@@ -11,7 +11,6 @@ from suanli.domain.model import CoreKind, Layer
 from suanli.domain.software import Software
 from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
 from suanli.equations.memory import (
-    first_stage_in_flight,
     held_bytes,
     kept_activation_bytes,
     logits_bytes,
@@ -27,11 +26,15 @@ from suanli.estimate.operators import (
     mlp_elements,
     runs_of,
 )
-from suanli.estimate.shards import StageParameters, stage_parameters
-from suanli.estimate.step import FULL_RECOMPUTE
+from suanli.estimate.optimizers import beyond_adamw_bytes, layers_on_device
+from suanli.estimate.schedules import copies_held, in_flight, weights_wait
+from suanli.estimate.shards import StageParameters, stage_layers, stage_parameters
+from suanli.estimate.tables import FULL_RECOMPUTE
+from suanli.estimate.updates import activations_away, optimizer_away
 from suanli.foundation.equation import FloatArray, Real
 from suanli.parts.axes.axis import Job, tokens_at_once
 from suanli.parts.axes.expert import expert_copies
+from suanli.parts.axes.pipeline import ends_joined
 from suanli.parts.axes.sharding import FULL, GRADIENTS, OPTIMIZER, Parameters, group, shards
 
 SELECTIVE = float(RECOMPUTE_LEVELS.index(Recompute.SELECTIVE))
@@ -44,13 +47,16 @@ MEMORY_CAUSES = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MemoryColumns:
-    """Bytes by cause of the fullest rank, and their sum."""
+    """Bytes by cause of the fullest rank, their sum, and what the same rank keeps in the host's memory."""
 
     causes: dict[str, FloatArray]
     memory_bytes: FloatArray
+    host_bytes: FloatArray
 
 
-def layer_position_bytes(layer: Layer, hidden: int, dropout: bool) -> tuple[float, float, float]:
+def layer_position_bytes(
+    layer: Layer, hidden: int, dropout: bool, expert_rows: float = 1.0
+) -> tuple[float, float, float]:
     """Bytes that one position of one layer keeps: split only under sequence parallelism, split by tensor, of scores.
 
     Norm inputs and the inputs of column-parallel matrices; queries, keys, values, the attention's result and what
@@ -60,7 +66,7 @@ def layer_position_bytes(layer: Layer, hidden: int, dropout: bool) -> tuple[floa
     joints = float(min(layer.norms, 2))
     inputs = 1.0 if layer.parallel else joints
     whole = (joints + inputs) * hidden * form + (joints * hidden if dropout else 0.0)
-    incoming, outgoing = mlp_elements(layer)
+    incoming, outgoing = mlp_elements(layer, expert_rows)
     mixed = attention_elements(core)
     if core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT):
         kv_heads = core.heads if core.kind is CoreKind.LATENT else core.kv_heads
@@ -69,7 +75,7 @@ def layer_position_bytes(layer: Layer, hidden: int, dropout: bool) -> tuple[floa
         mixed = float(sum(matrix.outputs for matrix in layer.matrices if matrix.role.value == "mixer"))
     routed = layer.experts_per_token * hidden if any(one.role in EXPERT_ROLES for one in layer.matrices) else 0.0
     scores = float(core.heads) if core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT) else 0.0
-    return whole, (mixed + incoming + outgoing + 2 * routed) * form, scores
+    return whole, (mixed + incoming + outgoing + 2 * expert_rows * routed) * form, scores
 
 
 def _activations(setup: TrainingSetup, job: Job, software: Software, table: LayoutTable) -> tuple[Real, Real]:
@@ -80,7 +86,7 @@ def _activations(setup: TrainingSetup, job: Job, software: Software, table: Layo
     everything: Real = 0.0
     scored: Real = 0.0
     for run in runs_of(setup.model):
-        whole, split, heads = layer_position_bytes(run.layer, setup.model.hidden, unfused)
+        whole, split, heads = layer_position_bytes(run.layer, setup.model.hidden, unfused, job.expert_rows)
         share = run.count / total
         everything = everything + share * kept_activation_bytes(tokens, whole, split, table.tensor, whole_split)
         if unfused:
@@ -89,10 +95,16 @@ def _activations(setup: TrainingSetup, job: Job, software: Software, table: Layo
     inputs = tokens * setup.model.hidden * BF16_BYTES / whole_split
     selective = everything * software.selective_kept
     kept = np.where(table.recompute == SELECTIVE, selective, everything + scored)
-    kept = np.where(table.recompute == FULL_RECOMPUTE, inputs, kept)
+    saved = (table.recompute == FULL_RECOMPUTE) & (weights_wait(table) == 0)
+    kept = np.where(saved, inputs, kept)
     again = np.where(table.recompute == FULL_RECOMPUTE, everything + scored, 0.0)
     working = np.where(table.recompute == SELECTIVE, everything - selective + scored, again)
     return kept, working
+
+
+def kept_layer_bytes(setup: TrainingSetup, job: Job, software: Software, table: LayoutTable) -> Real:
+    """Bytes that the mean layer keeps of one micro-batch for its backward pass."""
+    return _activations(setup, job, software, table)[0]
 
 
 def _kept(held: Parameters, element_bytes: float, dense_shards: Real, expert_shards: Real) -> Real:
@@ -121,15 +133,29 @@ def _states(
         weights = weights + _kept(trained, 2 * BF16_BYTES, *over)
     split = (shards(table, GRADIENTS, ranks), shards(table, GRADIENTS, copies))
     gradients = _kept(trained, software.gradient_bytes, *split)
-    moments = _kept(trained, 1.0, shards(table, OPTIMIZER, ranks), shards(table, OPTIMIZER, copies))
+    kept_in = shards(table, OPTIMIZER, ranks)
+    moments = _kept(trained, 1.0, kept_in, shards(table, OPTIMIZER, copies))
     one = held.layer.dense + held.layer.expert
     gathered = (software.gathered_layers * one + tables) * BF16_BYTES * (1 + share)
     return {
         "weights": weights,
         "gradients": gradients,
-        "optimizer": moments * software.optimizer_bytes,
+        "optimizer": moments * software.optimizer_bytes + beyond_adamw_bytes(setup, moments, share * tables / kept_in),
         "buffers": whole * gathered * np.where(ranks > 1, 1.0, 0.0),
     }
+
+
+def live_layers(setup: TrainingSetup, table: LayoutTable) -> tuple[Real, Real]:
+    """Layers that one micro-batch passes on the first and on the last stage, which an uneven split relieves.
+
+    Where both ends lie on one stage, the first is relieved and the last stands for the full stages between.
+    """
+    layers = float(layer_count(setup.model))
+    fullest = fullest_stage_layers(layers, table.pipeline, table.interleave)
+    last = last_stage_layers(layers, table.pipeline, table.interleave)
+    ends = ends_joined(table) & (table.pipeline > 1)
+    held, _ = stage_layers(setup, table)
+    return np.where(ends, held / copies_held(table), fullest), np.where(ends, fullest, last)
 
 
 def memory_columns(
@@ -142,25 +168,31 @@ def memory_columns(
     held = stage_parameters(setup, table)
     kept, working = _activations(setup, job, software, table)
     work = micro_batches(float(setup.global_batch), table.data, table.micro_batch)
-    layers = float(layer_count(setup.model))
-    fullest = fullest_stage_layers(layers, table.pipeline, table.interleave)
-    last = last_stage_layers(layers, table.pipeline, table.interleave)
-    flying = first_stage_in_flight(work, table.pipeline, table.interleave)
-    tokens, alone = tokens_at_once(job, table), np.where(table.pipeline > 1, 0.0, 1.0)
+    first_layers, last_layers = live_layers(setup, table)
+    flying = in_flight(table, work)
+    tokens, joined = tokens_at_once(job, table), np.where(ends_joined(table), 1.0, 0.0)
+    apart = np.where(table.pipeline > 1, 1 - joined, 1.0)
     logits = logits_bytes(tokens, float(setup.model.vocabulary), table.tensor, software.logit_bytes)
     stages = []
     first_stage, last_stage = (held.first, held.first_tables), (held.last, held.last_tables)
-    for stage, live, out in ((first_stage, fullest * flying, alone), (last_stage, np.maximum(last, 1.0), 1.0)):
+    ends = (
+        (first_stage, first_layers * flying.first, joined),
+        (last_stage, np.maximum(last_layers, 1.0) * flying.last, apart),
+    )
+    for stage, live, out in ends:
         causes = _states(setup, software, table, stage, held, frozen_bytes)
-        causes["activations"] = kept * live + working
+        stays = np.where(activations_away(table) > 0, np.minimum(live, layers_on_device()), live)
+        causes["activations"] = kept * stays + working
         causes["logits"] = logits * out
+        host = kept * (live - stays) + optimizer_away(table) * causes["optimizer"]
+        causes["optimizer"] = causes["optimizer"] * (1 - optimizer_away(table))
         settled = causes["weights"] + causes["gradients"] + causes["optimizer"]
         short = causes["activations"] + causes["logits"] + causes["buffers"]
         taken = held_bytes(settled, short, software.reserved_bytes, software.fragmentation)
         causes["fragmentation"] = software.fragmentation * short
         causes["runtime"] = software.reserved_bytes + 0.0 * short
-        stages.append((causes, taken))
-    (first, first_total), (end, end_total) = stages
+        stages.append((causes, taken, host))
+    (first, first_total, first_host), (end, end_total, end_host) = stages
     fuller = np.asarray(first_total >= end_total)
     whole: FloatArray = np.ones(len(table))
     kinds: dict[str, FloatArray] = {
@@ -169,4 +201,5 @@ def memory_columns(
     total: FloatArray = np.zeros(len(table))
     for held_for in kinds.values():
         total = total + held_for
-    return MemoryColumns(causes=kinds, memory_bytes=total)
+    away: FloatArray = np.asarray(np.where(fuller, first_host, end_host)) * whole
+    return MemoryColumns(causes=kinds, memory_bytes=total, host_bytes=away)

@@ -116,7 +116,7 @@ def matrix_shape(bench: Bench, matrix: Matrix) -> tuple[Real, Real, Real, Real]:
         inside = expert_tensor(table)
         outer = matrix.role is Role.EXPERT_IN
         held = bench.tokens * inside / table.tensor
-        rows = held * table.expert * matrix.active / matrix.copies
+        rows = held * table.expert * matrix.active / matrix.copies * bench.job.expert_rows
         inputs, outputs = (1.0, inside) if outer else (inside, 1.0)
         return rows, matrix.inputs / inputs, matrix.outputs / outputs, matrix.copies / table.expert
     columns = splits_columns(matrix.role, matrix.inputs, bench.job.model.hidden)
@@ -207,10 +207,10 @@ def between_elements(layer: Layer, roles: tuple[tuple[Role, ...], tuple[Role, ..
     return incoming, outgoing
 
 
-def mlp_elements(layer: Layer) -> tuple[float, float]:
-    """Elements for each token between all feed-forward matrices of a layer, experts included."""
+def mlp_elements(layer: Layer, expert_rows: float = 1.0) -> tuple[float, float]:
+    """Elements for each token between all feed-forward matrices of a layer, experts included, padded or dropped."""
     dense, routed = between_elements(layer, DENSE_ROLES), between_elements(layer, ROUTED_ROLES)
-    return dense[0] + routed[0], dense[1] + routed[1]
+    return dense[0] + expert_rows * routed[0], dense[1] + expert_rows * routed[1]
 
 
 def attention_elements(core: Core) -> float:
@@ -252,7 +252,7 @@ def routed_bytes(bench: Bench, layer: Layer) -> tuple[Real, Real]:
         return 0.0 * bench.tokens, 0.0 * bench.tokens
     incoming, outgoing = between_elements(layer, ROUTED_ROLES)
     copied = 2 * 2 * max(layer.experts_per_token, 1) * routed_width(layer)
-    here = bench.tokens / bench.table.tensor * BF16_BYTES
+    here = bench.tokens / bench.table.tensor * BF16_BYTES * bench.job.expert_rows
     return here * (copied + incoming + outgoing), here * (copied + 2 * incoming + outgoing)
 
 
@@ -260,7 +260,7 @@ def biased_bytes(bench: Bench, layer: Layer) -> Real:
     """Bytes of one pass, read and written, over the results of the experts' matrices that have a bias."""
     biased = [matrix for matrix in layer.matrices if matrix.role in EXPERT_ROLES and matrix.bias]
     results = float(sum(matrix.outputs * matrix.active for matrix in biased))
-    return 2 * bench.tokens / bench.table.tensor * results * BF16_BYTES
+    return 2 * bench.tokens / bench.table.tensor * results * BF16_BYTES * bench.job.expert_rows
 
 
 def unpacked_bytes(bench: Bench, layer: Layer) -> Real:

@@ -9,10 +9,12 @@ import numpy as np
 from suanli.domain.layout import LayoutTable
 from suanli.domain.model import Layer, Matrix, Model, Role
 from suanli.domain.workload import TrainingSetup, TuningMethod
-from suanli.equations.pipeline import fullest_stage_layers
+from suanli.equations.pipeline import fullest_stage_layers, last_stage_layers
 from suanli.estimate.operators import EXPERT_ROLES, NARROW_ROLES, layer_count, runs_of
+from suanli.estimate.schedules import copies_held
 from suanli.foundation.equation import Real
 from suanli.parts.axes.expert import expert_tensor
+from suanli.parts.axes.pipeline import DUALPIPE, ends_joined
 from suanli.parts.axes.sharding import Parameters
 from suanli.parts.axes.tensor import splits_columns
 
@@ -109,20 +111,40 @@ def trained_share(setup: TrainingSetup) -> float:
 
 
 def stage_parameters(setup: TrainingSetup, table: LayoutTable) -> StageParameters:
-    """Parameters of the first and the last stage: a full stage of layers with the tables, and with the head."""
+    """Parameters of the first and the last stage: a full stage of layers with the tables, and with the head.
+
+    Where the schedule joins both ends on one stage, that one is the first, relieved as the last one is else, and the
+    last stands for the full stages between, without tables.
+    """
     model, one = setup.model, on_rank(mean_layer(setup.model), table)
-    fullest = fullest_stage_layers(float(layer_count(model)), table.pipeline, table.interleave)
+    first_layers, last_layers = stage_layers(setup, table)
     table_share = embedding_parameters(model) / table.tensor
     own_head = head_parameters(model) / table.tensor
-    alone = np.where(table.pipeline > 1, 0.0, 1.0)
-    head = own_head * (1 - alone) if model.tied_head else own_head
-    first_tables = table_share + alone * (head + model.final_vector_parameters)
-    last_tables = model.final_vector_parameters + head + alone * table_share
+    joined = np.where(ends_joined(table), 1.0, 0.0)
+    alone, apart = np.where(table.pipeline > 1, 0.0, 1.0), np.where(table.pipeline > 1, 1 - joined, 1.0)
+    head = own_head * (1 - joined) if model.tied_head else own_head
+    first_tables = table_share + joined * (head + model.final_vector_parameters)
+    last_tables = apart * (model.final_vector_parameters + head + alone * table_share)
     return StageParameters(
         layer=one,
-        first=Parameters(dense=fullest * one.dense + first_tables, expert=fullest * one.expert),
-        last=Parameters(dense=fullest * one.dense + last_tables, expert=fullest * one.expert),
+        first=Parameters(dense=first_layers * one.dense + first_tables, expert=first_layers * one.expert),
+        last=Parameters(dense=last_layers * one.dense + last_tables, expert=last_layers * one.expert),
         first_tables=first_tables,
         last_tables=last_tables,
         trained_share=trained_share(setup),
     )  # fmt: skip
+
+
+def stage_layers(setup: TrainingSetup, table: LayoutTable) -> tuple[Real, Real]:
+    """Layers whose parameters the first and the last stage hold, those of both ends where micro-batches enter at both.
+
+    Full stages, but for one that holds both ends: it is relieved as far as the layers do not come out even.
+    """
+    layers = float(layer_count(setup.model))
+    fullest = fullest_stage_layers(layers, table.pipeline, table.interleave)
+    ends = ends_joined(table) & (table.pipeline > 1)
+    if not np.any(ends):
+        return fullest, fullest
+    last, copies = last_stage_layers(layers, table.pipeline, table.interleave), copies_held(table)
+    relieved = np.where(table.schedule == DUALPIPE, fullest + last, last)
+    return np.where(ends, relieved, fullest), copies * fullest

@@ -9,11 +9,12 @@ import numpy as np
 
 from suanli.domain.hardware import Cluster
 from suanli.domain.kernel import KernelTable
-from suanli.domain.layout import RECOMPUTE_LEVELS, LayoutTable, Recompute
+from suanli.domain.layout import LayoutTable
 from suanli.domain.model import Model
 from suanli.domain.software import Software
 from suanli.domain.workload import Attention, TrainingSetup
 from suanli.equations.pipeline import fullest_stage_layers, last_stage_layers, micro_batches
+from suanli.estimate.memory import kept_layer_bytes
 from suanli.estimate.operators import (
     BF16_BYTES,
     KERNEL_KEY,
@@ -24,8 +25,10 @@ from suanli.estimate.operators import (
     spread,
     time_layers,
 )
-from suanli.estimate.shards import StageParameters, head_parameters, stage_parameters
-from suanli.estimate.tables import distinct
+from suanli.estimate.optimizers import load_updates, makes_orthogonal
+from suanli.estimate.shards import StageParameters, head_parameters, stage_layers, stage_parameters
+from suanli.estimate.tables import FULL_RECOMPUTE, NO_RECOMPUTE, distinct
+from suanli.estimate.updates import UpdateColumns, activations_away, more_moved, optimizer_away, orthogonal_stage
 from suanli.foundation.equation import FloatArray, Real
 from suanli.parts.axes.axis import Job, Transfer
 from suanli.parts.axes.expert import expert_copies
@@ -39,10 +42,8 @@ HOPPER = "nv-*h[128]0*"
 """Ids of accelerators of the Hopper generation (H100, H200, H800, GH200, H20)."""
 BLACKWELL = "nv-*b[123]00*"
 """Ids of accelerators of the Blackwell generation with HBM (B100, B200, GB200, B300, GB300)."""
-STATE_KEY = ("data", "tensor", "pipeline", "context", "expert", "interleave", "sharding", "sharding_ranks")
+STATE_KEY = ("data", "tensor", "pipeline", "context", "expert", "interleave", "sharding", "sharding_ranks", "schedule")
 HOP_KEY = ("data", "tensor", "pipeline", "context", "micro_batch", "interleave")
-FULL_RECOMPUTE = float(RECOMPUTE_LEVELS.index(Recompute.FULL))
-NO_RECOMPUTE = float(RECOMPUTE_LEVELS.index(Recompute.NONE))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +52,8 @@ class RawStep:
 
     `full` and `scores` are 1 where the whole forward pass, or the unfused attention core, is computed again.
     `tensor_inside` is 1 where tensor ranks share a node, `sharded` for fully sharded weights, `every` where
-    gradients are scattered after each micro-batch.
+    gradients are scattered after each micro-batch. `weight_share` is what part of a matrix' backward products is the
+    gradient of its weights.
     """
 
     layers: LayerColumns
@@ -66,6 +68,8 @@ class RawStep:
     micro_batches: FloatArray
     pipeline: FloatArray
     interleave: FloatArray
+    schedule: FloatArray
+    weight_share: FloatArray
     fullest: FloatArray
     last: FloatArray
     layer_count: FloatArray
@@ -84,17 +88,25 @@ class RawStep:
     imbalance: FloatArray
     hopper: FloatArray
     blackwell: FloatArray
+    update: UpdateColumns
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machine:
-    """An opened cluster: the device, the fabric, and how many accelerators there are, in all and in a node."""
+    """An opened cluster: the device, the fabric, and how many accelerators there are, in all and in a node.
+
+    The host link's rate and the host's memory (without end where it is not known) are for one accelerator, of
+    `host_sharing` that share a host.
+    """
 
     device: Device
     fabric: Fabric
     accelerators: int
     node_accelerators: int
     nodes: float
+    host_bytes_per_s: float
+    host_memory_bytes: float
+    host_sharing: int
 
 
 def open_machine(cluster: Cluster, kernels: KernelTable, accelerators: int | None = None) -> Machine:
@@ -104,7 +116,12 @@ def open_machine(cluster: Cluster, kernels: KernelTable, accelerators: int | Non
     domain = cluster.system.link.domain if cluster.system.link.bytes_per_s is not None else cluster.system.accelerators
     together = int(min(max(domain, 1), cluster.system.accelerators))
     node = together if cluster.system.system_kind == WHOLE_CLUSTER else cluster.system.accelerators
+    accelerator, host_memory = cluster.system.accelerator, cluster.system.host_memory_bytes
+    link = accelerator.host_bytes_per_s.value if accelerator.host_bytes_per_s else kernels.host_bytes_per_s
     return Machine(
+        host_bytes_per_s=link,
+        host_memory_bytes=host_memory.value / cluster.system.accelerators if host_memory else np.inf,
+        host_sharing=cluster.system.accelerators,
         device=open_device(cluster.system.accelerator, kernels),
         fabric=fabric,
         accelerators=used,
@@ -122,6 +139,7 @@ def job_of(setup: TrainingSetup, machine: Machine) -> Job:
         accelerators=machine.accelerators,
         node_accelerators=machine.node_accelerators,
         activation_bytes=BF16_BYTES,
+        expert_rows=1.0 if setup.capacity is None else setup.capacity,
     )
 
 
@@ -143,6 +161,7 @@ class StateColumns:
     gather_stage: FloatArray
     optimizer_parameters: FloatArray
     accumulate_parameters: FloatArray
+    more_moved_bytes: FloatArray
 
 
 def state_columns(
@@ -166,6 +185,31 @@ def state_columns(
         gather_stage=(1 - whole) * _sent(fabric, weights(job, table, trained, BF16_BYTES)),
         optimizer_parameters=np.asarray(kept + 0.0 * ranks),
         accumulate_parameters=np.asarray(trained_layer.dense + trained_layer.expert),
+        more_moved_bytes=np.asarray(more_moved(setup, table, kept + 0.0 * ranks, share * held.first_tables)),
+    )
+
+
+def update_columns(
+    setup: TrainingSetup, machine: Machine, software: Software, table: LayoutTable, more_moved_bytes: FloatArray
+) -> UpdateColumns:
+    """Say what updates take beside AdamW's own bytes, and what travels to the host."""
+    whole, away = np.ones(len(table)), activations_away(table)
+    job, out, products = job_of(setup, machine), 0.0 * whole, 0.0 * whole
+    if np.any(np.asarray(away) > 0):
+        out = np.asarray(away * kept_layer_bytes(setup, job, software, table) / machine.host_bytes_per_s)
+    if makes_orthogonal(setup):
+        held = stage_parameters(setup, table)
+        matrices = Parameters(dense=held.first.dense - held.first_tables, expert=held.first.expert)
+        products = np.asarray(orthogonal_stage(setup, machine.device, table, stage_layers(setup, table)[0]))
+        products = products + _sent(machine.fabric, weights(job, table, matrices, BF16_BYTES))
+    return UpdateColumns(
+        more_moved_bytes=more_moved_bytes,
+        orthogonal_seconds=products * whole,
+        optimizer_away=np.asarray(optimizer_away(table)),
+        activations_out=out * whole,
+        host_bytes_per_s=whole * machine.host_bytes_per_s,
+        host_memory_bytes_per_s=whole * load_updates()[1].host_memory_rate.value,
+        host_sharing=whole * machine.host_sharing,
     )
 
 
@@ -188,7 +232,8 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
     unfused = float(setup.attention is Attention.UNFUSED)
     experts = any(run.layer.experts > 1 for run in setup.model.runs)
     held_tokens = few.micro_batch * job.sequence / few.context / few.tensor
-    skew = machine.device.moe_imbalance(few.expert, held_tokens) if experts and not setup.balanced_experts else 1.0
+    forced = setup.balanced_experts or setup.capacity is not None
+    skew = machine.device.moe_imbalance(few.expert, held_tokens) if experts and not forced else 1.0
     return RawStep(
         layers=spread(time_layers(bench), rows),
         hop_seconds=(hop_seconds * np.ones(len(hops)))[hop_rows],
@@ -202,6 +247,8 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
         micro_batches=np.asarray(micro_batches(float(setup.global_batch), table.data, table.micro_batch)),
         pipeline=table.pipeline,
         interleave=table.interleave,
+        schedule=table.schedule,
+        weight_share=whole * (0.0 if bench.frozen else 1 / 2),
         fullest=np.asarray(fullest_stage_layers(layers, table.pipeline, table.interleave)),
         last=np.asarray(last_stage_layers(layers, table.pipeline, table.interleave)),
         layer_count=whole * layers,
@@ -220,4 +267,5 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
         hopper=whole * float(fnmatch(machine.device.accelerator.id, HOPPER)),
         blackwell=whole * float(fnmatch(machine.device.accelerator.id, BLACKWELL)),
         imbalance=(np.asarray(skew) * np.ones(len(few)))[rows],
+        update=update_columns(setup, machine, software, table, state.more_moved_bytes[state_rows]),
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from suanli.domain.layout import OFFLOADS, RECOMPUTE_LEVELS, SCHEDULES, SHARDING_STAGES, Layout, LayoutTable
+from suanli.domain.layout import OFFLOADS, RECOMPUTE_LEVELS, SCHEDULES, SHARDING_STAGES, Layout, LayoutTable, Recompute
 from suanli.foundation.equation import FloatArray
 
 COLUMNS = (
@@ -15,6 +15,8 @@ COLUMNS = (
     "recompute", "sequence_parallel", "schedule", "offload",
 )  # fmt: skip
 DEGREES = COLUMNS[:7]
+FULL_RECOMPUTE = float(RECOMPUTE_LEVELS.index(Recompute.FULL))
+NO_RECOMPUTE = float(RECOMPUTE_LEVELS.index(Recompute.NONE))
 
 
 def to_row(layout: Layout) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ from suanli.domain.software import TrainingCalibration
 from suanli.domain.workload import TrainingSetup, TuningMethod
 from suanli.equations.pipeline import model_flop_utilisation
 from suanli.estimate.compose import CAUSES
-from suanli.estimate.evaluate import Evaluation, Question, ask, evaluate, weigh_memory
+from suanli.estimate.evaluate import Evaluation, Question, ask, evaluate, fitting, weigh_memory
 from suanli.estimate.memory import MEMORY_CAUSES
 from suanli.estimate.software import load_training_calibration
 from suanli.estimate.space import broken_rule, layouts
@@ -69,8 +69,16 @@ def at_row(question: Question, evaluation: Evaluation, row: int, limit: str = ""
             question.calibration, question.software.id, machine.device, setup.model, setup.sequence_tokens, seconds
         ),
         memory_band=band_of(question.calibration, "memory", machine.device, held),
-        limit=limit or ("" if evaluation.fits[row] else "memory"),
+        limit=limit or memory_limit(evaluation, row),
+        host_memory_bytes=float(evaluation.memory.host_bytes[row]),
     )
+
+
+def memory_limit(evaluation: Evaluation, row: int) -> str:
+    """Name the memory that a row does not fit: the accelerator's, else the host's; "" where it fits both."""
+    if evaluation.fits[row]:
+        return ""
+    return "memory" if evaluation.memory.memory_bytes[row] > evaluation.capacity_bytes else "host memory"
 
 
 def estimate_layout(
@@ -120,11 +128,11 @@ def search(
             ),
             relief=tr("Choose a global batch that shares more divisors with the number of accelerators."),
         )
-    held = weigh_memory(question, table).memory_bytes
-    fitting = np.flatnonzero(held <= question.capacity_bytes)
-    if not len(fitting):
+    weighed = weigh_memory(question, table)
+    held, fits = weighed.memory_bytes, np.flatnonzero(fitting(question, weighed))
+    if not len(fits):
         raise _infeasible(question, cluster, kernels, table, int(np.argmin(held)), float(held.min()))
-    found = evaluate(question, take(table, fitting))
+    found = evaluate(question, take(table, fits))
     best = np.argsort(found.step.step_seconds, kind="stable")[:keep]
     return [at_row(question, found, int(row)) for row in best]
 

@@ -20,7 +20,8 @@ Rows = NDArray[np.bool_]
 class Job:
     """What the axes split: a model, its sequences and batch, on so many accelerators, so many of them to a node.
 
-    `activation_bytes` is what one activation element takes on the wire.
+    `activation_bytes` is what one activation element takes on the wire, `expert_rows` how many tokens an expert works
+    on for each one of its even share.
     """
 
     model: Model
@@ -29,6 +30,7 @@ class Job:
     accelerators: int
     node_accelerators: int
     activation_bytes: float
+    expert_rows: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

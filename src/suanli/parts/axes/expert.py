@@ -56,7 +56,14 @@ class ExpertAxis:
             return ()
         chosen = float(max(layer.experts_per_token, 1))
         copies = routed_places(chosen, table.expert)
-        message = tokens_at_once(job, table) / table.tensor * copies * routed[0].inputs * job.activation_bytes
+        message = (
+            tokens_at_once(job, table)
+            / table.tensor
+            * copies
+            * routed[0].inputs
+            * job.activation_bytes
+            * job.expert_rows
+        )
         local = placed_together(table.expert, 1.0, job.node_accelerators)
         return (
             Transfer(

@@ -1,0 +1,138 @@
+"""What a pipeline's schedule changes: idle time, the stage that holds the ends, what is held at once, what hides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from suanli.domain.layout import LayoutTable
+from suanli.equations.memory import dualpipe_in_flight, first_stage_in_flight, put_off_in_flight
+from suanli.equations.pipeline import (
+    bubble_seconds,
+    dualpipe_bubble_seconds,
+    exposed_seconds,
+    v_bubble_seconds,
+    zero_bubble_seconds,
+)
+from suanli.foundation.equation import Real
+from suanli.parts.axes.pipeline import DUALPIPE, ONE_F_ONE_B, ZB_H1, ZB_H2, ZB_V
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Split:
+    """Seconds of one micro-batch by phase: forward, gradients of inputs, gradients of weights."""
+
+    forward: Real
+    inputs: Real
+    weights: Real
+
+    def minus(self, other: Split) -> Split:
+        """Take another split away, and never more than there is."""
+        return Split(
+            forward=np.maximum(self.forward - other.forward, 0),
+            inputs=np.maximum(self.inputs - other.inputs, 0),
+            weights=np.maximum(self.weights - other.weights, 0),
+        )
+
+    def times(self, count: Real, extra: Split, extras: Real, hop: Real) -> Split:
+        """Take it so many times, with so many times an extra, and handing on once each way."""
+        return Split(
+            forward=count * self.forward + extras * extra.forward + hop / 2,
+            inputs=count * self.inputs + extras * extra.inputs + hop / 2,
+            weights=count * self.weights + extras * extra.weights,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pipe:
+    """A pipeline as its schedule sees it: which one, stages, chunks of a stage, micro-batches of a replica."""
+
+    schedule: Real
+    pipeline: Real
+    interleave: Real
+    micro_batches: Real
+
+
+def put_off(schedule: Real) -> Real:
+    """How many micro-batches later each stage takes its weight gradients than the stage before (zb-h1, zb-h2)."""
+    return np.where(schedule == ZB_H2, 2.0, 1.0)
+
+
+def idle_seconds(pipe: Pipe, all_seconds: Real, slowest_seconds: Real, others: Split) -> Real:
+    """Idle time of the fill and drain; `others` is one micro-batch on all stages but the slowest, phase by phase."""
+    plain = bubble_seconds(all_seconds, slowest_seconds, pipe.interleave)
+    if not np.any(pipe.schedule > ONE_F_ONE_B):
+        return plain
+    phases, stages, work = (others.forward, others.inputs, others.weights), pipe.pipeline, pipe.micro_batches
+    put = zero_bubble_seconds(*phases, stages, work, put_off(pipe.schedule))
+    turned, paired = v_bubble_seconds(*phases, stages, work), dualpipe_bubble_seconds(*phases, stages)
+    return np.select(
+        [pipe.schedule == ZB_V, pipe.schedule == DUALPIPE, pipe.schedule > ONE_F_ONE_B], [turned, paired, put], plain
+    )
+
+
+def at_both_ends(pipe: Pipe) -> Real:
+    """Say where micro-batches enter at both ends: 1 under dualpipe with several stages, else 0."""
+    return np.where((pipe.schedule == DUALPIPE) & (pipe.pipeline > 1), 1.0, 0.0)
+
+
+def end_layers(pipe: Pipe, fullest: Real, last: Real) -> Real:
+    """Layers that one micro-batch passes on a stage with the head; where both ends are heads, the mean of the ends."""
+    return last + at_both_ends(pipe) * (fullest - last) / 2
+
+
+def head_share(pipe: Pipe) -> Real:
+    """How much of the head one micro-batch costs the stage that holds it: half of them pass it at the other end."""
+    return 1 - at_both_ends(pipe) / 2
+
+
+def hop_ends(pipe: Pipe) -> Real:
+    """How often less the stage with the head hands on: at its last layers, and under zb-v at its first ones too."""
+    return np.where(pipe.schedule == ZB_V, pipe.interleave, 1.0)
+
+
+def shown_share(schedule: Real, shown: Real, transfer_seconds: Real, cover_seconds: Real) -> Real:
+    """Share of expert traffic that nothing hides: what software shows, or what a chunk the other way leaves of it.
+
+    Under dualpipe a chunk goes forward while another goes backward: all of one's work can hide the other's traffic.
+    """
+    paired = np.asarray(schedule == DUALPIPE)
+    if not np.any(paired):
+        return shown
+    left = exposed_seconds(transfer_seconds, cover_seconds, 1.0)
+    least = np.minimum(shown, left / np.maximum(transfer_seconds, np.finfo(np.float64).tiny))
+    return np.where(paired, least, shown)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InFlight:
+    """Micro-batches whose activations a stage holds at once: the first stage, and the last."""
+
+    first: Real
+    last: Real
+
+
+def in_flight(table: LayoutTable, work: Real) -> InFlight:
+    """Count what stages hold at once; only 1F1B's last stage is done with a micro-batch before the next comes."""
+    schedule, stages = table.schedule, table.pipeline
+    first, one = first_stage_in_flight(work, stages, table.interleave), np.ones(len(table))
+    if not np.any(schedule != ONE_F_ONE_B):
+        return InFlight(first=first, last=one)
+    kinds = [schedule == ONE_F_ONE_B, (schedule == ZB_H1) | (schedule == ZB_H2), schedule == ZB_V, schedule == DUALPIPE]
+    whole = first_stage_in_flight(work, stages, 1.0)
+    same = [put_off_in_flight(work, stages, put_off(schedule)), whole, dualpipe_in_flight(work, stages)]
+    forward_first = np.where(stages > 1, np.maximum(work, 1), 1.0)
+    return InFlight(
+        first=np.select(kinds, [first, *same], forward_first), last=np.select(kinds, [one, *same], forward_first)
+    )
+
+
+def weights_wait(table: LayoutTable) -> Real:
+    """Say where weight gradients wait, and with them what full recomputation made again: 1 there, else 0."""
+    return np.where((table.schedule >= ZB_H1) & (table.schedule <= ZB_V) & (table.pipeline > 1), 1.0, 0.0)
+
+
+def copies_held(table: LayoutTable) -> Real:
+    """How many stages' parameters one rank holds: two where micro-batches enter at both ends, else one."""
+    return np.where((table.schedule == DUALPIPE) & (table.pipeline > 1), 2.0, 1.0)

@@ -1,0 +1,94 @@
+"""Updates of weights and what lives on the host: seconds of the optimizer, of the host's link, of the host itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from suanli.domain.layout import OFFLOADS, LayoutTable, Offload
+from suanli.domain.software import Software
+from suanli.domain.workload import TrainingSetup
+from suanli.equations.optimizer import host_link_seconds, host_update_seconds
+from suanli.equations.pipeline import exposed_seconds
+from suanli.estimate.operators import BF16_BYTES
+from suanli.estimate.optimizers import beyond_adamw_moved, load_updates, orthogonal_seconds
+from suanli.foundation.equation import FloatArray, Real
+from suanli.parts.axes.expert import expert_copies
+from suanli.parts.axes.sharding import OPTIMIZER, Parameters, group, shards
+from suanli.parts.devices.electronic import Device
+
+NOWHERE, OPTIMIZER_AWAY, ACTIVATIONS_AWAY, BOTH_AWAY = (float(OFFLOADS.index(one)) for one in Offload)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UpdateColumns:
+    """What an update takes beside AdamW's own bytes, and what travels to the host.
+
+    `more_moved_bytes` is what one update moves more than AdamW's, `orthogonal_seconds` its matrix products;
+    `activations_out` seconds of sending what one layer keeps of a micro-batch out; rates are of one accelerator.
+    """
+
+    more_moved_bytes: FloatArray
+    orthogonal_seconds: FloatArray
+    optimizer_away: FloatArray
+    activations_out: FloatArray
+    host_bytes_per_s: FloatArray
+    host_memory_bytes_per_s: FloatArray
+    host_sharing: FloatArray
+
+
+def optimizer_away(table: LayoutTable) -> Real:
+    """Say where the optimizer's state lives on the host: 1 there, else 0."""
+    return np.where((table.offload == OPTIMIZER_AWAY) | (table.offload == BOTH_AWAY), 1.0, 0.0)
+
+
+def activations_away(table: LayoutTable) -> Real:
+    """Say where activations live on the host between forward and backward: 1 there, else 0."""
+    return np.where(table.offload >= ACTIVATIONS_AWAY, 1.0, 0.0)
+
+
+def more_moved(setup: TrainingSetup, table: LayoutTable, kept: Real, tables: Real) -> Real:
+    """Bytes that one update moves more than AdamW's; `tables` are whole, `kept` is what is left of all by sharding."""
+    return beyond_adamw_moved(setup, kept, tables / shards(table, OPTIMIZER, group(table)))
+
+
+def orthogonal_stage(setup: TrainingSetup, device: Device, table: LayoutTable, layers: Real) -> Real:
+    """Seconds that a stage's matrices take to be made orthogonal, dealt out over the ranks that hold them."""
+    ranks = Parameters(
+        dense=table.tensor * shards(table, OPTIMIZER, group(table)),
+        expert=shards(table, OPTIMIZER, expert_copies(table)),
+    )
+    held = Parameters(dense=1.0, expert=table.expert * np.where(table.expert > 1, 1.0, table.tensor))
+    return layers * orthogonal_seconds(setup, device, held, ranks)
+
+
+def update_seconds(
+    update: UpdateColumns, software: Software, parameters: Real, pass_bytes_per_s: Real, cover_seconds: Real
+) -> tuple[Real, Real]:
+    """Seconds of the optimizer, on the device or on the host, and of what shows of gradients out and weights back.
+
+    `cover_seconds` is the last backward pass, which gradients leave under; weights come back when all is done.
+    """
+    away, moved = update.optimizer_away, software.optimizer_moved_bytes * parameters + update.more_moved_bytes
+    there = moved / pass_bytes_per_s
+    if not np.any(away > 0):
+        return there + update.orthogonal_seconds, 0.0 * away
+    host = host_update_seconds(moved, update.host_memory_bytes_per_s, update.host_sharing)
+    out = host_link_seconds(parameters * software.reduce_bytes, update.host_bytes_per_s)
+    back = host_link_seconds(parameters * BF16_BYTES, update.host_bytes_per_s)
+    shown = exposed_seconds(out, cover_seconds, hidden_share()) + back
+    return np.where(away > 0, host, there) + update.orthogonal_seconds, away * shown
+
+
+def hidden_share() -> float:
+    """Share of a transfer to or from the host that work beside it hides."""
+    return load_updates()[1].hidden_share.value
+
+
+def activation_seconds(update: UpdateColumns, forward: Real, backward: Real) -> Real:
+    """Seconds that show of sending one layer's activations out under its forward pass, and back under its backward."""
+    out = update.activations_out
+    if not np.any(out > 0):
+        return 0.0 * out
+    return exposed_seconds(out, forward, hidden_share()) + exposed_seconds(out, backward, hidden_share())
