@@ -78,7 +78,8 @@ def train(question: TrainingQuestion) -> list[TrainingEstimate]:
     """
     from suanli.catalogue.find import system
     from suanli.catalogue.kernels import load_kernels
-    from suanli.estimate.training import estimate_layout, search
+    from suanli.estimate.search import search
+    from suanli.estimate.training import estimate_layout
 
     _check(question)
     kernels = load_kernels()

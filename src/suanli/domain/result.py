@@ -38,6 +38,28 @@ class TrainingEstimate:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Rejected:
+    """Layouts that a search did not weigh to the end: how many by the first limit broken, and the nearest to fitting.
+
+    A limit is an axis whose rule is broken, or memory; `nearest_short_bytes` is what the nearest lacks of memory.
+    """
+
+    by_limit: Mapping[str, int]
+    nearest: Layout | None = None
+    nearest_short_bytes: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingSearch:
+    """The best layouts, best first; how many were looked at, how many fit, and why the others did not."""
+
+    estimates: tuple[TrainingEstimate, ...]
+    looked_at: int
+    fitting: int
+    rejected: Rejected
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ServingEstimate:
     """One serving setting of one replica at a given concurrency."""
 
