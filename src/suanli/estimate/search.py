@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -13,9 +14,10 @@ from suanli.domain.layout import Layout, LayoutTable
 from suanli.domain.result import Rejected, TrainingEstimate, TrainingSearch
 from suanli.domain.software import TrainingCalibration
 from suanli.domain.workload import TrainingSetup
+from suanli.equations.uncertainty import shrunk_seconds, tie_factor
 from suanli.estimate.evaluate import Question, ask, evaluate, weigh_memory, weigh_time
 from suanli.estimate.software import load_training_calibration
-from suanli.estimate.space import Chunk, layout_chunks
+from suanli.estimate.space import Chunk, degrees_ruled_out, layout_chunks
 from suanli.estimate.step import open_machine
 from suanli.estimate.tables import join, layout_at, take
 from suanli.estimate.training import at_row
@@ -40,10 +42,37 @@ class Kept:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Field:
+    """The field that the best were chosen from: how many layouts, the mean log of their seconds, squares about it."""
+
+    layouts: int = 0
+    mean_log: float = 0.0
+    squares: float = 0.0
+
+    @property
+    def sigma_log(self) -> float:
+        """One sigma of the log of seconds; 0 for a field of one."""
+        return math.sqrt(self.squares / (self.layouts - 1)) if self.layouts > 1 else 0.0
+
+
+def _joined_by(before: Field, seconds: FloatArray) -> Field:
+    """Add a chunk to a field: means and squares of two parts make those of the whole."""
+    logs = np.log(seconds)
+    added, mean = len(logs), float(logs.mean())
+    whole, step = before.layouts + added, mean - before.mean_log
+    return Field(
+        layouts=whole,
+        mean_log=before.mean_log + step * added / whole,
+        squares=before.squares + float(np.square(logs - mean).sum()) + step**2 * before.layouts * added / whole,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Sweep:
     """What a walk through a space of layouts leaves: the best, the nearest to fitting of the others, and counts."""
 
     kept: Kept | None = None
+    chosen_from: Field = Field()
     looked_at: int = 0
     fitting: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
@@ -66,10 +95,11 @@ def _swept(question: Question, before: Sweep, chunk: Chunk, keep: int) -> Sweep:
     held = weigh_memory(question, chunk.table).memory_bytes
     fits = held <= question.capacity_bytes
     fitting = int(np.count_nonzero(fits))
-    kept, nearest, least = before.kept, before.nearest, before.nearest_bytes
+    kept, known, nearest, least = before.kept, before.chosen_from, before.nearest, before.nearest_bytes
     if fitting:
         table = take(chunk.table, fits)
-        kept = _best(kept, table, weigh_time(question, table).step_seconds, keep)
+        seconds = weigh_time(question, table).step_seconds
+        kept, known = _best(kept, table, seconds, keep), _joined_by(known, seconds)
     if fitting < len(held):
         over = np.where(fits, np.inf, held)
         row = int(np.argmin(over))
@@ -78,6 +108,7 @@ def _swept(question: Question, before: Sweep, chunk: Chunk, keep: int) -> Sweep:
     broken = {**chunk.broken, MEMORY: len(held) - fitting}
     return Sweep(
         kept=kept,
+        chosen_from=known,
         looked_at=before.looked_at + chunk.looked_at,
         fitting=before.fitting + fitting,
         rejected={name: before.rejected.get(name, 0) + count for name, count in broken.items()},
@@ -92,6 +123,11 @@ def sweep(question: Question, chunks: Iterable[Chunk], keep: int) -> Sweep:
     for chunk in chunks:
         done = _swept(question, done, chunk, keep)
     return done
+
+
+def legal_rows(done: Sweep) -> int:
+    """Count the layouts of a walk that kept the rule of every axis, whether they fit the memory or not."""
+    return done.fitting + done.rejected.get(MEMORY, 0)
 
 
 def search(
@@ -130,16 +166,32 @@ def search_told(
     done = sweep(question, layout_chunks(question.setup, machine, every), keep)
     if done.kept is None:
         raise _infeasible(question, cluster, kernels, done)
-    found = evaluate(question, done.kept.table)
     return TrainingSearch(
-        estimates=tuple(at_row(question, found, row) for row in range(len(found.table))),
+        estimates=_told(question, done.kept, done.chosen_from),
         looked_at=done.looked_at,
         fitting=done.fitting,
         rejected=Rejected(
             by_limit={name: count for name, count in done.rejected.items() if count},
+            degrees_by_limit=degrees_ruled_out(question.setup, machine, every),
             nearest=done.nearest,
             nearest_short_bytes=done.nearest_bytes - question.capacity_bytes if done.nearest else 0.0,
         ),
+    )
+
+
+def _told(question: Question, kept: Kept, known: Field) -> tuple[TrainingEstimate, ...]:
+    """Tell the best in full: what each is expected to take, being chosen, and which of them may well be the best."""
+    found, own = evaluate(question, kept.table), question.calibration.layout_spread
+    usual = math.exp(known.mean_log)
+    expected = np.asarray(shrunk_seconds(kept.seconds, usual, known.sigma_log, own))
+    tied = kept.seconds <= kept.seconds[0] * tie_factor(own, question.calibration.tie_sigmas)
+    return tuple(
+        replace(
+            at_row(question, found, row),
+            expected_step_seconds=float(expected[row]),
+            near_tie=bool(row > 0 and tied[row]),
+        )
+        for row in range(len(kept.seconds))
     )
 
 

@@ -88,6 +88,26 @@ def _degrees(job: Job, every: bool) -> Iterator[tuple[int, int, int, int]]:
                     yield split, stages, parts, job.accelerators // used
 
 
+def degrees_ruled_out(setup: TrainingSetup, machine: Machine, every: bool = False) -> dict[str, int]:
+    """Count sets of degrees that use every accelerator but make no layout, by the first axis whose rule they break."""
+    job = job_of(setup, machine)
+    degrees = np.asarray(divisors(job.accelerators))
+    split, stages, parts = (column.ravel() for column in np.meshgrid(degrees, degrees, degrees, indexing="ij"))
+    used = split * stages * parts
+    left = job.accelerators % used == 0
+    found = {}
+    chosen = {"tensor": split, "pipeline": stages, "context": parts}
+    for name, column in chosen.items():
+        still = left & np.isin(column, AXES[name].degrees(job))
+        found[name], left = int((left & ~still).sum()), still
+    replicas = job.accelerators // np.where(left, used, 1)
+    still = left & (job.global_batch % replicas == 0)
+    found["data"] = int((left & ~still).sum())
+    found[NOT_TRIED] = int(still.sum()) - sum(1 for _ in _degrees(job, every))
+    return {name: count for name, count in found.items() if count}
+
+
+NOT_TRIED = "not_tried"
 WORTH_SPLITTING = 2**11
 """Parts of a sequence shorter than this no longer hide a ring's traffic; a plain search leaves them out."""
 
