@@ -55,8 +55,8 @@ def shrunk_seconds(seconds: Real, usual_seconds: Real, field_log: Real, layout_l
     >>> shrunk_seconds(1.0, 4.0, 0.2, 0.1)
     1.4142135623730951
     """
-    chance = np.minimum(1.0, (layout_log / np.maximum(field_log, np.finfo(np.float64).tiny)) ** 2)
-    kept: Real = 1 - chance
+    chance = np.minimum(layout_log, field_log) / np.maximum(field_log, np.finfo(np.float64).tiny)
+    kept: Real = 1 - chance**2
     return usual_seconds * (seconds / usual_seconds) ** kept
 
 

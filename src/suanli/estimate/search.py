@@ -55,7 +55,7 @@ class Field:
         return math.sqrt(self.squares / (self.layouts - 1)) if self.layouts > 1 else 0.0
 
 
-def _joined_by(before: Field, seconds: FloatArray) -> Field:
+def joined_field(before: Field, seconds: FloatArray) -> Field:
     """Add a chunk to a field: means and squares of two parts make those of the whole."""
     logs = np.log(seconds)
     added, mean = len(logs), float(logs.mean())
@@ -99,7 +99,7 @@ def _swept(question: Question, before: Sweep, chunk: Chunk, keep: int) -> Sweep:
     if fitting:
         table = take(chunk.table, fits)
         seconds = weigh_time(question, table).step_seconds
-        kept, known = _best(kept, table, seconds, keep), _joined_by(known, seconds)
+        kept, known = _best(kept, table, seconds, keep), joined_field(known, seconds)
     if fitting < len(held):
         over = np.where(fits, np.inf, held)
         row = int(np.argmin(over))
@@ -145,7 +145,10 @@ def search(
 
     Raises InfeasibleError where none fits, naming the closest layout, what it is short of and what would free it.
     """
-    return list(search_told(setup, cluster, kernels, keep, memory_margin, calibration, every).estimates)
+    machine = open_machine(cluster, kernels)
+    question = ask(setup, machine, calibration or load_training_calibration(), memory_margin)
+    kept, done = _searched(question, cluster, kernels, keep, every, thorough=False)
+    return list(_told(question, kept, done.chosen_from))
 
 
 def search_told(
@@ -159,15 +162,13 @@ def search_told(
 ) -> TrainingSearch:
     """Search as `search` does, and tell what was looked at and why the others were rejected.
 
-    Raises InfeasibleError where none fits.
+    Raises InfeasibleError where none fits, having tried what else would hold the job.
     """
     machine = open_machine(cluster, kernels)
     question = ask(setup, machine, calibration or load_training_calibration(), memory_margin)
-    done = sweep(question, layout_chunks(question.setup, machine, every), keep)
-    if done.kept is None:
-        raise _infeasible(question, cluster, kernels, done)
+    kept, done = _searched(question, cluster, kernels, keep, every, thorough=True)
     return TrainingSearch(
-        estimates=_told(question, done.kept, done.chosen_from),
+        estimates=_told(question, kept, done.chosen_from),
         looked_at=done.looked_at,
         fitting=done.fitting,
         rejected=Rejected(
@@ -177,6 +178,16 @@ def search_told(
             nearest_short_bytes=done.nearest_bytes - question.capacity_bytes if done.nearest else 0.0,
         ),
     )
+
+
+def _searched(
+    question: Question, cluster: Cluster, kernels: KernelTable, keep: int, every: bool, thorough: bool
+) -> tuple[Kept, Sweep]:
+    """Walk through the whole space and return the best. Raises InfeasibleError where none fits."""
+    done = sweep(question, layout_chunks(question.setup, question.machine, every), keep)
+    if done.kept is None:
+        raise _infeasible(question, cluster, kernels, done, thorough)
+    return done.kept, done
 
 
 def _told(question: Question, kept: Kept, known: Field) -> tuple[TrainingEstimate, ...]:
@@ -195,7 +206,9 @@ def _told(question: Question, kept: Kept, known: Field) -> tuple[TrainingEstimat
     )
 
 
-def _infeasible(question: Question, cluster: Cluster, kernels: KernelTable, done: Sweep) -> InfeasibleError:
+def _infeasible(
+    question: Question, cluster: Cluster, kernels: KernelTable, done: Sweep, thorough: bool
+) -> InfeasibleError:
     """Say which layout comes closest, how far it is off, and what would hold the job."""
     layout = done.nearest
     if layout is None:
@@ -222,16 +235,16 @@ def _infeasible(question: Question, cluster: Cluster, kernels: KernelTable, done
             recompute=layout.recompute.value,
             gib=short,
         ),
-        relief=_relief(question, cluster, kernels, short),
+        relief=_relief(question, cluster, kernels, short, thorough),
     )
 
 
-def _relief(question: Question, cluster: Cluster, kernels: KernelTable, short: float) -> str:
-    """Try what could hold the job: layouts beyond those worth trying, a shorter sequence, more nodes."""
+def _relief(question: Question, cluster: Cluster, kernels: KernelTable, short: float, thorough: bool) -> str:
+    """Try what could hold the job: more nodes and, thoroughly, layouts not worth trying else and a shorter sequence."""
     said = []
-    if least_bytes(question, every=True) <= question.capacity_bytes:
+    if thorough and fits_somewhere(question, every=True):
         said.append(tr("A search over every legal layout finds some that fit."))
-    sequence = sequence_that_fits(question)
+    sequence = sequence_that_fits(question) if thorough else 0
     if sequence:
         said.append(tr("Sequences of {tokens} tokens would fit.", tokens=sequence))
     enough = nodes_that_fit(question, cluster, kernels)
@@ -241,13 +254,12 @@ def _relief(question: Question, cluster: Cluster, kernels: KernelTable, short: f
     return " ".join(said) or rest
 
 
-def least_bytes(question: Question, every: bool = False) -> float:
-    """Return the memory of the legal layout that takes the least of it; infinite where no layout is legal."""
-    least = np.inf
-    for chunk in layout_chunks(question.setup, question.machine, every):
-        if len(chunk.table):
-            least = min(least, float(weigh_memory(question, chunk.table).memory_bytes.min()))
-    return float(least)
+def fits_somewhere(question: Question, every: bool = False) -> bool:
+    """Tell whether any legal layout fits the memory; stops at the first chunk that holds one."""
+    return any(
+        bool(np.any(weigh_memory(question, chunk.table).memory_bytes <= question.capacity_bytes))
+        for chunk in layout_chunks(question.setup, question.machine, every)
+    )
 
 
 def sequence_that_fits(question: Question) -> int:
@@ -255,8 +267,7 @@ def sequence_that_fits(question: Question) -> int:
     sequence = question.setup.sequence_tokens
     for _ in range(MOST_DOUBLINGS):
         sequence //= 2
-        shorter = replace(question, setup=replace(question.setup, sequence_tokens=sequence))
-        if sequence and least_bytes(shorter) <= question.capacity_bytes:
+        if sequence and fits_somewhere(replace(question, setup=replace(question.setup, sequence_tokens=sequence))):
             return sequence
     return 0
 
@@ -266,7 +277,6 @@ def nodes_that_fit(question: Question, cluster: Cluster, kernels: KernelTable) -
     nodes = cluster.nodes
     for _ in range(MOST_DOUBLINGS):
         nodes *= 2
-        more = replace(question, machine=open_machine(replace(cluster, nodes=nodes), kernels))
-        if least_bytes(more) <= question.capacity_bytes:
+        if fits_somewhere(replace(question, machine=open_machine(replace(cluster, nodes=nodes), kernels))):
             return nodes
     return 0
