@@ -34,6 +34,8 @@ DIRECTIONS = {
         "software_log+ chip_log+ expert_share+ experts_log+ attention_share+ attention_log+ searched+ layout_log+"
     ),
     "band_end": "spread_log? sigmas+",
+    "shrunk_seconds": "seconds+ usual_seconds+ field_log? layout_log?",
+    "tie_factor": "layout_log+ sigmas+",
     # demand and energy
     "grown_requests_per_s": "first_requests_per_s+ growth+ elapsed_periods+ most_requests_per_s+",
     "facility_watts": "system_watts+ pue+",
@@ -121,6 +123,7 @@ SHARES = {
     "progress_share", "ramp_power", "rate", "reserved_share", "skew", "slowdown_per_doubling", "stall", "utilisation",
     "software_log", "chip_log", "expert_share", "experts_log", "attention_share", "attention_log", "searched",
     "layout_log", "spread_log", "sigmas",
+    "field_log",
     "wave_softness", "yearly_loss", "yearly_rate", "drift", "spread", "basis_error", "error", "log_trend",
 }  # fmt: skip
 """Arguments between 0 and 1."""

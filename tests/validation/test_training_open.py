@@ -9,8 +9,9 @@ from suanli.catalogue.kernels import load_kernels
 from suanli.catalogue.load import catalogue
 from suanli.domain.layout import Recompute
 from suanli.domain.model import Role
+from suanli.estimate.search import search
 from suanli.estimate.software import load_training_calibration
-from suanli.estimate.training import estimate_layout, search
+from suanli.estimate.training import estimate_layout
 from suanli.validation.reading import load_reading
 from suanli.validation.rows import Record
 from suanli.validation.run_model import model_of_columns, read_run_model

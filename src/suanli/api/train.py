@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from suanli.api.model import find_model
 from suanli.domain.hardware import Cluster
 from suanli.domain.layout import Layout, Recompute, Sharding
-from suanli.domain.result import TrainingEstimate
+from suanli.domain.result import Rejected, TrainingEstimate, TrainingSearch
 from suanli.domain.workload import TrainingSetup, TuningMethod
 from suanli.foundation.errors import Fault, InputError, did_you_mean
 from suanli.foundation.language import tr
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from suanli.domain.kernel import KernelTable
     from suanli.domain.software import TrainingCalibration
 
-__all__ = ["TrainingEstimate", "TrainingQuestion", "find_model", "train"]
+__all__ = ["Rejected", "TrainingEstimate", "TrainingQuestion", "TrainingSearch", "find_model", "train", "train_told"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,9 +76,18 @@ def train(question: TrainingQuestion) -> list[TrainingEstimate]:
 
     Raises InputError with every fault at once, InfeasibleError where nothing fits.
     """
+    return list(train_told(question).estimates)
+
+
+def train_told(question: TrainingQuestion) -> TrainingSearch:
+    """Answer as `train` does, and tell of a search why the other layouts were rejected.
+
+    Raises InputError with every fault at once, InfeasibleError where nothing fits.
+    """
     from suanli.catalogue.find import system
     from suanli.catalogue.kernels import load_kernels
-    from suanli.estimate.training import estimate_layout, search
+    from suanli.estimate.search import search_told
+    from suanli.estimate.training import estimate_layout
 
     _check(question)
     kernels = load_kernels()
@@ -86,10 +95,12 @@ def train(question: TrainingQuestion) -> list[TrainingEstimate]:
     cluster = Cluster(system=system(question.system, place="--system"), nodes=question.nodes)
     setup, assumed = setup_of(question, kernels, calibration)
     if question.search or not any(getattr(question, name) is not None for name in DEGREES):
-        found = search(setup, cluster, kernels, keep=question.keep, calibration=calibration)
+        found = search_told(setup, cluster, kernels, keep=question.keep, calibration=calibration)
     else:
-        found = [estimate_layout(setup, cluster, layout_of(question, cluster), kernels, calibration=calibration)]
-    return [replace(estimate, assumed=(*estimate.assumed, *assumed, *told)) for estimate in found]
+        one = estimate_layout(setup, cluster, layout_of(question, cluster), kernels, calibration=calibration)
+        found = TrainingSearch(estimates=(one,))
+    said = tuple(replace(one, assumed=(*one.assumed, *assumed, *told)) for one in found.estimates)
+    return replace(found, estimates=said)
 
 
 def own_calibration(file: str | Path | None) -> tuple[TrainingCalibration, tuple[str, ...]]:

@@ -10,10 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from suanli.api.trace import WrittenTrace, check_trace_path, write_trace
-from suanli.api.train import TrainingEstimate, TrainingQuestion, train
+from suanli.api.train import TrainingEstimate, TrainingQuestion, TrainingSearch, train_told
 from suanli.api.words import name_in_words, settings_in_words
 from suanli.cli.app import app
 from suanli.cli.output import CalibrationOption, JsonFlag, LangOption, guarded, print_json
+from suanli.cli.rejected import rejected_table, searched_keys
+from suanli.domain.layout import Layout
 from suanli.foundation.language import tr
 
 MODEL_HELP = "A config.json, its folder, or a packaged model's name."
@@ -86,9 +88,9 @@ def train_command(
     )  # fmt: skip
     if trace is not None:
         check_trace_path(trace)
-    found = train(question)
-    written = write_trace(question, found[0], trace) if trace is not None else None
-    tell(found, json_output)
+    found = train_told(question)
+    written = write_trace(question, found.estimates[0], trace) if trace is not None else None
+    tell_search(found, json_output)
     if written is not None:
         tell_trace(written)
 
@@ -118,21 +120,32 @@ def told(estimate: TrainingEstimate) -> dict[str, Any]:
         "band": estimate.band,
         "memory_band": estimate.memory_band,
         "limit": estimate.limit,
+        "expected_step_seconds": estimate.expected_step_seconds,
+        "near_tie": estimate.near_tie,
         "assumed": estimate.assumed,
     }
 
 
 def tell(estimates: list[TrainingEstimate], json_output: bool) -> None:
-    """Print the best estimate and, of a search, the ones behind it."""
-    best, rest = estimates[0], estimates[1:]
+    """Print the best estimate and the ones behind it."""
+    tell_search(TrainingSearch(estimates=tuple(estimates)), json_output)
+
+
+def tell_search(found: TrainingSearch, json_output: bool) -> None:
+    """Print the best estimate and, of a search, the ones behind it and why the others were rejected."""
+    best, rest = found.estimates[0], found.estimates[1:]
     if json_output:
-        print_json({**told(best), "alternatives": [told(estimate) for estimate in rest]})
+        searched = {} if found.rejected is None else searched_keys(found, found.rejected)
+        print_json({**told(best), "alternatives": [told(estimate) for estimate in rest], **searched})
         return
     from rich.console import Console
 
     console = Console()
-    console.print(_layouts(estimates))
+    console.print(_layouts(list(found.estimates)))
     console.print(_causes(best))
+    if found.rejected is not None:
+        nearest = found.rejected.nearest
+        console.print(rejected_table(found, found.rejected, layout_in_words(nearest) if nearest else ""))
     if best.limit:
         console.print(tr("This layout breaks a limit: {limit}", limit=best.limit), markup=False)
     for said in best.assumed:
@@ -142,14 +155,16 @@ def tell(estimates: list[TrainingEstimate], json_output: bool) -> None:
 def _layouts(estimates: list[TrainingEstimate]) -> object:
     from rich.table import Table
 
-    table = Table(title=tr("Training layouts"))
+    ties = tr("~: so near the best that it may well be the faster") if any(one.near_tie for one in estimates) else None
+    table = Table(title=tr("Training layouts"), caption=ties)
     table.add_column(tr("layout"))
-    for heading in (tr("step, s"), tr("80 % band"), tr("tokens/s"), "MFU", "GiB"):
+    for heading in (tr("step, s"), tr("expected, s"), tr("80 % band"), tr("tokens/s"), "MFU", "GiB"):
         table.add_column(heading, justify="right")
     for one in estimates:
         table.add_row(
-            in_words(one),
+            f"{in_words(one)} ~" if one.near_tie else in_words(one),
             f"{one.step_seconds:.3g}",
+            "" if one.expected_step_seconds is None else f"{one.expected_step_seconds:.3g}",
             f"{one.band.low:.3g}-{one.band.high:.3g}",
             f"{one.tokens_per_s:,.0f}",
             f"{one.mfu:.1%}",
@@ -159,8 +174,12 @@ def _layouts(estimates: list[TrainingEstimate]) -> object:
 
 
 def in_words(estimate: TrainingEstimate) -> str:
+    """Say an estimate's layout in a few words."""
+    return layout_in_words(estimate.layout)
+
+
+def layout_in_words(layout: Layout) -> str:
     """Say a layout in a few words: degrees above 1, micro-batch, sharding, recomputation."""
-    layout = estimate.layout
     degrees = (
         ("dp", layout.data),
         ("tp", layout.tensor),

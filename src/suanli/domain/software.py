@@ -117,7 +117,9 @@ class TrainingCalibration:
     tensor-core tile take `misaligned_slowdown` times as long, unfused attention with a head dimension that vector loads
     cannot split `odd_head_slowdown` times. `sustained` is what long training keeps of the rate that short kernels show,
     by pattern of accelerator ids (power, clocks). `frozen_bytes` is what one frozen parameter takes in each format.
-    `unknown_layout_slowdown` is what people's layouts take against the best one of a search. `spread` tells the 80 %
+    `unknown_layout_slowdown` is what people's layouts take against the best one of a search. `layout_spread` is one
+    sigma of the log of what errors of one job's layouts do not share; a layout within `tie_sigmas` of the best one may
+    well be the faster. `spread` tells the 80 %
     band of a step; `bands` gives the ends of memory's as factors of the prediction, by class of evidence.
     """
 
@@ -128,6 +130,8 @@ class TrainingCalibration:
     odd_head_slowdown: float
     straggler_per_doubling: float
     unknown_layout_slowdown: float
+    layout_spread: float
+    tie_sigmas: float
     sustained: Mapping[str, Sustained]
     adapter_rank: int
     frozen_bytes: Mapping[str, float]

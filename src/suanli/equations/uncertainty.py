@@ -48,3 +48,39 @@ def band_end(spread_log: Real, sigmas: Real) -> Real:
     1.0
     """
     return np.exp(sigmas * spread_log)
+
+
+@equation(unit="s", source="smith2006")
+def shrunk_seconds(seconds: Real, usual_seconds: Real, field_log: Real, layout_log: Real) -> Real:
+    """Seconds that a chosen estimate is expected to turn out as: drawn to its field by the share of chance in it.
+
+    expected = usual x (seconds / usual)^w, w = 1 - min(1, (layout / field)^2)
+
+    seconds: s, the estimate that was chosen because it is low; usual_seconds: s, geometric mean of the estimates it was
+    chosen from; field_log: pure number, one sigma of the log of those estimates; layout_log: pure number, one sigma
+    of the log of a layout's own error. Both taken as normal, so w is true variance over the variance seen; a field of
+    one layout was not chosen from, and stays. Source: smith2006.
+
+    >>> shrunk_seconds(1.0, 4.0, 0.2, 0.1)
+    1.4142135623730951
+    """
+    chance = np.minimum(layout_log, field_log) / np.maximum(field_log, np.finfo(np.float64).tiny)
+    kept: Real = 1 - chance**2
+    return usual_seconds * (seconds / usual_seconds) ** kept
+
+
+@equation(unit="1", source="iso_gum")
+def tie_factor(layout_log: Real, sigmas: Real) -> Real:
+    """Factor from the best estimate up to which another layout may still be the faster one.
+
+    factor = exp(sigmas x sqrt(2) x layout)
+
+    layout_log: pure number, one sigma of the log of a layout's own error; sigmas: pure number, quantile of the normal
+    at the chance that still counts. The difference of two independent errors has sqrt(2) times the sigma of one.
+    Source: iso_gum.
+
+    >>> tie_factor(0.0, 0.84)
+    1.0
+    """
+    both_log: Real = np.sqrt(2.0) * layout_log
+    return np.exp(sigmas * both_log)

@@ -17,13 +17,10 @@ from suanli.estimate.memory import MEMORY_CAUSES, MemoryColumns, memory_columns
 from suanli.estimate.operators import BF16_BYTES
 from suanli.estimate.software import find_software, sustained_shares
 from suanli.estimate.step import Machine, job_of, raw_step
-from suanli.estimate.tables import take
+from suanli.estimate.tables import CHUNK_ROWS, take
 from suanli.foundation.equation import FloatArray, Real
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
-
-CHUNK_ROWS = 2**15
-"""Rows worked on at once: about forty columns of float64, which stay in the caches of one core."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,6 +125,8 @@ def fitting(question: Question, held: MemoryColumns) -> NDArray[np.bool_]:
 
 
 def _joined(parts: list[FloatArray]) -> FloatArray:
+    if len(parts) == 1:
+        return parts[0]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 

@@ -1,38 +1,28 @@
-"""Training estimates: one layout told in full, the best layouts of a cluster, and the time of a whole run."""
+"""Training estimates: one layout told in full, and the time of a whole run."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 
 from suanli.domain.hardware import Cluster
 from suanli.domain.kernel import KernelTable
-from suanli.domain.layout import Layout, LayoutTable
+from suanli.domain.layout import Layout
 from suanli.domain.result import TrainingEstimate
 from suanli.domain.software import TrainingCalibration
 from suanli.domain.workload import TrainingSetup, TuningMethod
 from suanli.equations.pipeline import model_flop_utilisation
 from suanli.estimate.compose import CAUSES
-from suanli.estimate.evaluate import Evaluation, Question, ask, evaluate, fitting, weigh_memory
+from suanli.estimate.evaluate import Evaluation, Question, ask, evaluate
 from suanli.estimate.memory import MEMORY_CAUSES
 from suanli.estimate.software import load_training_calibration
-from suanli.estimate.space import broken_rule, layouts
+from suanli.estimate.space import broken_rule
 from suanli.estimate.step import job_of, open_machine
-from suanli.estimate.tables import layout_at, take, to_table
+from suanli.estimate.tables import layout_at, to_table
 from suanli.estimate.uncertainty import band_of, step_band
-from suanli.foundation.errors import InfeasibleError
-from suanli.foundation.language import tr
 from suanli.parts.architectures.count import forward_flop
-
-MEMORY_MARGIN = 0.05
-"""Share of the memory that a plan leaves free unless the caller says otherwise."""
 
 FORWARD_AND_BACKWARD = 1 + 2
 """A backward pass takes twice the arithmetic of a forward pass: gradients of inputs and of weights."""
-
-GIB = 2**30
-MOST_DOUBLINGS = 2 + 2 + 2
 
 
 def training_flop(setup: TrainingSetup) -> float:
@@ -99,85 +89,6 @@ def estimate_layout(
     question = ask(setup, machine, calibration or load_training_calibration(), memory_margin)
     table = to_table([layout])
     return at_row(question, evaluate(question, table), 0, broken_rule(job_of(setup, machine), table)[0])
-
-
-def search(
-    setup: TrainingSetup,
-    cluster: Cluster,
-    kernels: KernelTable,
-    keep: int = 20,
-    memory_margin: float = MEMORY_MARGIN,
-    calibration: TrainingCalibration | None = None,
-    every: bool = False,
-) -> list[TrainingEstimate]:
-    """Weigh the legal layouts of a cluster and return the fastest that fit, best first.
-
-    `every` widens the search from the layouts worth trying to all legal ones.
-
-    Raises InfeasibleError where none fits, naming the closest layout, what it is short of and what would free it.
-    """
-    machine = open_machine(cluster, kernels)
-    question = ask(setup, machine, calibration or load_training_calibration(), memory_margin)
-    table = layouts(question.setup, machine, every)
-    if not len(table):
-        raise InfeasibleError(
-            limit=tr(
-                "No layout splits a batch of {batch} over {accelerators} accelerators.",
-                batch=setup.global_batch,
-                accelerators=machine.accelerators,
-            ),
-            relief=tr("Choose a global batch that shares more divisors with the number of accelerators."),
-        )
-    weighed = weigh_memory(question, table)
-    held, fits = weighed.memory_bytes, np.flatnonzero(fitting(question, weighed))
-    if not len(fits):
-        raise _infeasible(question, cluster, kernels, table, int(np.argmin(held)), float(held.min()))
-    found = evaluate(question, take(table, fits))
-    best = np.argsort(found.step.step_seconds, kind="stable")[:keep]
-    return [at_row(question, found, int(row)) for row in best]
-
-
-def _infeasible(
-    question: Question, cluster: Cluster, kernels: KernelTable, table: LayoutTable, row: int, held: float
-) -> InfeasibleError:
-    """Say which layout comes closest, how far it is off, and with how many nodes something fits."""
-    layout = layout_at(table, row)
-    short = (held - question.capacity_bytes) / GIB
-    enough = nodes_that_fit(question, cluster, kernels)
-    relief = (
-        tr("{nodes} nodes would hold it.", nodes=enough)
-        if enough
-        else tr("Take accelerators with {gib:.1f} GiB more memory, a shorter sequence or a smaller model.", gib=short)
-    )
-    return InfeasibleError(
-        limit=tr(
-            "No layout fits the memory: closest is data {data}, tensor {tensor}, pipeline {pipeline}, "
-            "context {context}, expert {expert}, micro-batch {micro_batch}, recompute {recompute}, "
-            "short by {gib:.1f} GiB an accelerator.",
-            data=layout.data,
-            tensor=layout.tensor,
-            pipeline=layout.pipeline,
-            context=layout.context,
-            expert=layout.expert,
-            micro_batch=layout.micro_batch,
-            recompute=layout.recompute.value,
-            gib=short,
-        ),
-        relief=relief,
-    )
-
-
-def nodes_that_fit(question: Question, cluster: Cluster, kernels: KernelTable) -> int:
-    """Find by doubling how many nodes hold the job; 0 where even many times as many do not."""
-    nodes = cluster.nodes
-    for _ in range(MOST_DOUBLINGS):
-        nodes *= 2
-        machine = open_machine(replace(cluster, nodes=nodes), kernels)
-        more = replace(question, machine=machine)
-        table = layouts(question.setup, machine)
-        if len(table) and weigh_memory(more, table).memory_bytes.min() <= question.capacity_bytes:
-            return nodes
-    return 0
 
 
 def training_seconds(total_tokens: float, estimate: TrainingEstimate) -> float:
