@@ -64,6 +64,7 @@ def load_training_calibration(path: Path = FRAMEWORK_FILE) -> TrainingCalibratio
         misaligned_slowdown=float(said["cluster"]["misaligned_slowdown"]),
         odd_head_slowdown=float(said["cluster"]["odd_head_slowdown"]),
         straggler_per_doubling=float(said["cluster"]["straggler_per_doubling"]),
+        hbm_share=float(said["cluster"]["hbm_share"]),
         unknown_layout_slowdown=float(said["cluster"]["unknown_layout_slowdown"]),
         layout_spread=float(said["search"]["layout_spread"]),
         tie_sigmas=float(said["search"]["tie_sigmas"]),

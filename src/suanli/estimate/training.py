@@ -68,7 +68,9 @@ def memory_limit(evaluation: Evaluation, row: int) -> str:
     """Name the memory that a row does not fit: the accelerator's, else the host's; "" where it fits both."""
     if evaluation.fits[row]:
         return ""
-    return "memory" if evaluation.memory.memory_bytes[row] > evaluation.capacity_bytes else "host memory"
+    held = evaluation.memory
+    live = held.memory_bytes[row] - held.causes["fragmentation"][row]
+    return "memory" if live > evaluation.capacity_bytes else "host memory"
 
 
 def estimate_layout(

@@ -148,6 +148,7 @@ def read_run(record: Record, catalogue: Catalogue, reading: Reading, calibration
         tuning=tuning,
         lora_rank=calibration.adapter_rank if tuning in (TuningMethod.LORA, TuningMethod.QLORA) else 0,
         balanced_experts=True,
+        capacity=1.0 if "tokendrop" in record.text("notes") else None,
         frozen_format=form.frozen,
     )
     layout = read_layout(record, accelerators, setup, software.sharded_master > 0, assumed)
