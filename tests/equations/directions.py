@@ -61,6 +61,8 @@ DIRECTIONS = {
     # memory of training
     "state_bytes": "parameters+ bytes_per_parameter+ shards-",
     "first_stage_in_flight": "micro_batches+ pipeline+ interleave?",
+    "put_off_in_flight": "micro_batches+ pipeline+ weights_put_off+",
+    "dualpipe_in_flight": "micro_batches+ pipeline+",
     "kept_activation_bytes": "tokens_at_once+ whole_bytes_per_position+ split_bytes_per_position+ tensor- whole_split-",
     "score_activation_bytes": "tokens_at_once+ keys+ heads+ tensor- bytes_per_score+",
     "logits_bytes": "tokens_at_once+ vocabulary+ tensor- bytes_per_logit+",
@@ -73,10 +75,18 @@ DIRECTIONS = {
     "bubble_seconds": "all_stages_seconds+ slowest_stage_seconds- interleave?",
     "stage_hops": "pipeline? interleave+ ends-",
     "lockstep_slowdown": "ranks+ node_accelerators- whole_node_slowdown+",
+    "zero_bubble_seconds": "forward_seconds? input_seconds+ weight_seconds- pipeline+ micro_batches- weights_put_off-",
+    "v_bubble_seconds": "forward_seconds? input_seconds+ weight_seconds? pipeline+ micro_batches-",
+    "dualpipe_bubble_seconds": "forward_seconds+ input_seconds+ weight_seconds- pipeline+",
     "exposed_seconds": "transfer_seconds+ cover_seconds- hidden_share-",
     "launch_bound_seconds": "launches+ launch_seconds+ device_seconds-",
     "straggler_slowdown": "nodes+ slowdown_per_doubling+",
     "model_flop_utilisation": "model_flop+ accelerators- peak_flop_per_s- step_seconds-",
+    # optimizers and the host
+    "factored_moment_bytes": "inputs+ outputs+ factor_bytes+",
+    "newton_schulz_flop": "iterations+ shorter_side+ longer_side+ flop_per_multiply_add+",
+    "host_link_seconds": "moved_bytes+ host_bytes_per_s-",
+    "host_update_seconds": "moved_bytes+ memory_bytes_per_s- sharing+",
     # failures
     "cluster_mtbf_seconds": "nodes- failures_per_s-",
     "pessimistic_mtbf_seconds": "mtbf_seconds+ factor-",

@@ -47,6 +47,16 @@ def chunks_by_hand(layers, stages, micro_batches):
     return [one for one in divisors(layers // stages) if one == 1 or micro_batches % stages == 0]
 
 
+def schedules_by_hand(layers, stages, work):
+    """List every schedule of a pipeline and its chunks."""
+    chunked = [(1, one) for one in chunks_by_hand(layers, stages, work)]
+    if stages == 1:
+        return chunked
+    turned = [(4, 2)] if 2 * stages <= layers else []
+    paired = [(5, 1)] if stages % 2 == 0 and work % 2 == 0 and work >= 2 * stages else []
+    return [(0, 1), *chunked, (2, 1), (3, 1), *turned, *paired]
+
+
 def by_hand(batch, heads, layers, sequence, accelerators):
     """Find every legal layout of a dense model by trying all products of whole numbers."""
     found = set()
@@ -55,11 +65,13 @@ def by_hand(batch, heads, layers, sequence, accelerators):
         groups = [one for one in divisors(ranks) if one > 1] or [1]
         shared = [(0, ranks), *itertools.product((1, 2, 3), groups)] if ranks > 1 else [(0, 1)]
         for micro in divisors(batch // data):
-            for chunk in chunks_by_hand(layers, stages, batch // data // micro):
-                for (stage, group), level, parallel in itertools.product(
-                    shared, (0, 2), (0, 1) if tensor > 1 else (1,)
+            for schedule, chunk in schedules_by_hand(layers, stages, batch // data // micro):
+                for (stage, group), level, parallel, away in itertools.product(
+                    shared, (0, 2), (0, 1) if tensor > 1 else (1,), range(4)
                 ):
-                    found.add((data, tensor, stages, parts, 1, chunk, micro, stage, group, level, parallel, 1, 0))
+                    row = (data, tensor, stages, parts, 1, chunk, micro, stage, group, level, parallel, schedule, away)
+                    if level == 0 or schedule not in (2, 3, 4):
+                        found.add(row)
     return found
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from suanli.api.model import find_model
 from suanli.domain.hardware import Cluster
-from suanli.domain.layout import Layout, Recompute, Sharding
+from suanli.domain.layout import Layout, Offload, Recompute, Schedule, Sharding
 from suanli.domain.result import Rejected, TrainingEstimate, TrainingSearch
 from suanli.domain.workload import TrainingSetup, TuningMethod
 from suanli.foundation.errors import Fault, InputError, did_you_mean
@@ -18,6 +18,7 @@ from suanli.foundation.language import tr
 if TYPE_CHECKING:
     from suanli.domain.kernel import KernelTable
     from suanli.domain.software import TrainingCalibration
+    from suanli.estimate.space import Freedom
 
 __all__ = ["Rejected", "TrainingEstimate", "TrainingQuestion", "TrainingSearch", "find_model", "train", "train_told"]
 
@@ -27,6 +28,7 @@ class TrainingQuestion:
     """What is asked, as people write it: names and numbers; None leaves the choice to the documented default.
 
     `tensor` to `recompute` describe one layout; where none of them is given the best layout is searched for.
+    `schedule` is of pipelines (`any` lets a search choose), `offload` what lives on the host.
     `software_date` is of when the framework is (its latest unless said), `calibration` a file of a user's own figures.
     """
 
@@ -52,6 +54,9 @@ class TrainingQuestion:
     lora_rank: int | None = None
     software_date: str | None = None
     calibration: str | None = None
+    schedule: str | None = None
+    offload: str | None = None
+    optimizer: str | None = None
 
 
 COUNTS = (
@@ -67,6 +72,8 @@ OPTIONS = {
 }  # fmt: skip
 """What people call a field of a question, where it is not its own name."""
 DEGREES = ("tensor", "pipeline", "data", "context", "expert", "interleave", "micro_batch", "recompute", "sharding")
+ANY = "any"
+"""The word that lets a search choose among all schedules."""
 DEFAULT_SEQUENCE = 4096
 DEFAULT_BATCH = 1024
 
@@ -94,8 +101,10 @@ def train_told(question: TrainingQuestion) -> TrainingSearch:
     calibration, told = own_calibration(question.calibration)
     cluster = Cluster(system=system(question.system, place="--system"), nodes=question.nodes)
     setup, assumed = setup_of(question, kernels, calibration)
-    if question.search or not any(getattr(question, name) is not None for name in DEGREES):
-        found = search_told(setup, cluster, kernels, keep=question.keep, calibration=calibration)
+    if _searches(question):
+        found = search_told(
+            setup, cluster, kernels, keep=question.keep, calibration=calibration, freedom=freedom_of(question)
+        )
     else:
         one = estimate_layout(setup, cluster, layout_of(question, cluster), kernels, calibration=calibration)
         found = TrainingSearch(estimates=(one,))
@@ -126,8 +135,26 @@ def own_calibration(file: str | Path | None) -> tuple[TrainingCalibration, tuple
     )
 
 
+def _searches(question: TrainingQuestion) -> bool:
+    """Say whether layouts are searched for: where that is asked, and where none is described."""
+    return question.search or not any(getattr(question, name) is not None for name in DEGREES)
+
+
+def freedom_of(question: TrainingQuestion) -> Freedom:
+    """Say among which schedules a search may choose, and what lives on the host; gpipe never beats 1f1b."""
+    from suanli.estimate.space import Freedom
+
+    asked = list(Schedule)[1:] if question.schedule == ANY else [Schedule(question.schedule or Schedule.ONE_F_ONE_B)]
+    return Freedom(schedules=tuple(asked), offloads=(Offload(question.offload or Offload.NONE),))
+
+
 def _words(question: TrainingQuestion) -> Sequence[tuple[str, str | None, tuple[str, ...]]]:
+    from suanli.estimate.optimizers import load_updates
+
     return (
+        ("schedule", question.schedule, (*Schedule, ANY) if _searches(question) else tuple(Schedule)),
+        ("offload", question.offload, tuple(Offload)),
+        ("optimizer", question.optimizer, tuple(load_updates()[0])),
         ("recompute", question.recompute, tuple(Recompute)),
         ("sharding", question.sharding, tuple(Sharding)),
         ("method", question.method, tuple(TuningMethod)),
@@ -185,6 +212,7 @@ def setup_of(
         number_format=question.precision,
         framework=find_software(calibration, question.framework, question.software_date or "").id,
         lora_rank=question.lora_rank or 0,
+        optimizer=question.optimizer or "adamw",
     )
     return (tuned(setup, TuningMethod(question.method), calibration) if question.method else setup), tuple(assumed)
 
@@ -209,8 +237,10 @@ def layout_of(question: TrainingQuestion, cluster: Cluster) -> Layout:
         pipeline=question.pipeline or 1,
         context=question.context or 1,
         expert=question.expert or 1,
-        interleave=question.interleave or 1,
+        interleave=question.interleave or (2 if question.schedule == Schedule.ZB_V else 1),
         micro_batch=question.micro_batch or 1,
         sharding=Sharding(question.sharding or Sharding.OPTIMIZER),
         recompute=Recompute(question.recompute or Recompute.NONE),
+        schedule=Schedule(question.schedule or Schedule.ONE_F_ONE_B),
+        offload=Offload(question.offload or Offload.NONE),
     )

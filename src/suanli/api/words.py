@@ -13,7 +13,7 @@ def name_in_words(name: str) -> str:
 
 
 def settings_in_words(layout: Layout) -> list[str]:
-    """Say what a training layout shards and what it computes again."""
-    from suanli.report.layouts import shared_and_recomputed
+    """Say what a training layout shards, computes again, how its stages take turns, and what lives on the host."""
+    from suanli.report.layouts import settings_words
 
-    return shared_and_recomputed(layout)
+    return settings_words(layout)

@@ -44,6 +44,18 @@ RecomputeOption = Annotated[str | None, typer.Option("--recompute", help="none, 
 ShardingOption = Annotated[
     str | None, typer.Option("--sharding", help="none, optimizer, gradients, full.", show_default=False)
 ]
+ScheduleOption = Annotated[
+    str | None,
+    typer.Option("--schedule", help="gpipe, 1f1b, zb-h1, zb-h2, zb-v, dualpipe; any in a search.", show_default=False),
+]
+OffloadOption = Annotated[
+    str | None,
+    typer.Option("--offload", help="On the host: none, optimizer, activations, both.", show_default=False),
+]
+OptimizerOption = Annotated[
+    str | None,
+    typer.Option("--optimizer", help="adamw, adamw-8bit, muon, adafactor, lion, sgd.", show_default=False),
+]
 SearchFlag = Annotated[bool, typer.Option("--search", help="Find the best layouts.")]
 KeepOption = Annotated[int, typer.Option("--keep", help="How many layouts a search returns.")]
 TraceOption = Annotated[
@@ -71,6 +83,9 @@ def train_command(
     micro_batch: MicroBatchOption = None,
     recompute: RecomputeOption = None,
     sharding: ShardingOption = None,
+    schedule: ScheduleOption = None,
+    offload: OffloadOption = None,
+    optimizer: OptimizerOption = None,
     search: SearchFlag = False,
     keep: KeepOption = 20,
     software_date: DateOption = None,
@@ -84,7 +99,7 @@ def train_command(
         model=model, system=system, nodes=nodes, sequence_tokens=seq_len, global_batch=global_batch,
         precision=precision, framework=framework, tensor=tp, pipeline=pp, data=dp, context=cp, expert=ep,
         interleave=vp, micro_batch=micro_batch, recompute=recompute, sharding=sharding, search=search, keep=keep,
-        software_date=software_date, calibration=calibration,
+        software_date=software_date, calibration=calibration, schedule=schedule, offload=offload, optimizer=optimizer,
     )  # fmt: skip
     if trace is not None:
         check_trace_path(trace)
@@ -115,6 +130,7 @@ def told(estimate: TrainingEstimate) -> dict[str, Any]:
         "tokens_per_s": estimate.tokens_per_s,
         "mfu": estimate.mfu,
         "memory_bytes": estimate.memory_bytes,
+        "host_memory_bytes": estimate.host_memory_bytes,
         "breakdown": {"seconds": estimate.seconds_by_cause, "bytes": estimate.bytes_by_cause},
         "layout": estimate.layout,
         "band": estimate.band,
@@ -146,6 +162,9 @@ def tell_search(found: TrainingSearch, json_output: bool) -> None:
     if found.rejected is not None:
         nearest = found.rejected.nearest
         console.print(rejected_table(found, found.rejected, layout_in_words(nearest) if nearest else ""))
+    if best.host_memory_bytes:
+        gib = best.host_memory_bytes / GIB
+        console.print(tr("Kept in the host's memory: {gib:.1f} GiB an accelerator", gib=gib), markup=False)
     if best.limit:
         console.print(tr("This layout breaks a limit: {limit}", limit=best.limit), markup=False)
     for said in best.assumed:

@@ -141,7 +141,7 @@ def _layer(raw: RawStep, software: Software, one: LayerColumns) -> _Layer:
         seconds=busy + causes["launch"],
         forward=early + waits[0],
         backward=busy - early + waits[1],
-        weights=raw.weight_share * products + accumulate,
+        weights=raw.weight_share * (products + waits[1]) + accumulate,
     )
 
 
@@ -156,12 +156,12 @@ def _launches(raw: RawStep, software: Software, forward: Real, backward: Real) -
     )
 
 
-def _sharding(raw: RawStep, software: Software, layer: _Layer) -> Real:
-    """Exposed seconds of gathering one layer's weights twice and scattering its gradients, under full sharding."""
+def _sharding(raw: RawStep, software: Software, layer: _Layer) -> tuple[Real, Real]:
+    """Exposed seconds of one layer under full sharding: gathering weights, and again with scattering its gradients."""
     hidden = software.gather_hidden
     forward = exposed_seconds(raw.gather_layer, layer.forward, hidden)
     backward = exposed_seconds(raw.gather_layer + raw.scatter_layer, layer.backward, hidden)
-    return forward + backward
+    return forward, backward
 
 
 def pipe_of(raw: RawStep) -> Pipe:
@@ -176,11 +176,11 @@ def shown_hop_seconds(raw: RawStep, software: Software) -> Real:
     return (1 - software.pipeline_hidden) * raw.hop_seconds * np.where(raw.schedule == DUALPIPE, 0.0, 1.0)
 
 
-def _phases(raw: RawStep, layer: _Layer, sharding: Real) -> Split:
-    """Split one layer into phases; what shows of sharding comes forward and backward alike."""
+def _phases(layer: _Layer, shown: Real) -> Split:
+    """Split one layer into phases; what shows of sharding and of the host's link comes forward and backward alike."""
     return Split(
-        forward=layer.forward + sharding / 2,
-        inputs=layer.backward - layer.weights + sharding / 2,
+        forward=layer.forward + shown / 2,
+        inputs=layer.backward - layer.weights + shown / 2,
         weights=layer.weights,
     )
 
@@ -195,8 +195,11 @@ def compose(raw: RawStep, software: Software, wear: Wear) -> StepColumns:
     """Put a step together from its raw columns."""
     one = worn(raw, software, wear)
     layer = _layer(raw, software, one)
-    sharding = _sharding(raw, software, layer)
-    per_layer = layer.seconds + sharding
+    gathered = _sharding(raw, software, layer)
+    sharding = gathered[0] + gathered[1]
+    sent, brought = activation_seconds(raw.update, (layer.forward, layer.backward), gathered)
+    stored, backward = sent + brought, layer.backward + brought
+    per_layer = layer.seconds + sharding + stored
     head = one.head_forward + one.head_backward + software.pass_factor * one.head_pass
     pipe, share = pipe_of(raw), head_share(pipe_of(raw))
     alone, last = np.where(raw.pipeline > 1, 0.0, head), end_layers(pipe, raw.fullest, raw.last)
@@ -212,19 +215,19 @@ def compose(raw: RawStep, software: Software, wear: Wear) -> StepColumns:
     causes["sharding_exposed"] = work * layers * sharding
     causes["head"] = work * (slowest - layers * per_layer - hop)
     causes["pipeline_exposed"] = work * hop
-    a_layer, a_head = _phases(raw, layer, sharding), _head_phases(raw, software, one)
+    a_layer, a_head = _phases(layer, sharding + stored), _head_phases(raw, software, one)
     all_stages = a_layer.times(raw.layer_count, a_head, 1.0, passing)
     own = a_layer.times(layers, a_head, np.where(ending, share, 0.0), hop)
     through = raw.layer_count * per_layer + head + passing
     causes["bubble"] = idle_seconds(pipe, through, slowest, all_stages.minus(own))
     once = np.minimum(1, work)
-    reduce = exposed_seconds(raw.reduce_stage, once * layers * layer.backward, software.gradient_hidden)
-    gather = exposed_seconds(raw.gather_stage, once * layers * layer.forward, software.gradient_hidden)
+    reduce = exposed_seconds(raw.reduce_stage, once * layers * backward, software.gradient_hidden)
+    gather = exposed_seconds(raw.gather_stage, once * layers * (layer.forward + sent), software.gradient_hidden)
     causes["data_exposed"] = reduce + gather
-    causes["optimizer"], sent = update_seconds(
-        raw.update, software, raw.optimizer_parameters, raw.pass_bytes_per_s, once * layers * layer.backward
+    causes["optimizer"], travelled = update_seconds(
+        raw.update, software, raw.optimizer_parameters, raw.pass_bytes_per_s, (once * layers * backward, reduce)
     )
-    causes["offload_exposed"] = sent + work * layers * activation_seconds(raw.update, layer.forward, layer.backward)
+    causes["offload_exposed"] = travelled + work * layers * stored
     busy = sum(causes.values(), start=0.0 * work)
     causes["stragglers"] = busy * (straggler_slowdown(raw.nodes, wear.straggler_per_doubling) - 1)
     told: dict[str, FloatArray] = {cause: np.asarray(causes[cause], dtype=np.float64) for cause in CAUSES}

@@ -20,7 +20,7 @@ PRODUCTS = ("matmul_backward", "misaligned_backward", "grouped_backward", "head_
 """Columns whose backward seconds are two products of equal size: gradient of the input, gradient of the weights."""
 UNDIRECTED = ("quantise", "head_pass")
 """Columns that count forward and backward in one: half is each."""
-SHARED = ("launch", "sharding_exposed", "head", "pipeline_exposed")
+SHARED = ("launch", "sharding_exposed", "offload_exposed", "head", "pipeline_exposed")
 """Causes of a micro-batch that are split between phases by a rule of their own."""
 ONCE = ("bubble", "data_exposed", "optimizer", "stragglers")
 """Causes that come once a step, or when nothing is done."""
@@ -49,6 +49,7 @@ def single(raw: RawStep) -> RawStep:
         last=one,
         layer_count=one,
         nodes=one,
+        update=replace(raw.update, optimizer_away=0 * one),
     )
 
 
@@ -95,6 +96,7 @@ def phases(question: Question, table: LayoutTable) -> Phases:
     _share_out(layer, "launch", whole["launch"], _busy(layer))
     gather, scatter = float(raw.gather_layer[0]), float(raw.scatter_layer[0])
     _share_out(layer, "sharding_exposed", whole["sharding_exposed"], (gather, gather + scatter, 0.0))
+    _share_out(layer, "offload_exposed", whole["offload_exposed"], (1.0, 1.0, 0.0))
     handed = float(np.asarray(shown_hop_seconds(raw, question.software))[0])
     head = (ahead["head"], fewer["head"] - ahead["head"], whole["head"] - fewer["head"])
     return Phases(layer=layer, head=dict(zip(PARTS, head, strict=True)), hop_seconds=handed)

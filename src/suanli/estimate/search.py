@@ -17,9 +17,9 @@ from suanli.domain.workload import TrainingSetup
 from suanli.equations.uncertainty import shrunk_seconds, tie_factor
 from suanli.estimate.evaluate import Question, ask, evaluate, fitting, weigh_memory, weigh_time
 from suanli.estimate.software import load_training_calibration
-from suanli.estimate.space import Chunk, degrees_ruled_out, layout_chunks
+from suanli.estimate.space import Chunk, Freedom, degrees_ruled_out, layout_chunks
 from suanli.estimate.step import open_machine
-from suanli.estimate.tables import join, layout_at, take
+from suanli.estimate.tables import join, layout_at, take, to_table
 from suanli.estimate.training import at_row
 from suanli.foundation.equation import FloatArray
 from suanli.foundation.errors import InfeasibleError
@@ -31,6 +31,14 @@ MEMORY_MARGIN = 0.05
 GIB = 2**30
 MOST_DOUBLINGS = 2 + 2 + 2
 MEMORY = "memory"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Space:
+    """Which layouts a search goes through: those worth trying or every one, and what else it may choose."""
+
+    every: bool = False
+    freedom: Freedom | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,6 +146,7 @@ def search(
     memory_margin: float = MEMORY_MARGIN,
     calibration: TrainingCalibration | None = None,
     every: bool = False,
+    freedom: Freedom | None = None,
 ) -> list[TrainingEstimate]:
     """Weigh the legal layouts of a cluster and return the fastest that fit, best first.
 
@@ -147,7 +156,7 @@ def search(
     """
     machine = open_machine(cluster, kernels)
     question = ask(setup, machine, calibration or load_training_calibration(), memory_margin)
-    kept, done = _searched(question, cluster, kernels, keep, every, thorough=False)
+    kept, done = _searched(question, cluster, kernels, keep, Space(every=every, freedom=freedom), thorough=False)
     return list(_told(question, kept, done.chosen_from))
 
 
@@ -159,6 +168,7 @@ def search_told(
     memory_margin: float = MEMORY_MARGIN,
     calibration: TrainingCalibration | None = None,
     every: bool = False,
+    freedom: Freedom | None = None,
 ) -> TrainingSearch:
     """Search as `search` does, and tell what was looked at and why the others were rejected.
 
@@ -166,7 +176,7 @@ def search_told(
     """
     machine = open_machine(cluster, kernels)
     question = ask(setup, machine, calibration or load_training_calibration(), memory_margin)
-    kept, done = _searched(question, cluster, kernels, keep, every, thorough=True)
+    kept, done = _searched(question, cluster, kernels, keep, Space(every=every, freedom=freedom), thorough=True)
     return TrainingSearch(
         estimates=_told(question, kept, done.chosen_from),
         looked_at=done.looked_at,
@@ -181,12 +191,12 @@ def search_told(
 
 
 def _searched(
-    question: Question, cluster: Cluster, kernels: KernelTable, keep: int, every: bool, thorough: bool
+    question: Question, cluster: Cluster, kernels: KernelTable, keep: int, space: Space, thorough: bool
 ) -> tuple[Kept, Sweep]:
     """Walk through the whole space and return the best. Raises InfeasibleError where none fits."""
-    done = sweep(question, layout_chunks(question.setup, question.machine, every), keep)
+    done = sweep(question, layout_chunks(question.setup, question.machine, space.every, space.freedom), keep)
     if done.kept is None:
-        raise _infeasible(question, cluster, kernels, done, thorough)
+        raise _infeasible(question, cluster, kernels, done, space, thorough)
     return done.kept, done
 
 
@@ -207,7 +217,7 @@ def _told(question: Question, kept: Kept, known: Field) -> tuple[TrainingEstimat
 
 
 def _infeasible(
-    question: Question, cluster: Cluster, kernels: KernelTable, done: Sweep, thorough: bool
+    question: Question, cluster: Cluster, kernels: KernelTable, done: Sweep, space: Space, thorough: bool
 ) -> InfeasibleError:
     """Say which layout comes closest, how far it is off, and what would hold the job."""
     layout = done.nearest
@@ -221,6 +231,8 @@ def _infeasible(
             relief=tr("Choose a global batch that shares more divisors with the number of accelerators."),
         )
     short = (done.nearest_bytes - question.capacity_bytes) / GIB
+    if short <= 0:
+        return _host_too_small(question, layout)
     return InfeasibleError(
         limit=tr(
             "No layout fits the memory: closest is data {data}, tensor {tensor}, pipeline {pipeline}, "
@@ -235,48 +247,62 @@ def _infeasible(
             recompute=layout.recompute.value,
             gib=short,
         ),
-        relief=_relief(question, cluster, kernels, short, thorough),
+        relief=_relief(question, cluster, kernels, short, space, thorough),
     )
 
 
-def _relief(question: Question, cluster: Cluster, kernels: KernelTable, short: float, thorough: bool) -> str:
+def _host_too_small(question: Question, layout: Layout) -> InfeasibleError:
+    """Say by how much the host's memory is short of what a layout that fits the accelerator keeps there."""
+    kept = float(weigh_memory(question, to_table([layout])).host_bytes[0])
+    short = (kept - question.machine.host_memory_bytes) / GIB
+    return InfeasibleError(
+        limit=tr("No layout fits the host memory: the closest is short by {gib:.1f} GiB an accelerator.", gib=short),
+        relief=tr("Offload less, take more nodes, or hosts with more memory."),
+    )
+
+
+def _relief(
+    question: Question, cluster: Cluster, kernels: KernelTable, short: float, space: Space, thorough: bool
+) -> str:
     """Try what could hold the job: more nodes and, thoroughly, layouts not worth trying else and a shorter sequence."""
     said = []
-    if thorough and fits_somewhere(question, every=True):
+    if thorough and fits_somewhere(question, Space(every=True)):
         said.append(tr("A search over every legal layout finds some that fit."))
-    sequence = sequence_that_fits(question) if thorough else 0
+    sequence = sequence_that_fits(question, space) if thorough else 0
     if sequence:
         said.append(tr("Sequences of {tokens} tokens would fit.", tokens=sequence))
-    enough = nodes_that_fit(question, cluster, kernels)
+    enough = nodes_that_fit(question, cluster, kernels, space)
     if enough:
         said.append(tr("{nodes} nodes would hold it.", nodes=enough))
     rest = tr("Take accelerators with {gib:.1f} GiB more memory, a shorter sequence or a smaller model.", gib=short)
     return " ".join(said) or rest
 
 
-def fits_somewhere(question: Question, every: bool = False) -> bool:
+def fits_somewhere(question: Question, space: Space) -> bool:
     """Tell whether any legal layout fits the memory; stops at the first chunk that holds one."""
     return any(
         bool(np.any(fitting(question, weigh_memory(question, chunk.table))))
-        for chunk in layout_chunks(question.setup, question.machine, every)
+        for chunk in layout_chunks(question.setup, question.machine, space.every, space.freedom)
     )
 
 
-def sequence_that_fits(question: Question) -> int:
+def sequence_that_fits(question: Question, space: Space) -> int:
     """Find by halving how long a sequence may be; 0 where even a small share of it is too long."""
     sequence = question.setup.sequence_tokens
     for _ in range(MOST_DOUBLINGS):
         sequence //= 2
-        if sequence and fits_somewhere(replace(question, setup=replace(question.setup, sequence_tokens=sequence))):
+        if sequence and fits_somewhere(
+            replace(question, setup=replace(question.setup, sequence_tokens=sequence)), space
+        ):
             return sequence
     return 0
 
 
-def nodes_that_fit(question: Question, cluster: Cluster, kernels: KernelTable) -> int:
+def nodes_that_fit(question: Question, cluster: Cluster, kernels: KernelTable, space: Space) -> int:
     """Find by doubling how many nodes hold the job; 0 where even many times as many do not."""
     nodes = cluster.nodes
     for _ in range(MOST_DOUBLINGS):
         nodes *= 2
-        if fits_somewhere(replace(question, machine=open_machine(replace(cluster, nodes=nodes), kernels))):
+        if fits_somewhere(replace(question, machine=open_machine(replace(cluster, nodes=nodes), kernels)), space):
             return nodes
     return 0

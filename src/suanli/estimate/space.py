@@ -19,10 +19,11 @@ from suanli.domain.layout import (
     Schedule,
 )
 from suanli.domain.workload import Attention, TrainingSetup
+from suanli.estimate.schedules import weights_wait
 from suanli.estimate.step import Machine, job_of
-from suanli.estimate.tables import CHUNK_ROWS, COLUMNS, join, take
+from suanli.estimate.tables import CHUNK_ROWS, COLUMNS, FULL_RECOMPUTE, join, take
 from suanli.parts.axes.axis import AXES, Job, Rows, divisors
-from suanli.parts.axes.pipeline import PIPELINE_AXIS
+from suanli.parts.axes.pipeline import CHUNKS_OF_A_V, ONE_F_ONE_B, PIPELINE_AXIS, ZB_V
 
 
 def legal_rows(job: Job, table: LayoutTable) -> Rows:
@@ -113,6 +114,25 @@ WORTH_SPLITTING = 2**11
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Freedom:
+    """What a search may choose of the schedules of pipelines, and of what lives on the host."""
+
+    schedules: tuple[Schedule, ...] = (Schedule.ONE_F_ONE_B,)
+    offloads: tuple[Offload, ...] = (Offload.NONE,)
+
+
+PLAIN = Freedom()
+ALL_SCHEDULES = Freedom(schedules=tuple(Schedule))
+WHOLE = Freedom(schedules=tuple(Schedule), offloads=tuple(Offload))
+
+
+def _useful(table: LayoutTable, chunks: Sequence[float]) -> Rows:
+    """Leave out uneven interleaving, and recomputing all where weight gradients wait for what was computed again."""
+    even = (table.schedule == ZB_V) | np.isin(table.interleave, np.asarray(chunks, dtype=np.float64))
+    return np.asarray(even & ((table.recompute != FULL_RECOMPUTE) | (weights_wait(table) == 0)))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Chunk:
     """At most `CHUNK_ROWS` layouts looked at: the legal ones, and how many broke each axis' rule first."""
 
@@ -121,28 +141,33 @@ class Chunk:
     broken: Mapping[str, int]
 
 
-def _candidates(setup: TrainingSetup, job: Job, every: bool) -> Iterator[LayoutTable]:
-    """Products of what each pair of degrees leaves to choose, as small tables."""
+def _candidates(setup: TrainingSetup, job: Job, every: bool, free: Freedom) -> Iterator[LayoutTable]:
+    """Products of what each pair of degrees leaves to choose, as small tables; one stage has no schedule to choose."""
+    scheduled = [float(SCHEDULES.index(one)) for one in free.schedules]
     experts = AXES["expert"].degrees(job)
     for split, stages, parts, replicas in _degrees(job, every):
-        ranks = replicas * parts * split
-        yield from _products(
+        ranks, chunks = replicas * parts * split, PIPELINE_AXIS.chunks(job, stages)
+        own = scheduled if stages > 1 else [ONE_F_ONE_B]
+        products = _products(
             {
                 "data": (replicas,),
                 "tensor": (split,),
                 "pipeline": (stages,),
                 "context": (parts,),
                 "expert": [degree for degree in experts if ranks % degree == 0],
-                "interleave": PIPELINE_AXIS.chunks(job, stages),
+                "interleave": sorted({*chunks, CHUNKS_OF_A_V} if ZB_V in own else chunks),
                 "micro_batch": divisors(job.global_batch // replicas),
                 "sharding": _stages(replicas * parts, stages, every),
                 "sharding_ranks": _groups(job, replicas * parts, split, every),
                 "recompute": _recompute(setup),
                 "sequence_parallel": (0, 1) if split > 1 and every else (1,),
-                "schedule": (float(SCHEDULES.index(Schedule.ONE_F_ONE_B)),),
-                "offload": (float(OFFLOADS.index(Offload.NONE)),),
+                "schedule": own,
+                "offload": [float(OFFLOADS.index(one)) for one in free.offloads],
             }
         )
+        for table in products:
+            useful = _useful(table, chunks)
+            yield table if useful.all() else take(table, useful)
 
 
 def _gathered(tables: Iterable[LayoutTable]) -> Iterator[LayoutTable]:
@@ -173,20 +198,23 @@ def _sifted(job: Job, table: LayoutTable) -> Chunk:
     return Chunk(table=table if kept.all() else take(table, kept), looked_at=looked_at, broken=broken)
 
 
-def layout_chunks(setup: TrainingSetup, machine: Machine, every: bool = False) -> Iterator[Chunk]:
+def layout_chunks(
+    setup: TrainingSetup, machine: Machine, every: bool = False, freedom: Freedom | None = None
+) -> Iterator[Chunk]:
     """Make the legal layouts for a model, a batch and a cluster chunk by chunk: those worth trying, or every one.
 
     Worth trying is: tensor ranks in one link domain, sequence parallelism wherever there are any, parts of sequences
     that hide their traffic, gradients and weights whole under a pipeline, sharding groups of a node or of all.
     Loops run over degrees only; chunks, micro-batches, sharding and recomputation are products of columns. Whatever
-    the size of the space, no more than one chunk of it is held.
+    the size of the space, no more than one chunk of it is held. `freedom` is 1F1B with nothing on the host unless given,
+    and all there is for every layout.
     """
-    job = job_of(setup, machine)
-    for table in _gathered(_candidates(setup, job, every)):
+    job, free = job_of(setup, machine), freedom or (WHOLE if every else PLAIN)
+    for table in _gathered(_candidates(setup, job, every, free)):
         yield _sifted(job, table)
 
 
-def layouts(setup: TrainingSetup, machine: Machine, every: bool = False) -> LayoutTable:
+def layouts(setup: TrainingSetup, machine: Machine, every: bool = False, freedom: Freedom | None = None) -> LayoutTable:
     """Put all chunks of `layout_chunks` into one table: for spaces that fit memory."""
-    tables = [chunk.table for chunk in layout_chunks(setup, machine, every)]
+    tables = [chunk.table for chunk in layout_chunks(setup, machine, every, freedom)]
     return join(tables) if tables else LayoutTable(**{name: np.zeros(0) for name in COLUMNS})

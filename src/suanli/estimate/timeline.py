@@ -21,7 +21,7 @@ from suanli.domain.timeline import (
 )
 from suanli.domain.workload import TrainingSetup
 from suanli.estimate.evaluate import ask
-from suanli.estimate.phases import phases
+from suanli.estimate.phases import Phases, phases
 from suanli.estimate.software import load_training_calibration
 from suanli.estimate.step import RawStep, open_machine, raw_step
 from suanli.estimate.tables import to_table
@@ -45,16 +45,22 @@ class After:
         return sum(seconds for _, _, seconds in self.once)
 
 
-def after_turns(estimate: TrainingEstimate, raw: RawStep) -> After:
-    """Read from an estimate what comes once a step; exposed traffic is of gradients and of weights as they are sent."""
+def after_turns(estimate: TrainingEstimate, raw: RawStep, split: Phases) -> After:
+    """Read from an estimate what comes once a step; exposed traffic is of gradients and of weights as they are sent.
+
+    Of what travels to the host the turns hold the layers' part, and the optimizer's is what is left.
+    """
     spent = estimate.seconds_by_cause
     sent, gathered = float(raw.reduce_stage[0]), float(raw.gather_stage[0])
     share = sent / (sent + gathered) if sent + gathered else 0.0
     stragglers = spent["stragglers"]
+    products, stored = (sum(part[cause] for part in split.layer.values()) for cause in ("matmul", "offload_exposed"))
+    layers = spent["matmul"] / products if products else 0.0
     return After(
         once=(
             (GRADIENTS, "data_exposed", share * spent["data_exposed"]),
             (OPTIMIZER, "optimizer", spent["optimizer"]),
+            (OPTIMIZER, "offload_exposed", max(spent["offload_exposed"] - layers * stored, 0.0)),
             (WEIGHTS, "data_exposed", (1 - share) * spent["data_exposed"]),
         ),
         straggler_share=stragglers / (estimate.step_seconds - stragglers),
@@ -81,7 +87,8 @@ def timeline(
     question = ask(setup, machine, calibration or load_training_calibration(), 0.0)
     table = to_table([layout])
     raw = raw_step(question.setup, machine, question.software, table)
-    performance, after = perform(layout, raw, phases(question, table)), after_turns(estimate, raw)
+    split = phases(question, table)
+    performance, after = perform(layout, raw, split), after_turns(estimate, raw, split)
     turns, work = performance.work.program.turns, float(raw.micro_batches[0])
     kept = max(most_drawn // len(turns), 2)
     busy_seconds = performance.played.step_seconds + after.seconds

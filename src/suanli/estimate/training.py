@@ -6,7 +6,7 @@ import numpy as np
 
 from suanli.domain.hardware import Cluster
 from suanli.domain.kernel import KernelTable
-from suanli.domain.layout import Layout
+from suanli.domain.layout import Layout, Offload
 from suanli.domain.result import TrainingEstimate
 from suanli.domain.software import TrainingCalibration
 from suanli.domain.workload import TrainingSetup, TuningMethod
@@ -14,15 +14,19 @@ from suanli.equations.pipeline import model_flop_utilisation
 from suanli.estimate.compose import CAUSES
 from suanli.estimate.evaluate import Evaluation, Question, ask, evaluate
 from suanli.estimate.memory import MEMORY_CAUSES
+from suanli.estimate.optimizers import load_updates
 from suanli.estimate.software import load_training_calibration
 from suanli.estimate.space import broken_rule
 from suanli.estimate.step import job_of, open_machine
 from suanli.estimate.tables import layout_at, to_table
 from suanli.estimate.uncertainty import band_of, step_band
+from suanli.foundation.language import tr
 from suanli.parts.architectures.count import forward_flop
 
 FORWARD_AND_BACKWARD = 1 + 2
 """A backward pass takes twice the arithmetic of a forward pass: gradients of inputs and of weights."""
+
+GIGA = 1e9
 
 
 def training_flop(setup: TrainingSetup) -> float:
@@ -61,6 +65,17 @@ def at_row(question: Question, evaluation: Evaluation, row: int, limit: str = ""
         memory_band=band_of(question.calibration, "memory", machine.device, held),
         limit=limit or memory_limit(evaluation, row),
         host_memory_bytes=float(evaluation.memory.host_bytes[row]),
+        assumed=() if layout.offload is Offload.NONE else offload_assumed(),
+    )
+
+
+def offload_assumed() -> tuple[str, ...]:
+    """Say what is assumed of the host."""
+    figures = load_updates()[1]
+    share, rate = figures.hidden_share.value, figures.host_memory_rate.value / GIGA
+    return (
+        tr("work hides {share:.0%} of what travels to the host and back", share=share),
+        tr("an optimizer on the host works at {rate:.0f} GB/s a node", rate=rate),
     )
 
 

@@ -64,11 +64,16 @@ def orthogonal_stage(setup: TrainingSetup, device: Device, table: LayoutTable, l
 
 
 def update_seconds(
-    update: UpdateColumns, software: Software, parameters: Real, pass_bytes_per_s: Real, cover_seconds: Real
+    update: UpdateColumns,
+    software: Software,
+    parameters: Real,
+    pass_bytes_per_s: Real,
+    backward: tuple[Real, Real],
 ) -> tuple[Real, Real]:
     """Seconds of the optimizer, on the device or on the host, and of what shows of gradients out and weights back.
 
-    `cover_seconds` is the last backward pass, which gradients leave under; weights come back when all is done.
+    Gradients leave under the last backward pass, beside their reduction: `backward` says how long the pass is and how
+    much of the reduction shows. Weights come back when all is done.
     """
     away, moved = update.optimizer_away, software.optimizer_moved_bytes * parameters + update.more_moved_bytes
     there = moved / pass_bytes_per_s
@@ -77,18 +82,24 @@ def update_seconds(
     host = host_update_seconds(moved, update.host_memory_bytes_per_s, update.host_sharing)
     out = host_link_seconds(parameters * software.reduce_bytes, update.host_bytes_per_s)
     back = host_link_seconds(parameters * BF16_BYTES, update.host_bytes_per_s)
-    shown = exposed_seconds(out, cover_seconds, hidden_share()) + back
-    return np.where(away > 0, host, there) + update.orthogonal_seconds, away * shown
+    return np.where(away > 0, host, there) + update.orthogonal_seconds, away * (shown_beside(out, *backward) + back)
 
 
-def hidden_share() -> float:
-    """Share of a transfer to or from the host that work beside it hides."""
-    return load_updates()[1].hidden_share.value
+def shown_beside(transfer_seconds: Real, cover_seconds: Real, shown_seconds: Real) -> Real:
+    """Seconds that a transfer over the host's link adds to what shows of another transfer under the same work.
+
+    The two go over different links at once: the longer wait counts.
+    """
+    hidden = load_updates()[1].hidden_share.value
+    return np.maximum(exposed_seconds(transfer_seconds, cover_seconds, hidden) - shown_seconds, 0.0)
 
 
-def activation_seconds(update: UpdateColumns, forward: Real, backward: Real) -> Real:
-    """Seconds that show of sending one layer's activations out under its forward pass, and back under its backward."""
+def activation_seconds(update: UpdateColumns, cover: tuple[Real, Real], shown: tuple[Real, Real]) -> tuple[Real, Real]:
+    """Seconds that show of sending one layer's activations out under its forward pass, and back under its backward.
+
+    `cover` is what the two passes take, `shown` what shows of weights that are gathered beside them.
+    """
     out = update.activations_out
     if not np.any(out > 0):
-        return 0.0 * out
-    return exposed_seconds(out, forward, hidden_share()) + exposed_seconds(out, backward, hidden_share())
+        return 0.0 * out, 0.0 * out
+    return shown_beside(out, cover[0], shown[0]), shown_beside(out, cover[1], shown[1])

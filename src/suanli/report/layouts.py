@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from suanli.domain.layout import Layout, Recompute, Sharding
+from suanli.domain.layout import Layout, Offload, Recompute, Schedule, Sharding
 from suanli.domain.plan import WorkloadPlan
 from suanli.domain.workload import ServingLayout
 from suanli.foundation.language import tr
@@ -28,13 +28,14 @@ def training_words(layout: Layout) -> str:
     settings = [tr("micro-batch {count}", count=layout.micro_batch)]
     if layout.interleave > 1:
         settings.append(tr("{count} stages interleaved", count=layout.interleave))
-    settings += shared_and_recomputed(layout)
+    settings += settings_words(layout)
     return listed([*degrees, *settings])
 
 
-def shared_and_recomputed(layout: Layout) -> list[str]:
-    """Say what a layout shards over data-parallel ranks and what it computes again; nothing where it does neither."""
-    return [words for words in (_sharding(layout.sharding), _recompute(layout.recompute)) if words]
+def settings_words(layout: Layout) -> list[str]:
+    """Say what a layout shards, what it computes again, its schedule and what lives on the host, where not plain."""
+    words = (_sharding(layout.sharding), _recompute(layout.recompute), _schedule(layout.schedule))
+    return [said for said in (*words, _offload(layout.offload)) if said]
 
 
 def serving_words(layout: ServingLayout) -> str:
@@ -59,6 +60,20 @@ def _sharding(sharding: Sharding) -> str:
         Sharding.GRADIENTS: tr("optimizer and gradients sharded"),
         Sharding.FULL: tr("everything sharded"),
     }[sharding]
+
+
+def _schedule(schedule: Schedule) -> str:
+    """Say a schedule by the name that the field gives it; 1F1B goes without saying."""
+    return "" if schedule is Schedule.ONE_F_ONE_B else tr("schedule {name}", name=schedule.value)
+
+
+def _offload(offload: Offload) -> str:
+    return {
+        Offload.NONE: "",
+        Offload.OPTIMIZER: tr("optimizer on the host"),
+        Offload.ACTIVATIONS: tr("activations on the host"),
+        Offload.BOTH: tr("optimizer and activations on the host"),
+    }[offload]
 
 
 def _recompute(recompute: Recompute) -> str:

@@ -33,6 +33,7 @@ def cause_words() -> dict[str, str]:
         "sharding_exposed": tr("sharding traffic"),
         "pipeline_exposed": tr("pipeline traffic"),
         "data_exposed": tr("data parallel traffic"),
+        "offload_exposed": tr("host link traffic"),
         "communication": tr("communication"),
         "optimizer": tr("optimizer"),
         "weights": tr("weights"),
