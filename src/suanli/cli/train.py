@@ -11,11 +11,10 @@ import typer
 
 from suanli.api.trace import WrittenTrace, check_trace_path, write_trace
 from suanli.api.train import TrainingEstimate, TrainingQuestion, TrainingSearch, train_told
-from suanli.api.words import name_in_words, settings_in_words
+from suanli.api.words import layout_in_words, name_in_words
 from suanli.cli.app import app
 from suanli.cli.output import CalibrationOption, JsonFlag, LangOption, guarded, print_json
 from suanli.cli.rejected import rejected_table, searched_keys
-from suanli.domain.layout import Layout
 from suanli.foundation.language import tr
 
 MODEL_HELP = "A config.json, its folder, or a packaged model's name."
@@ -155,16 +154,18 @@ def tell_search(found: TrainingSearch, json_output: bool) -> None:
 def _layouts(estimates: list[TrainingEstimate]) -> object:
     from rich.table import Table
 
+    searched = estimates[0].expected_step_seconds is not None
     ties = tr("~: so near the best that it may well be the faster") if any(one.near_tie for one in estimates) else None
     table = Table(title=tr("Training layouts"), caption=ties)
     table.add_column(tr("layout"))
-    for heading in (tr("step, s"), tr("expected, s"), tr("80 % band"), tr("tokens/s"), "MFU", "GiB"):
+    headings = [tr("step, s"), tr("80 % band"), tr("tokens/s"), "MFU", "GiB"]
+    for heading in (*headings[:1], tr("expected, s"), *headings[1:]) if searched else headings:
         table.add_column(heading, justify="right")
     for one in estimates:
         table.add_row(
             f"{in_words(one)} ~" if one.near_tie else in_words(one),
             f"{one.step_seconds:.3g}",
-            "" if one.expected_step_seconds is None else f"{one.expected_step_seconds:.3g}",
+            *([f"{one.expected_step_seconds:.3g}"] if one.expected_step_seconds is not None else []),
             f"{one.band.low:.3g}-{one.band.high:.3g}",
             f"{one.tokens_per_s:,.0f}",
             f"{one.mfu:.1%}",
@@ -176,20 +177,6 @@ def _layouts(estimates: list[TrainingEstimate]) -> object:
 def in_words(estimate: TrainingEstimate) -> str:
     """Say an estimate's layout in a few words."""
     return layout_in_words(estimate.layout)
-
-
-def layout_in_words(layout: Layout) -> str:
-    """Say a layout in a few words: degrees above 1, micro-batch, sharding, recomputation."""
-    degrees = (
-        ("dp", layout.data),
-        ("tp", layout.tensor),
-        ("pp", layout.pipeline),
-        ("vp", layout.interleave),
-        ("cp", layout.context),
-        ("ep", layout.expert),
-    )
-    said = [f"{name}{degree}" for name, degree in degrees if degree > 1] + [f"mbs{layout.micro_batch}"]
-    return ", ".join([" ".join(said), *settings_in_words(layout)])
 
 
 def _causes(estimate: TrainingEstimate) -> object:
