@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
+from suanli.api.compare import ComparisonQuestion, compare
 from suanli.api.trace import WrittenTrace, check_trace_path, write_trace
 from suanli.api.train import TrainingEstimate, TrainingQuestion, TrainingSearch, train_told
 from suanli.api.words import layout_in_words, name_in_words
 from suanli.cli.app import app
+from suanli.cli.compare import tell_comparison
 from suanli.cli.output import CalibrationOption, JsonFlag, LangOption, guarded, print_json
 from suanli.cli.rejected import rejected_table, searched_keys
 from suanli.foundation.language import tr
@@ -43,6 +45,16 @@ RecomputeOption = Annotated[str | None, typer.Option("--recompute", help="none, 
 ShardingOption = Annotated[
     str | None, typer.Option("--sharding", help="none, optimizer, gradients, full.", show_default=False)
 ]
+SystemsOption = Annotated[list[str], typer.Option("--system", help="System or accelerator; may be given again.")]
+SizesOption = Annotated[
+    list[int] | None, typer.Option("--nodes", help="How many systems (1); may be given again.", show_default=False)
+]
+TokensOption = Annotated[
+    float | None, typer.Option("--tokens", help="Tokens of a whole run: time, rent, energy.", show_default=False)
+]
+AsOfOption = Annotated[str, typer.Option("--as-of", help="Date of the rents; today unless said.", show_default=False)]
+RegionOption = Annotated[str, typer.Option("--region", help="Market of the rents.")]
+CurrencyOption = Annotated[str, typer.Option("--currency", help="CNY, USD, EUR or JPY.")]
 SearchFlag = Annotated[bool, typer.Option("--search", help="Find the best layouts.")]
 KeepOption = Annotated[int, typer.Option("--keep", help="How many layouts a search returns.")]
 TraceOption = Annotated[
@@ -55,8 +67,8 @@ TraceOption = Annotated[
 @guarded
 def train_command(
     model: ModelOption,
-    system: SystemOption,
-    nodes: NodesOption = 1,
+    system: SystemsOption,
+    nodes: SizesOption = None,
     seq_len: SequenceOption = None,
     global_batch: BatchOption = None,
     precision: PrecisionOption = "bf16",
@@ -75,18 +87,34 @@ def train_command(
     software_date: DateOption = None,
     calibration: CalibrationOption = None,
     trace: TraceOption = None,
+    tokens: TokensOption = None,
+    as_of: AsOfOption = "",
+    region: RegionOption = "world",
+    currency: CurrencyOption = "USD",
     json_output: JsonFlag = False,
     lang: LangOption = "",
 ) -> None:
-    """Estimate a training step: seconds and memory by cause, with the 80 % band."""
+    """Estimate a training step: seconds and memory by cause, with the 80 % band.
+
+    Several systems or node counts, or the tokens of a run, are answered by a comparison of the best layout of each.
+    """
+    sizes = tuple(dict.fromkeys(nodes or [1]))
     question = TrainingQuestion(
-        model=model, system=system, nodes=nodes, sequence_tokens=seq_len, global_batch=global_batch,
+        model=model, system=system[0], nodes=sizes[0], sequence_tokens=seq_len, global_batch=global_batch,
         precision=precision, framework=framework, tensor=tp, pipeline=pp, data=dp, context=cp, expert=ep,
         interleave=vp, micro_batch=micro_batch, recompute=recompute, sharding=sharding, search=search, keep=keep,
         software_date=software_date, calibration=calibration,
     )  # fmt: skip
     if trace is not None:
         check_trace_path(trace)
+    systems = tuple(dict.fromkeys(system))
+    if len(systems) * len(sizes) > 1 or tokens is not None:
+        asked = ComparisonQuestion(
+            job=question, systems=systems, nodes=sizes, total_tokens=tokens, as_of=as_of, region=region,
+            currency=currency, traced=trace is not None,
+        )  # fmt: skip
+        tell_comparison(compare(asked), json_output)
+        return
     found = train_told(question)
     written = write_trace(question, found.estimates[0], trace) if trace is not None else None
     tell_search(found, json_output)
