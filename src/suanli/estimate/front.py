@@ -13,8 +13,9 @@ def on_front(rows: Sequence[Sequence[float | None]]) -> list[bool]:
     >>> on_front([(1.0, 4.0), (2.0, 2.0), (3.0, 3.0), (1.0, None)])
     [True, True, False, False]
     """
+    if not rows:
+        return []
     told = np.array([[np.inf if value is None else value for value in row] for row in rows], dtype=np.float64)
-    told = told.reshape(len(rows), -1)
     no_more = np.all(told[:, None, :] <= told[None, :, :], axis=2)
     less = np.any(told[:, None, :] < told[None, :, :], axis=2)
     return [bool(one) for one in ~np.any(no_more & less, axis=0)]
