@@ -95,14 +95,15 @@ class Spread:
 
     `software` is by class of software, `chip` by what is known of the accelerator's kernels (measured; of a measured
     device of its generation, which the classes of kernels in `generations` are; of a datasheet only), `experts` of a
-    model that is all experts, `unknown_layout` of people's choice of layout. 80 % of runs lie between so many
-    sigmas below and above their estimate.
+    model that is all experts, `attention` of a sequence so long that all is attention, `unknown_layout` of people's
+    choice of layout. 80 % of runs lie between so many sigmas below and above their estimate.
     """
 
     software: Mapping[str, float]
     chip: Mapping[str, float]
     generations: tuple[str, ...]
     experts: float
+    attention: float
     unknown_layout: float
     sigmas_below: float
     sigmas_above: float

@@ -9,21 +9,30 @@ from suanli.foundation.equation import Real, equation
 
 @equation(unit="1", source="iso_gum")
 def spread_log(
-    software_log: Real, chip_log: Real, expert_share: Real, experts_log: Real, searched: Real, layout_log: Real
+    software_log: Real,
+    chip_log: Real,
+    expert_share: Real,
+    experts_log: Real,
+    attention_share: Real,
+    attention_log: Real,
+    searched: Real,
+    layout_log: Real,
 ) -> Real:
     """One sigma of the log of measured over predicted seconds, of causes that are independent of each other.
 
-    sigma = sqrt(software^2 + chip^2 + (share of experts x experts)^2 + (searched x layout)^2)
+    sigma = sqrt(software^2 + chip^2 + (share of experts x experts)^2 + (share of attention x attention)^2
+    + (searched x layout)^2)
 
     software_log, chip_log: pure numbers, one sigma by class of software and by what is known of the chip's kernels;
-    expert_share: share of operations in experts; experts_log: one sigma of a model of experts alone; searched: 1 where
+    expert_share, attention_share: shares of operations in experts and in attention's core; experts_log, attention_log:
+    one sigma of a model of experts alone, and of a sequence that is all attention; searched: 1 where
     the layout is not known, else 0; layout_log: one sigma of people's choice of layout. Source: iso_gum.
 
-    >>> spread_log(0.03, 0.04, 0.5, 0.24, 0.0, 0.3)
+    >>> spread_log(0.03, 0.04, 0.5, 0.24, 0.0, 0.2, 0.0, 0.3)
     0.13
     """
-    experts, layout = expert_share * experts_log, searched * layout_log
-    return np.sqrt(software_log**2 + chip_log**2 + experts**2 + layout**2)
+    experts, attention, layout = expert_share * experts_log, attention_share * attention_log, searched * layout_log
+    return np.sqrt(software_log**2 + chip_log**2 + experts**2 + attention**2 + layout**2)
 
 
 @equation(unit="1", source="conformal2005")
