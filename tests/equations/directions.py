@@ -132,8 +132,7 @@ SHARES = {
     "growth", "headroom", "hidden_share", "idle_share", "later_loss", "link_share", "memory_share", "mixed_share",
     "progress_share", "ramp_power", "rate", "reserved_share", "skew", "slowdown_per_doubling", "stall", "utilisation",
     "software_log", "chip_log", "expert_share", "experts_log", "attention_share", "attention_log", "searched",
-    "layout_log", "spread_log", "sigmas",
-    "field_log",
+    "layout_log", "spread_log", "sigmas", "field_log",
     "wave_softness", "yearly_loss", "yearly_rate", "drift", "spread", "basis_error", "error", "log_trend",
 }  # fmt: skip
 """Arguments between 0 and 1."""

@@ -148,6 +148,11 @@ def freedom_of(question: TrainingQuestion) -> Freedom:
     return Freedom(schedules=tuple(asked), offloads=(Offload(question.offload or Offload.NONE),))
 
 
+def option_of(name: str) -> str:
+    """Return the option that sets a field of a question."""
+    return OPTIONS.get(name, f"--{name.replace('_', '-')}")
+
+
 def _words(question: TrainingQuestion) -> Sequence[tuple[str, str | None, tuple[str, ...]]]:
     from suanli.estimate.optimizers import load_updates
 
@@ -168,7 +173,7 @@ def _check(question: TrainingQuestion) -> None:
     for name in COUNTS:
         value, most = getattr(question, name), MOST_OF.get(name, MOST)
         if value is not None and not 1 <= value <= most:
-            place = OPTIONS.get(name, f"--{name.replace('_', '-')}")
+            place = option_of(name)
             span = tr("a whole number from 1 to {most}", most=most)
             faults.append(Fault(place=place, found=str(value), allowed=span))
     for name, said, allowed in _words(question):

@@ -9,13 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
+from suanli.api.compare import ComparisonQuestion, compare
 from suanli.api.trace import WrittenTrace, check_trace_path, write_trace
 from suanli.api.train import TrainingEstimate, TrainingQuestion, TrainingSearch, train_told
-from suanli.api.words import name_in_words, settings_in_words
+from suanli.api.words import layout_in_words, name_in_words
 from suanli.cli.app import app
+from suanli.cli.compare import tell_comparison
 from suanli.cli.output import CalibrationOption, JsonFlag, LangOption, guarded, print_json
 from suanli.cli.rejected import rejected_table, searched_keys
-from suanli.domain.layout import Layout
 from suanli.foundation.language import tr
 
 MODEL_HELP = "A config.json, its folder, or a packaged model's name."
@@ -56,6 +57,16 @@ OptimizerOption = Annotated[
     str | None,
     typer.Option("--optimizer", help="adamw, adamw-8bit, muon, adafactor, lion, sgd.", show_default=False),
 ]
+SystemsOption = Annotated[list[str], typer.Option("--system", help="System or accelerator; may be given again.")]
+SizesOption = Annotated[
+    list[int] | None, typer.Option("--nodes", help="How many systems (1); may be given again.", show_default=False)
+]
+TokensOption = Annotated[
+    float | None, typer.Option("--tokens", help="Tokens of a whole run: time, rent, energy.", show_default=False)
+]
+AsOfOption = Annotated[str, typer.Option("--as-of", help="Date of the rents; today unless said.", show_default=False)]
+RegionOption = Annotated[str, typer.Option("--region", help="Market of the rents.")]
+CurrencyOption = Annotated[str, typer.Option("--currency", help="CNY, USD, EUR or JPY.")]
 SearchFlag = Annotated[bool, typer.Option("--search", help="Find the best layouts.")]
 KeepOption = Annotated[int, typer.Option("--keep", help="How many layouts a search returns.")]
 TraceOption = Annotated[
@@ -68,8 +79,8 @@ TraceOption = Annotated[
 @guarded
 def train_command(
     model: ModelOption,
-    system: SystemOption,
-    nodes: NodesOption = 1,
+    system: SystemsOption,
+    nodes: SizesOption = None,
     seq_len: SequenceOption = None,
     global_batch: BatchOption = None,
     precision: PrecisionOption = "bf16",
@@ -91,18 +102,34 @@ def train_command(
     software_date: DateOption = None,
     calibration: CalibrationOption = None,
     trace: TraceOption = None,
+    tokens: TokensOption = None,
+    as_of: AsOfOption = "",
+    region: RegionOption = "world",
+    currency: CurrencyOption = "USD",
     json_output: JsonFlag = False,
     lang: LangOption = "",
 ) -> None:
-    """Estimate a training step: seconds and memory by cause, with the 80 % band."""
+    """Estimate a training step: seconds and memory by cause, with the 80 % band.
+
+    Several systems or node counts, or the tokens of a run, are answered by a comparison of the best layout of each.
+    """
+    sizes = tuple(dict.fromkeys(nodes or [1]))
     question = TrainingQuestion(
-        model=model, system=system, nodes=nodes, sequence_tokens=seq_len, global_batch=global_batch,
+        model=model, system=system[0], nodes=sizes[0], sequence_tokens=seq_len, global_batch=global_batch,
         precision=precision, framework=framework, tensor=tp, pipeline=pp, data=dp, context=cp, expert=ep,
         interleave=vp, micro_batch=micro_batch, recompute=recompute, sharding=sharding, search=search, keep=keep,
         software_date=software_date, calibration=calibration, schedule=schedule, offload=offload, optimizer=optimizer,
     )  # fmt: skip
     if trace is not None:
         check_trace_path(trace)
+    systems = tuple(dict.fromkeys(system))
+    if len(systems) * len(sizes) > 1 or tokens is not None:
+        asked = ComparisonQuestion(
+            job=question, systems=systems, nodes=sizes, total_tokens=tokens, as_of=as_of, region=region,
+            currency=currency, traced=trace is not None,
+        )  # fmt: skip
+        tell_comparison(compare(asked), json_output)
+        return
     found = train_told(question)
     written = write_trace(question, found.estimates[0], trace) if trace is not None else None
     tell_search(found, json_output)
@@ -174,16 +201,18 @@ def tell_search(found: TrainingSearch, json_output: bool) -> None:
 def _layouts(estimates: list[TrainingEstimate]) -> object:
     from rich.table import Table
 
+    searched = estimates[0].expected_step_seconds is not None
     ties = tr("~: so near the best that it may well be the faster") if any(one.near_tie for one in estimates) else None
     table = Table(title=tr("Training layouts"), caption=ties)
     table.add_column(tr("layout"))
-    for heading in (tr("step, s"), tr("expected, s"), tr("80 % band"), tr("tokens/s"), "MFU", "GiB"):
+    headings = [tr("step, s"), tr("80 % band"), tr("tokens/s"), "MFU", "GiB"]
+    for heading in (*headings[:1], tr("expected, s"), *headings[1:]) if searched else headings:
         table.add_column(heading, justify="right")
     for one in estimates:
         table.add_row(
             f"{in_words(one)} ~" if one.near_tie else in_words(one),
             f"{one.step_seconds:.3g}",
-            "" if one.expected_step_seconds is None else f"{one.expected_step_seconds:.3g}",
+            *([f"{one.expected_step_seconds:.3g}"] if one.expected_step_seconds is not None else []),
             f"{one.band.low:.3g}-{one.band.high:.3g}",
             f"{one.tokens_per_s:,.0f}",
             f"{one.mfu:.1%}",
@@ -195,20 +224,6 @@ def _layouts(estimates: list[TrainingEstimate]) -> object:
 def in_words(estimate: TrainingEstimate) -> str:
     """Say an estimate's layout in a few words."""
     return layout_in_words(estimate.layout)
-
-
-def layout_in_words(layout: Layout) -> str:
-    """Say a layout in a few words: degrees above 1, micro-batch, sharding, recomputation."""
-    degrees = (
-        ("dp", layout.data),
-        ("tp", layout.tensor),
-        ("pp", layout.pipeline),
-        ("vp", layout.interleave),
-        ("cp", layout.context),
-        ("ep", layout.expert),
-    )
-    said = [f"{name}{degree}" for name, degree in degrees if degree > 1] + [f"mbs{layout.micro_batch}"]
-    return ", ".join([" ".join(said), *settings_in_words(layout)])
 
 
 def _causes(estimate: TrainingEstimate) -> object:

@@ -206,8 +206,8 @@ def layout_chunks(
     Worth trying is: tensor ranks in one link domain, sequence parallelism wherever there are any, parts of sequences
     that hide their traffic, gradients and weights whole under a pipeline, sharding groups of a node or of all.
     Loops run over degrees only; chunks, micro-batches, sharding and recomputation are products of columns. Whatever
-    the size of the space, no more than one chunk of it is held. `freedom` is 1F1B with nothing on the host unless given,
-    and all there is for every layout.
+    the size of the space, no more than one chunk of it is held. `freedom` is 1F1B with nothing on the host unless
+    given, and all there is for every layout.
     """
     job, free = job_of(setup, machine), freedom or (WHOLE if every else PLAIN)
     for table in _gathered(_candidates(setup, job, every, free)):

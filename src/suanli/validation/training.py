@@ -320,7 +320,7 @@ def slowed(estimate: TrainingEstimate, calibration: TrainingCalibration) -> Trai
     return replace(
         estimate,
         step_seconds=factor * estimate.step_seconds,
-        expected_step_seconds=factor * (estimate.expected_step_seconds or estimate.step_seconds),
+        expected_step_seconds=estimate.expected_step_seconds and factor * estimate.expected_step_seconds,
         tokens_per_s=estimate.tokens_per_s / factor,
         mfu=estimate.mfu / factor,
         seconds_by_cause={cause: factor * seconds for cause, seconds in estimate.seconds_by_cause.items()},
