@@ -4,7 +4,8 @@
 
 A group is runs of one model on as many accelerators with one batch and sequence, or (of a search that changed the
 number of layers between runs) of one width, accelerators and batch, whose time is then taken for each parameter. Regret
-is how much longer the layout that the estimate likes best took than the one that took least, of layouts that ran.
+is how much longer the layout that the estimate likes best took than the one that took least, of layouts that ran; a
+layout that ran often counts once, at its median.
 """
 
 from __future__ import annotations
@@ -108,13 +109,28 @@ def tell(name: str, judged: list[Judged]) -> None:
     )
 
 
+def by_layout(tried: list[Tried]) -> list[Tried]:
+    """Put runs of the same layout together, at their medians: a layout that ran often is one choice."""
+    found: dict[str, list[Tried]] = defaultdict(list)
+    for one in tried:
+        found[one.layout].append(one)
+    return [
+        Tried(
+            measured=float(np.median([one.measured for one in runs])),
+            estimated=float(np.median([one.estimated for one in runs])),
+            layout=layout,
+        )
+        for layout, runs in found.items()
+    ]
+
+
 def main() -> None:
     everything: list[Judged] = []
     print("| groups | number | median regret | worst | median rank correlation | least | sigma, median | pooled |")
     print("| --- | --: | --: | --: | --: | --: | --: | --: |")
     for file in map(Path, sys.argv[1:]):
-        groups = {name: tried for name, tried in sorted(read_groups([file]).items()) if len(tried) >= LEAST}
-        judged = [judge(name, tried) for name, tried in groups.items()]
+        groups = {name: by_layout(tried) for name, tried in sorted(read_groups([file]).items())}
+        judged = [judge(name, tried) for name, tried in groups.items() if len(tried) >= LEAST]
         for source in sorted({one.source for one in judged}):
             tell(f"{source}, {file.stem}", [one for one in judged if one.source == source])
         everything += judged

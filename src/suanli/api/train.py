@@ -93,6 +93,7 @@ def train_told(question: TrainingQuestion) -> TrainingSearch:
     """
     from suanli.catalogue.find import system
     from suanli.catalogue.kernels import load_kernels
+    from suanli.estimate.relief import layouts_that_fit
     from suanli.estimate.search import search_told
     from suanli.estimate.training import estimate_layout
 
@@ -106,8 +107,11 @@ def train_told(question: TrainingQuestion) -> TrainingSearch:
             setup, cluster, kernels, keep=question.keep, calibration=calibration, freedom=freedom_of(question)
         )
     else:
-        one = estimate_layout(setup, cluster, layout_of(question, cluster), kernels, calibration=calibration)
-        found = TrainingSearch(estimates=(one,))
+        layout = layout_of(question, cluster)
+        one = estimate_layout(setup, cluster, layout, kernels, calibration=calibration)
+        short = one.limit == "memory"
+        relief = layouts_that_fit(setup, cluster, layout, kernels, calibration) if short else []
+        found = TrainingSearch(estimates=(one,), fitting=int(not one.limit), relief=tuple(relief))
     said = tuple(replace(one, assumed=(*one.assumed, *assumed, *told)) for one in found.estimates)
     return replace(found, estimates=said)
 

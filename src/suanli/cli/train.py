@@ -179,7 +179,8 @@ def tell_search(found: TrainingSearch, json_output: bool) -> None:
     best, rest = found.estimates[0], found.estimates[1:]
     if json_output:
         searched = {} if found.rejected is None else searched_keys(found, found.rejected)
-        print_json({**told(best), "alternatives": [told(estimate) for estimate in rest], **searched})
+        relief = [told(estimate) for estimate in found.relief]
+        print_json({**told(best), "alternatives": [told(estimate) for estimate in rest], "relief": relief, **searched})
         return
     from rich.console import Console
 
@@ -194,6 +195,9 @@ def tell_search(found: TrainingSearch, json_output: bool) -> None:
         console.print(tr("Kept in the host's memory: {gib:.1f} GiB an accelerator", gib=gib), markup=False)
     if best.limit:
         console.print(tr("This layout breaks a limit: {limit}", limit=best.limit), markup=False)
+    for one in found.relief:
+        words = {"layout": in_words(one), "seconds": one.step_seconds, "gib": one.memory_bytes / GIB}
+        console.print(tr("It would fit as {layout}: {seconds:.3g} s, {gib:.1f} GiB", **words), markup=False)
     for said in best.assumed:
         console.print(tr("Assumed: {said}", said=said), markup=False)
 

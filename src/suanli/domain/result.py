@@ -62,13 +62,15 @@ class Rejected:
 class TrainingSearch:
     """The best layouts, best first; how many were looked at, how many fit, and why the others did not.
 
-    Where one layout was given nothing was searched: `rejected` is None.
+    Where one layout was given nothing was searched: `rejected` is None, and `relief` holds changes of that layout that
+    fit where it does not, the fastest first.
     """
 
     estimates: tuple[TrainingEstimate, ...]
     looked_at: int = 1
     fitting: int = 1
     rejected: Rejected | None = None
+    relief: tuple[TrainingEstimate, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
