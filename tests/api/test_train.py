@@ -1,5 +1,7 @@
 """Training questions, as scripts ask them."""
 
+from dataclasses import replace
+
 import pytest
 
 from suanli.api.finetune import finetune
@@ -29,6 +31,51 @@ def test_what_was_assumed_is_said():
     assert given.assumed == ()
 
 
+def test_a_layout_takes_a_schedule_an_offload_and_an_optimizer():
+    question = ask(nodes=2, pipeline=4, schedule="zb-h1", offload="optimizer", optimizer="lion", global_batch=64)
+    (found,) = train(question)
+    (plain,) = train(replace(question, schedule=None, offload=None, optimizer=None))
+    assert (found.layout.schedule, found.layout.offload) == ("zb-h1", "optimizer")
+    assert found.seconds_by_cause["bubble"] < plain.seconds_by_cause["bubble"]
+    assert found.bytes_by_cause["optimizer"] == 0
+    assert found.host_memory_bytes == pytest.approx(plain.bytes_by_cause["optimizer"] * 8 / 12, rel=1e-3)
+
+
+def test_a_path_that_turns_has_two_chunks_unless_told_otherwise():
+    (found,) = train(ask(nodes=2, pipeline=4, schedule="zb-v", global_batch=64))
+    assert (found.layout.interleave, found.limit) == (2, "")
+    (wrong,) = train(ask(nodes=2, pipeline=4, schedule="zb-v", interleave=4, global_batch=64))
+    assert wrong.limit == "pipeline"
+
+
+def test_a_search_keeps_to_the_schedule_that_is_asked_and_any_lets_it_choose():
+    question = ask(model="LLaMA2-13B", system="dgx-a100-320", nodes=2, global_batch=32, keep=1000)
+    plain, asked, free = (train(replace(question, schedule=one)) for one in (None, "zb-h1", "any"))
+    assert {one.layout.schedule for one in plain} == {"1f1b"}
+    assert {one.layout.schedule for one in asked if one.layout.pipeline > 1} == {"zb-h1"}
+    assert {one.layout.schedule for one in asked if one.layout.pipeline == 1} <= {"1f1b"}
+    assert len({one.layout.schedule for one in free}) > 3
+    assert "gpipe" not in {one.layout.schedule for one in free}
+    assert free[0].step_seconds <= min(plain[0].step_seconds, asked[0].step_seconds)
+
+
+def test_any_schedule_is_for_a_search():
+    with pytest.raises(InputError, match="'any'"):
+        train(ask(pipeline=4, schedule="any"))
+
+
+def test_a_search_offloads_what_it_is_told_to():
+    found = train(ask(nodes=1, global_batch=64, offload="both", keep=3))
+    assert {one.layout.offload for one in found} == {"both"}
+    assert all(one.host_memory_bytes > 0 for one in found)
+
+
+def test_tuning_takes_them_too():
+    (found,) = finetune(ask(tensor=2, global_batch=64, offload="activations", optimizer="adamw-8bit"))
+    assert found.layout.offload == "activations"
+    assert found.host_memory_bytes > 0
+
+
 def test_a_config_file_is_a_model(tmp_path):
     config = tmp_path / "config.json"
     config.write_text('{"model_type": "llama", "hidden_size": 1024, "num_hidden_layers": 4, "num_attention_heads": 16, '
@@ -48,8 +95,10 @@ def test_counts_below_one_or_beyond_all_reason_are_refused(name, wrong):
 
 def test_all_faults_are_told_at_once():
     with pytest.raises(InputError) as caught:
-        train(ask(nodes=0, recompute="some", sharding="optimiser", method="lorra"))
-    assert len(caught.value.faults) == 4
+        train(ask(nodes=0, recompute="some", sharding="optimiser", method="lorra", schedule="zb", offload="disk",
+                  optimizer="moun"))  # fmt: skip
+    assert len(caught.value.faults) == 7
+    assert "muon" in str(caught.value)
     assert "optimizer" in str(caught.value)
 
 

@@ -28,6 +28,23 @@ def test_a_layout_is_told_under_the_keys_that_stay():
     assert answer["band"]["low"] < answer["step_seconds"] < answer["band"]["high"]
 
 
+def test_a_layout_carries_its_schedule_and_what_lives_on_the_host():
+    asked = ["--nodes", "2", "--pp", "4", "--global-batch", "64", "--schedule", "zb-h2", "--offload", "both"]
+    answer = json.loads(told("train", *MODEL, *asked, "--optimizer", "muon", "--json").stdout)
+    assert (answer["layout"]["schedule"], answer["layout"]["offload"]) == ("zb-h2", "both")
+    assert answer["host_memory_bytes"] > 0
+    assert answer["breakdown"]["seconds"]["offload_exposed"] > 0
+    assert sum(answer["breakdown"]["seconds"].values()) == pytest.approx(answer["step_seconds"])
+    shown = told("train", *MODEL, *asked).stdout
+    assert "schedule zb-h2" in " ".join(shown.replace("│", " ").split())
+    assert "Kept in the host's memory" in shown
+
+
+def test_schedules_offloads_and_optimizers_that_nobody_knows_end_in_two():
+    found = told("train", *MODEL, "--pp", "4", "--schedule", "zb", "--offload", "ram", "--optimizer", "adam", code=2)
+    assert all(option in found.stderr for option in ("--schedule", "--offload", "--optimizer"))
+
+
 def test_a_search_tells_the_layouts_behind_the_best():
     answer = json.loads(told("train", *MODEL, "--search", "--keep", "3", "--json").stdout)
     assert len(answer["alternatives"]) == 2

@@ -79,6 +79,7 @@ DIRECTIONS = {
     "v_bubble_seconds": "forward_seconds? input_seconds+ weight_seconds? pipeline+ micro_batches-",
     "dualpipe_bubble_seconds": "forward_seconds+ input_seconds+ weight_seconds- pipeline+",
     "exposed_seconds": "transfer_seconds+ cover_seconds- hidden_share-",
+    "paired_exposed_seconds": "transfer_seconds+ cover_seconds? traffic_units+",
     "launch_bound_seconds": "launches+ launch_seconds+ device_seconds-",
     "straggler_slowdown": "nodes+ slowdown_per_doubling+",
     "model_flop_utilisation": "model_flop+ accelerators- peak_flop_per_s- step_seconds-",
@@ -132,7 +133,7 @@ SHARES = {
     "growth", "headroom", "hidden_share", "idle_share", "later_loss", "link_share", "memory_share", "mixed_share",
     "progress_share", "ramp_power", "rate", "reserved_share", "skew", "slowdown_per_doubling", "stall", "utilisation",
     "software_log", "chip_log", "expert_share", "experts_log", "attention_share", "attention_log", "searched",
-    "layout_log", "spread_log", "sigmas", "field_log",
+    "layout_log", "spread_log", "sigmas", "field_log", "traffic_units",
     "wave_softness", "yearly_loss", "yearly_rate", "drift", "spread", "basis_error", "error", "log_trend",
 }  # fmt: skip
 """Arguments between 0 and 1."""

@@ -8,7 +8,7 @@ from tests.estimate.jobs import CALIBRATION, KERNELS, cluster_of, question_of, s
 
 from suanli.domain.layout import Layout, Offload, Recompute, Schedule
 from suanli.estimate.evaluate import evaluate
-from suanli.estimate.optimizers import layers_on_device, load_updates
+from suanli.estimate.optimizers import layers_on_device, load_choices
 from suanli.estimate.search import search
 from suanli.estimate.space import Freedom
 from suanli.estimate.step import open_machine
@@ -21,7 +21,7 @@ from suanli.parts.architectures.read import named_model
 
 LLAMA = named_model("LLaMA2-7B")
 MEGATRON = CALIBRATION.software["megatron_core"]
-FIGURES = load_updates()[1]
+FIGURES = load_choices().offloading
 
 
 def estimated(offload, layout=None, setup=None, cluster=None):

@@ -8,7 +8,7 @@ from tests.estimate.jobs import CALIBRATION, KERNELS, cluster_of, setup_of, smal
 from suanli.domain.layout import Layout, Sharding
 from suanli.domain.workload import TuningMethod
 from suanli.estimate.finetuning import estimate_tuning
-from suanli.estimate.optimizers import beyond_adamw_moved, find_optimizer, load_updates, makes_orthogonal, moment_bytes
+from suanli.estimate.optimizers import beyond_adamw_moved, find_optimizer, load_choices, makes_orthogonal, moment_bytes
 from suanli.estimate.step import open_machine
 from suanli.estimate.training import estimate_layout
 from suanli.foundation.errors import InputError
@@ -18,7 +18,7 @@ from suanli.parts.architectures.read import named_model
 LLAMA = named_model("LLaMA2-7B")
 MEGATRON = CALIBRATION.software["megatron_core"]
 MOMENTS = {"adamw": 8, "adamw-8bit": 2.03125, "lion": 4, "sgd": 4}
-ALL = sorted(load_updates()[0])
+ALL = sorted(load_choices().optimizers)
 
 
 def estimated(optimizer, layout=None, model=LLAMA, **fields):
@@ -144,7 +144,7 @@ def test_an_optimizer_that_nobody_knows_is_refused_with_the_nearest():
 
 
 def test_every_optimizer_has_a_name_a_source_and_a_range():
-    for name, one in load_updates()[0].items():
+    for name, one in load_choices().optimizers.items():
         assert one.id == name
         assert one.name
         for figure in (one.matrix_moments, one.table_moments, one.more_moved):

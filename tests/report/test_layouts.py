@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from suanli.domain.layout import Layout, Recompute, Sharding
+from suanli.domain.layout import Layout, Offload, Recompute, Schedule, Sharding
 from suanli.domain.plan import Plan
 from suanli.domain.workload import ServingLayout
 from suanli.foundation.language import set_language
@@ -40,6 +40,26 @@ def test_sharding_is_said(sharding: Sharding, said: str) -> None:
 )
 def test_recompute_is_said(recompute: Recompute, said: str) -> None:
     assert layouts.training_words(dataclasses.replace(BARE, recompute=recompute)).endswith(said)
+
+
+@pytest.mark.parametrize("schedule", list(Schedule))
+def test_a_schedule_is_said_unless_it_is_the_usual_one(schedule: Schedule) -> None:
+    said = layouts.training_words(dataclasses.replace(BARE, pipeline=4, schedule=schedule))
+    plain = "pipeline 4, micro-batch 1"
+    assert said == (plain if schedule is Schedule.ONE_F_ONE_B else f"{plain}, schedule {schedule.value}")
+
+
+@pytest.mark.parametrize(
+    ("offload", "said"),
+    [
+        (Offload.NONE, "micro-batch 1"),
+        (Offload.OPTIMIZER, "optimizer on the host"),
+        (Offload.ACTIVATIONS, "activations on the host"),
+        (Offload.BOTH, "optimizer and activations on the host"),
+    ],
+)
+def test_what_lives_on_the_host_is_said(offload: Offload, said: str) -> None:
+    assert layouts.training_words(dataclasses.replace(BARE, offload=offload)).endswith(said)
 
 
 def test_interleaving_is_said() -> None:

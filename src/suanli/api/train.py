@@ -158,12 +158,12 @@ def option_of(name: str) -> str:
 
 
 def _words(question: TrainingQuestion) -> Sequence[tuple[str, str | None, tuple[str, ...]]]:
-    from suanli.estimate.optimizers import load_updates
+    from suanli.estimate.optimizers import load_choices
 
     return (
         ("schedule", question.schedule, (*Schedule, ANY) if _searches(question) else tuple(Schedule)),
         ("offload", question.offload, tuple(Offload)),
-        ("optimizer", question.optimizer, tuple(load_updates()[0])),
+        ("optimizer", question.optimizer, tuple(load_choices().optimizers)),
         ("recompute", question.recompute, tuple(Recompute)),
         ("sharding", question.sharding, tuple(Sharding)),
         ("method", question.method, tuple(TuningMethod)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from suanli.foundation.figure import Figure
@@ -31,3 +32,15 @@ class Offloading:
     hidden_share: Figure
     host_memory_rate: Figure
     layers_on_device: Figure
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choices:
+    """Figures of what a training run may choose: optimizers by name, offloading, and schedules that meet.
+
+    `traffic_units` is the share of an accelerator's compute units that send and receive while chunks go both ways.
+    """
+
+    optimizers: Mapping[str, Optimizer]
+    offloading: Offloading
+    traffic_units: Figure

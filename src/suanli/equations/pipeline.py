@@ -167,6 +167,20 @@ def exposed_seconds(transfer_seconds: Real, cover_seconds: Real, hidden_share: R
     return np.maximum(transfer_seconds - hidden_share * cover_seconds, (1 - hidden_share) * transfer_seconds)
 
 
+@equation(unit="s", source="deepseek2024v3")
+def paired_exposed_seconds(transfer_seconds: Real, cover_seconds: Real, traffic_units: Real) -> Real:
+    """Time that traffic adds when a chunk that goes the other way works meanwhile, on the compute units that are left.
+
+    t = max(T - C, 0) + x / (1 - x) min(T, C): while both go on, a share x of the units sends and receives, and the work
+    of that while takes 1 / (1 - x) times as long. Source: deepseek2024v3, section 3.2.
+
+    >>> paired_exposed_seconds(1.0, 4.0, 0.2), paired_exposed_seconds(6.0, 4.0, 0.0)
+    (0.25, 2.0)
+    """
+    together = np.minimum(transfer_seconds, cover_seconds)
+    return transfer_seconds - together + traffic_units / (1 - traffic_units) * together
+
+
 @equation(unit="s", source="vtrain2024")
 def launch_bound_seconds(launches: Real, launch_seconds: Real, device_seconds: Real) -> Real:
     """Time that waiting for the host adds to a layer: launches run beside the device, so the longer of the two counts.

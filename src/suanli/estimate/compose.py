@@ -8,6 +8,7 @@ import numpy as np
 
 from suanli.domain.software import Software
 from suanli.equations.pipeline import (
+    bubble_seconds,
     exposed_seconds,
     launch_bound_seconds,
     lockstep_slowdown,
@@ -28,7 +29,7 @@ from suanli.estimate.schedules import (
 from suanli.estimate.step import RawStep
 from suanli.estimate.updates import activation_seconds, update_seconds
 from suanli.foundation.equation import FloatArray, Real
-from suanli.parts.axes.pipeline import DUALPIPE
+from suanli.parts.axes.pipeline import DUALPIPE, ONE_F_ONE_B
 
 CAUSES = (
     "matmul", "attention", "memory_passes", "quantise", "recompute", "launch", "tensor_exposed", "context_exposed",
@@ -191,6 +192,34 @@ def _head_phases(raw: RawStep, software: Software, one: LayerColumns) -> Split:
     return Split(forward=one.head_forward + passes, inputs=one.head_backward - weights + passes, weights=weights)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Pace:
+    """The stage that sets the pace: its layers, what shows of handing on, all of it, and what it idles in a step."""
+
+    layers: Real
+    hop: Real
+    slowest: Real
+    idle: Real
+
+
+def _pace(raw: RawStep, layer: Split, head: Split, whole: tuple[Real, Real], shown_hop: Real) -> _Pace:
+    """Find the slowest stage and what it idles; `whole` are the seconds of a layer and of the head, all phases."""
+    pipe, (per_layer, all_head) = pipe_of(raw), whole
+    share, last = head_share(pipe), end_layers(pipe, raw.fullest, raw.last)
+    alone = np.where(raw.pipeline > 1, 0.0, all_head)
+    end = shown_hop * stage_hops(raw.pipeline, raw.interleave, hop_ends(pipe))
+    middle = shown_hop * stage_hops(raw.pipeline, raw.interleave, np.where(raw.pipeline > 2, 0.0, 1.0))
+    slowest = slowest_stage_seconds(per_layer, raw.fullest, last, alone + middle, share * all_head + end)
+    ending = last * per_layer + share * all_head + end >= raw.fullest * per_layer + alone + middle
+    layers, hop = np.where(ending, last, raw.fullest), np.where(ending, end, middle)
+    passing = np.maximum(raw.pipeline - 2, 0) * middle + np.minimum(raw.pipeline - 1, 1) * 2 * end
+    idle = bubble_seconds(raw.layer_count * per_layer + all_head + passing, slowest, raw.interleave)
+    if np.any(raw.schedule > ONE_F_ONE_B):
+        own = layer.times(layers, head, np.where(ending, share, 0.0), hop)
+        idle = idle_seconds(pipe, idle, layer.times(raw.layer_count, head, 1.0, passing).minus(own))
+    return _Pace(layers=layers, hop=hop, slowest=slowest, idle=idle)
+
+
 def compose(raw: RawStep, software: Software, wear: Wear) -> StepColumns:
     """Put a step together from its raw columns."""
     one = worn(raw, software, wear)
@@ -198,31 +227,20 @@ def compose(raw: RawStep, software: Software, wear: Wear) -> StepColumns:
     gathered = _sharding(raw, software, layer)
     sharding = gathered[0] + gathered[1]
     sent, brought = activation_seconds(raw.update, (layer.forward, layer.backward), gathered)
-    stored, backward = sent + brought, layer.backward + brought
+    stored, forward, backward = sent + brought, layer.forward + sent, layer.backward + brought
     per_layer = layer.seconds + sharding + stored
     head = one.head_forward + one.head_backward + software.pass_factor * one.head_pass
-    pipe, share = pipe_of(raw), head_share(pipe_of(raw))
-    alone, last = np.where(raw.pipeline > 1, 0.0, head), end_layers(pipe, raw.fullest, raw.last)
-    shown = shown_hop_seconds(raw, software)
-    end = shown * stage_hops(raw.pipeline, raw.interleave, hop_ends(pipe))
-    middle = shown * stage_hops(raw.pipeline, raw.interleave, np.where(raw.pipeline > 2, 0.0, 1.0))
-    slowest = slowest_stage_seconds(per_layer, raw.fullest, last, alone + middle, share * head + end)
-    ending = last * per_layer + share * head + end >= raw.fullest * per_layer + alone + middle
-    layers, hop = np.where(ending, last, raw.fullest), np.where(ending, end, middle)
-    passing = np.maximum(raw.pipeline - 2, 0) * middle + np.minimum(raw.pipeline - 1, 1) * 2 * end
-    work = raw.micro_batches
+    split = _phases(layer, sharding + stored)
+    pace = _pace(raw, split, _head_phases(raw, software, one), (per_layer, head), shown_hop_seconds(raw, software))
+    work, layers = raw.micro_batches, pace.layers
     causes: dict[str, Real] = {cause: work * layers * seconds for cause, seconds in layer.causes.items()}
     causes["sharding_exposed"] = work * layers * sharding
-    causes["head"] = work * (slowest - layers * per_layer - hop)
-    causes["pipeline_exposed"] = work * hop
-    a_layer, a_head = _phases(layer, sharding + stored), _head_phases(raw, software, one)
-    all_stages = a_layer.times(raw.layer_count, a_head, 1.0, passing)
-    own = a_layer.times(layers, a_head, np.where(ending, share, 0.0), hop)
-    through = raw.layer_count * per_layer + head + passing
-    causes["bubble"] = idle_seconds(pipe, through, slowest, all_stages.minus(own))
+    causes["head"] = work * (pace.slowest - layers * per_layer - pace.hop)
+    causes["pipeline_exposed"] = work * pace.hop
+    causes["bubble"] = pace.idle
     once = np.minimum(1, work)
     reduce = exposed_seconds(raw.reduce_stage, once * layers * backward, software.gradient_hidden)
-    gather = exposed_seconds(raw.gather_stage, once * layers * (layer.forward + sent), software.gradient_hidden)
+    gather = exposed_seconds(raw.gather_stage, once * layers * forward, software.gradient_hidden)
     causes["data_exposed"] = reduce + gather
     causes["optimizer"], travelled = update_seconds(
         raw.update, software, raw.optimizer_parameters, raw.pass_bytes_per_s, (once * layers * backward, reduce)

@@ -169,6 +169,8 @@ def live_layers(setup: TrainingSetup, table: LayoutTable) -> tuple[Real, Real]:
     fullest = fullest_stage_layers(layers, table.pipeline, table.interleave)
     last = last_stage_layers(layers, table.pipeline, table.interleave)
     ends = ends_joined(table) & (table.pipeline > 1)
+    if not np.any(ends):
+        return fullest, last
     held, _ = stage_layers(setup, table)
     return np.where(ends, held / copies_held(table), fullest), np.where(ends, fullest, last)
 
@@ -206,7 +208,7 @@ def memory_columns(
     tokens, joined = tokens_at_once(job, table), np.where(ends_joined(table), 1.0, 0.0)
     apart = np.where(table.pipeline > 1, 1 - joined, 1.0)
     logits = logits_bytes(tokens, float(setup.model.vocabulary), table.tensor, software.logit_bytes)
-    stages = []
+    stages, offloads = [], bool(np.any(table.offload > 0))
     first_stage, last_stage = (held.first, held.first_tables), (held.last, held.last_tables)
     ends = (
         (first_stage, first_layers * flying.first, joined),
@@ -214,11 +216,13 @@ def memory_columns(
     )
     for stage, live, out in ends:
         causes = _states(setup, software, table, stage, held, frozen_bytes)
-        stays = np.where(activations_away(table) > 0, np.minimum(live, layers_on_device()), live)
+        stays, host = live, 0.0 * live
+        if offloads:
+            stays = np.where(activations_away(table) > 0, np.minimum(live, layers_on_device()), live)
+            host = kept * (live - stays) + optimizer_away(table) * causes["optimizer"]
+            causes["optimizer"] = causes["optimizer"] * (1 - optimizer_away(table))
         causes["activations"] = kept * stays + working
         causes["logits"] = logits * out
-        host = kept * (live - stays) + optimizer_away(table) * causes["optimizer"]
-        causes["optimizer"] = causes["optimizer"] * (1 - optimizer_away(table))
         settled = causes["weights"] + causes["gradients"] + causes["optimizer"]
         short = causes["activations"] + causes["logits"] + causes["buffers"]
         taken = held_bytes(settled, short, software.reserved_bytes, software.fragmentation)

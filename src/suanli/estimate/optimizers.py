@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from suanli.catalogue.plain_yaml import read_plain
 from suanli.catalogue.sheet import Sheet
 from suanli.catalogue.sources import sources
 from suanli.domain.model import Matrix, Role
-from suanli.domain.optimizer import Offloading, Optimizer
+from suanli.domain.optimizer import Choices, Offloading, Optimizer
 from suanli.domain.workload import TrainingSetup, TuningMethod
 from suanli.equations.optimizer import factored_moment_bytes, newton_schulz_flop
 from suanli.equations.transformer import FLOP_PER_MULTIPLY_ADD, matrix_flop
@@ -25,7 +25,7 @@ from suanli.foundation.language import tr
 from suanli.parts.axes.sharding import Parameters
 from suanli.parts.devices.electronic import Device
 
-UPDATE_FILE = DATA / "calibration" / "updates.yaml"
+CHOICES_FILE = DATA / "calibration" / "choices.yaml"
 PLAIN = "adamw"
 """The optimizer that bytes of classes of software are of."""
 
@@ -38,8 +38,8 @@ def _needed(sheet: Sheet, *trail: str, into: str) -> Figure:
 
 
 @functools.cache
-def load_updates(path: Path = UPDATE_FILE) -> tuple[Mapping[str, Optimizer], Offloading]:
-    """Read the file of optimizers and offloading. Raises InputError with the faults in it."""
+def load_choices(path: Path = CHOICES_FILE) -> Choices:
+    """Read the file of optimizers, offloading and schedules. Raises InputError with the faults in it."""
     sheet = Sheet(document=read_plain(path), known_sources=sources())
     known = {
         name: Optimizer(
@@ -58,14 +58,15 @@ def load_updates(path: Path = UPDATE_FILE) -> tuple[Mapping[str, Optimizer], Off
         host_memory_rate=_needed(sheet, "offload", "host_memory_rate", into="B/s"),
         layers_on_device=_needed(sheet, "offload", "layers_on_device", into="1"),
     )
+    units = _needed(sheet, "schedules", "traffic_units", into="1")
     if sheet.faults:
         raise InputError(sheet.faults)
-    return known, offloading
+    return Choices(optimizers=known, offloading=offloading, traffic_units=units)
 
 
 def find_optimizer(name: str) -> Optimizer:
     """Return an optimizer by name. Raises InputError naming the nearest known."""
-    known, _ = load_updates()
+    known = load_choices().optimizers
     if name not in known:
         raise InputError.single(
             place=tr("optimizer"), found=f"'{name}'", allowed=", ".join(known), hint=did_you_mean(name, known)
@@ -75,7 +76,7 @@ def find_optimizer(name: str) -> Optimizer:
 
 def layers_on_device() -> float:
     """How many layers' activations stay on the device where activations live on the host."""
-    return load_updates()[1].layers_on_device.value
+    return load_choices().offloading.layers_on_device.value
 
 
 def is_frozen(setup: TrainingSetup) -> bool:

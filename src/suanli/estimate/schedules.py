@@ -9,12 +9,12 @@ import numpy as np
 from suanli.domain.layout import LayoutTable
 from suanli.equations.memory import dualpipe_in_flight, first_stage_in_flight, put_off_in_flight
 from suanli.equations.pipeline import (
-    bubble_seconds,
     dualpipe_bubble_seconds,
-    exposed_seconds,
+    paired_exposed_seconds,
     v_bubble_seconds,
     zero_bubble_seconds,
 )
+from suanli.estimate.optimizers import load_choices
 from suanli.foundation.equation import Real
 from suanli.parts.axes.pipeline import DUALPIPE, ONE_F_ONE_B, ZB_H1, ZB_H2, ZB_V
 
@@ -59,11 +59,11 @@ def put_off(schedule: Real) -> Real:
     return np.where(schedule == ZB_H2, 2.0, 1.0)
 
 
-def idle_seconds(pipe: Pipe, all_seconds: Real, slowest_seconds: Real, others: Split) -> Real:
-    """Idle time of the fill and drain; `others` is one micro-batch on all stages but the slowest, phase by phase."""
-    plain = bubble_seconds(all_seconds, slowest_seconds, pipe.interleave)
-    if not np.any(pipe.schedule > ONE_F_ONE_B):
-        return plain
+def idle_seconds(pipe: Pipe, plain: Real, others: Split) -> Real:
+    """Idle time of the fill and drain: `plain` is that of gpipe and 1f1b.
+
+    `others` is one micro-batch on all stages but the slowest, phase by phase.
+    """
     phases, stages, work = (others.forward, others.inputs, others.weights), pipe.pipeline, pipe.micro_batches
     put = zero_bubble_seconds(*phases, stages, work, put_off(pipe.schedule))
     turned, paired = v_bubble_seconds(*phases, stages, work), dualpipe_bubble_seconds(*phases, stages)
@@ -95,12 +95,13 @@ def hop_ends(pipe: Pipe) -> Real:
 def shown_share(schedule: Real, shown: Real, transfer_seconds: Real, cover_seconds: Real) -> Real:
     """Share of expert traffic that nothing hides: what software shows, or what a chunk the other way leaves of it.
 
-    Under dualpipe a chunk goes forward while another goes backward: all of one's work can hide the other's traffic.
+    Under dualpipe a chunk goes forward while another goes backward: all of one's work can hide the other's traffic, at
+    the price of the compute units that send and receive.
     """
     paired = np.asarray(schedule == DUALPIPE)
     if not np.any(paired):
         return shown
-    left = exposed_seconds(transfer_seconds, cover_seconds, 1.0)
+    left = paired_exposed_seconds(transfer_seconds, cover_seconds, load_choices().traffic_units.value)
     least = np.minimum(shown, left / np.maximum(transfer_seconds, np.finfo(np.float64).tiny))
     return np.where(paired, least, shown)
 

@@ -122,7 +122,6 @@ class Freedom:
 
 
 PLAIN = Freedom()
-ALL_SCHEDULES = Freedom(schedules=tuple(Schedule))
 WHOLE = Freedom(schedules=tuple(Schedule), offloads=tuple(Offload))
 
 

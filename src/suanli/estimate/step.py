@@ -25,7 +25,7 @@ from suanli.estimate.operators import (
     spread,
     time_layers,
 )
-from suanli.estimate.optimizers import load_updates, makes_orthogonal
+from suanli.estimate.optimizers import load_choices, makes_orthogonal
 from suanli.estimate.shards import StageParameters, head_parameters, stage_layers, stage_parameters
 from suanli.estimate.tables import FULL_RECOMPUTE, NO_RECOMPUTE, distinct
 from suanli.estimate.updates import UpdateColumns, activations_away, more_moved, optimizer_away, orthogonal_stage
@@ -208,7 +208,7 @@ def update_columns(
         optimizer_away=np.asarray(optimizer_away(table)),
         activations_out=out * whole,
         host_bytes_per_s=whole * machine.host_bytes_per_s,
-        host_memory_bytes_per_s=whole * load_updates()[1].host_memory_rate.value,
+        host_memory_bytes_per_s=whole * load_choices().offloading.host_memory_rate.value,
         host_sharing=whole * machine.host_sharing,
     )
 

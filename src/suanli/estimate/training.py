@@ -14,7 +14,7 @@ from suanli.equations.pipeline import model_flop_utilisation
 from suanli.estimate.compose import CAUSES
 from suanli.estimate.evaluate import Evaluation, Question, ask, evaluate
 from suanli.estimate.memory import MEMORY_CAUSES
-from suanli.estimate.optimizers import load_updates
+from suanli.estimate.optimizers import load_choices
 from suanli.estimate.software import load_training_calibration
 from suanli.estimate.space import broken_rule
 from suanli.estimate.step import job_of, open_machine
@@ -71,7 +71,7 @@ def at_row(question: Question, evaluation: Evaluation, row: int, limit: str = ""
 
 def offload_assumed() -> tuple[str, ...]:
     """Say what is assumed of the host."""
-    figures = load_updates()[1]
+    figures = load_choices().offloading
     share, rate = figures.hidden_share.value, figures.host_memory_rate.value / GIGA
     return (
         tr("work hides {share:.0%} of what travels to the host and back", share=share),

@@ -12,7 +12,7 @@ from suanli.domain.workload import TrainingSetup
 from suanli.equations.optimizer import host_link_seconds, host_update_seconds
 from suanli.equations.pipeline import exposed_seconds
 from suanli.estimate.operators import BF16_BYTES
-from suanli.estimate.optimizers import beyond_adamw_moved, load_updates, orthogonal_seconds
+from suanli.estimate.optimizers import beyond_adamw_moved, load_choices, orthogonal_seconds
 from suanli.foundation.equation import FloatArray, Real
 from suanli.parts.axes.expert import expert_copies
 from suanli.parts.axes.sharding import OPTIMIZER, Parameters, group, shards
@@ -90,7 +90,7 @@ def shown_beside(transfer_seconds: Real, cover_seconds: Real, shown_seconds: Rea
 
     The two go over different links at once: the longer wait counts.
     """
-    hidden = load_updates()[1].hidden_share.value
+    hidden = load_choices().offloading.hidden_share.value
     return np.maximum(exposed_seconds(transfer_seconds, cover_seconds, hidden) - shown_seconds, 0.0)
 
 
