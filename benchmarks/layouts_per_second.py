@@ -12,10 +12,10 @@ from suanli.catalogue.kernels import load_kernels
 from suanli.domain.hardware import Cluster
 from suanli.domain.workload import TrainingSetup
 from suanli.estimate.evaluate import ask, evaluate
+from suanli.estimate.search import search
 from suanli.estimate.software import load_training_calibration
 from suanli.estimate.space import layouts
 from suanli.estimate.step import open_machine
-from suanli.estimate.training import search
 from suanli.parts.architectures.read import named_model
 
 

@@ -24,6 +24,7 @@ def many(some):
         class_rows=some.class_rows[rows],
         searched=some.searched[rows],
         expert_share=some.expert_share[rows],
+        attention_share=some.attention_share[rows],
         measured_seconds=some.measured_seconds[rows],
         **{
             name: tuple(getattr(some, name)[row] for row in rows)

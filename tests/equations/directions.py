@@ -30,8 +30,12 @@ DIRECTIONS = {
     "mesh_pair_bytes_per_s": "link_bytes_per_s+ domain-",
     "pair_bytes_per_s": "link_bytes_per_s+ shares-",
     # how sure an estimate is
-    "spread_log": "software_log+ chip_log+ expert_share+ experts_log+ searched+ layout_log+",
+    "spread_log": (
+        "software_log+ chip_log+ expert_share+ experts_log+ attention_share+ attention_log+ searched+ layout_log+"
+    ),
     "band_end": "spread_log? sigmas+",
+    "shrunk_seconds": "seconds+ usual_seconds+ field_log? layout_log?",
+    "tie_factor": "layout_log+ sigmas+",
     # demand and energy
     "grown_requests_per_s": "first_requests_per_s+ growth+ elapsed_periods+ most_requests_per_s+",
     "facility_watts": "system_watts+ pue+",
@@ -68,7 +72,9 @@ DIRECTIONS = {
     "fullest_stage_layers": "layers+ pipeline? interleave?",
     "last_stage_layers": "layers? pipeline? interleave?",
     "slowest_stage_seconds": "layer_seconds+ fullest_layers+ last_layers+ first_extra_seconds+ last_extra_seconds+",
-    "bubble_seconds": "mean_stage_seconds+ pipeline+ interleave-",
+    "bubble_seconds": "all_stages_seconds+ slowest_stage_seconds- interleave?",
+    "stage_hops": "pipeline? interleave+ ends-",
+    "lockstep_slowdown": "ranks+ node_accelerators- whole_node_slowdown+",
     "zero_bubble_seconds": "forward_seconds+ input_seconds+ own_forward_seconds- own_weight_seconds- pipeline- "
     "micro_batches- weights_put_off-",
     "v_bubble_seconds": "forward_seconds+ input_seconds+ own_forward_seconds- own_weight_seconds? pipeline? "
@@ -129,9 +135,9 @@ SHARES = {
     "acceptance", "arrival_variation", "ceiling_share", "change", "causal", "first_year_loss", "fragmentation",
     "growth", "headroom", "hidden_share", "idle_share", "later_loss", "link_share", "memory_share", "mixed_share",
     "progress_share", "ramp_power", "rate", "reserved_share", "skew", "slowdown_per_doubling", "stall", "utilisation",
-    "software_log", "chip_log", "expert_share", "experts_log", "searched", "layout_log", "spread_log", "sigmas",
-    "traffic_units", "wave_softness", "yearly_loss",
-    "yearly_rate", "drift", "spread", "basis_error", "error", "log_trend",
+    "software_log", "chip_log", "expert_share", "experts_log", "attention_share", "attention_log", "searched",
+    "layout_log", "spread_log", "sigmas", "field_log", "traffic_units",
+    "wave_softness", "yearly_loss", "yearly_rate", "drift", "spread", "basis_error", "error", "log_trend",
 }  # fmt: skip
 """Arguments between 0 and 1."""
 WHOLE = {

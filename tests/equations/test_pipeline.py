@@ -49,13 +49,27 @@ def test_two_spare_places_relieve_the_last_stage_of_two():
 
 
 def test_one_stage_has_no_idle_time():
-    assert pipeline.bubble_seconds(3.0, 1.0, 1.0) == 0
+    assert pipeline.bubble_seconds(3.0, 3.0, 1.0) == 0
 
 
 @given(stage=seconds, stages=st.integers(2, 64).map(float), chunks=st.integers(1, 16).map(float))
 def test_interleaving_divides_the_idle_time(stage, stages, chunks):
-    plain = pipeline.bubble_seconds(stage, stages, 1.0)
-    assert pipeline.bubble_seconds(stage, stages, chunks) == pytest.approx(plain / chunks)
+    plain = pipeline.bubble_seconds(stages * stage, stage, 1.0)
+    assert plain == pytest.approx((stages - 1) * stage)
+    assert pipeline.bubble_seconds(stages * stage, stage, chunks) == pytest.approx(plain / chunks)
+
+
+@given(chunks=st.integers(1, 16).map(float))
+def test_stages_hand_on_both_ways_for_each_chunk_but_the_path_has_two_ends(chunks):
+    """2 v (p - 1) hops one way and the other, for p stages of v chunks: v p - 1 seams, each crossed twice."""
+    for stages in (2.0, 3.0, 8.0):
+        both = 2 * pipeline.stage_hops(stages, chunks, 1.0) + (stages - 2) * pipeline.stage_hops(stages, chunks, 0.0)
+        assert both == 2 * (chunks * stages - 1)
+
+
+def test_a_part_of_a_node_in_step_waits_less_than_all_of_it():
+    assert pipeline.lockstep_slowdown(8.0, 8.0, 0.4) == pytest.approx(1.4)
+    assert pipeline.lockstep_slowdown(1.0, 8.0, 0.4) < pipeline.lockstep_slowdown(4.0, 8.0, 0.4) < 1.2
 
 
 @given(sent=seconds, cover=seconds, hidden=shares)
@@ -99,6 +113,6 @@ def test_utilisation_counts_the_model_s_own_arithmetic():
 
 
 def test_columns_read_as_numbers_do():
-    stages = np.array([1.0, 4.0, 8.0])
-    column = pipeline.bubble_seconds(2.0, stages, 2.0)
-    assert column.tolist() == [pipeline.bubble_seconds(2.0, one, 2.0) for one in stages]
+    stages = np.array([2.0, 4.0, 8.0])
+    column = pipeline.bubble_seconds(stages, 2.0, 2.0)
+    assert column.tolist() == [pipeline.bubble_seconds(one, 2.0, 2.0) for one in stages]

@@ -9,11 +9,12 @@ from tests.estimate.jobs import CALIBRATION, KERNELS, cluster_of, question_of, s
 from suanli.domain.layout import Layout, Offload, Recompute, Schedule
 from suanli.estimate.evaluate import evaluate
 from suanli.estimate.optimizers import layers_on_device, load_choices
+from suanli.estimate.search import search
 from suanli.estimate.space import Freedom
 from suanli.estimate.step import open_machine
 from suanli.estimate.tables import to_table
 from suanli.estimate.timeline import timeline
-from suanli.estimate.training import estimate_layout, search
+from suanli.estimate.training import estimate_layout
 from suanli.estimate.updates import shown_beside
 from suanli.foundation.errors import InfeasibleError
 from suanli.parts.architectures.read import named_model

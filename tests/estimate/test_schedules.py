@@ -22,12 +22,13 @@ from suanli.equations.pipeline import (
 from suanli.estimate.memory import live_layers
 from suanli.estimate.optimizers import load_choices
 from suanli.estimate.schedules import copies_held, in_flight, shown_share
+from suanli.estimate.search import search
 from suanli.estimate.shards import stage_parameters
 from suanli.estimate.space import Freedom, layouts, legal_rows
 from suanli.estimate.step import job_of, open_machine
 from suanli.estimate.tables import to_table
 from suanli.estimate.timeline import timeline
-from suanli.estimate.training import estimate_layout, search
+from suanli.estimate.training import estimate_layout
 from suanli.parts.architectures.read import named_model
 from suanli.simulate.schedules import program
 from suanli.simulate.step import TurnSeconds, play

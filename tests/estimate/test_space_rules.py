@@ -11,11 +11,11 @@ from tests.estimate.jobs import KERNELS, cluster_of, question_of, setup_of, smal
 
 from suanli.domain.layout import Recompute, Sharding
 from suanli.domain.workload import Attention
-from suanli.estimate.evaluate import CHUNK_ROWS, chunks, evaluate, weigh_memory, weigh_time
+from suanli.estimate.evaluate import chunks, evaluate, weigh_memory, weigh_time
+from suanli.estimate.search import search
 from suanli.estimate.space import broken_rule, layouts, legal_rows
 from suanli.estimate.step import job_of, open_machine
-from suanli.estimate.tables import COLUMNS, distinct, join, layout_at, take, to_row, to_table
-from suanli.estimate.training import search
+from suanli.estimate.tables import CHUNK_ROWS, COLUMNS, distinct, join, layout_at, take, to_row, to_table
 from suanli.parts.axes.axis import divisors
 
 quick = settings(max_examples=25, deadline=None)

@@ -23,10 +23,11 @@ from suanli.domain.workload import Attention, TuningMethod
 from suanli.estimate.compose import CAUSES
 from suanli.estimate.finetuning import estimate_tuning, search_tuning, tuned
 from suanli.estimate.memory import MEMORY_CAUSES
+from suanli.estimate.search import search
 from suanli.estimate.space import layouts
 from suanli.estimate.step import open_machine
 from suanli.estimate.tables import layout_at, take
-from suanli.estimate.training import estimate_layout, search, training_flop, training_seconds
+from suanli.estimate.training import estimate_layout, training_flop, training_seconds
 from suanli.foundation.equation import ledger
 from suanli.foundation.errors import InfeasibleError, InputError
 from suanli.parts.architectures.read import named_model

@@ -86,7 +86,7 @@ def test_an_unknown_layout_adds_in_quadrature():
 
 
 def test_a_cause_of_zero_is_neutral():
-    assert spread_log(0.1, 0.0, 0.0, 5.0, 0.0, 5.0) == pytest.approx(0.1)
+    assert spread_log(0.1, 0.0, 0.0, 5.0, 0.0, 5.0, 0.0, 5.0) == pytest.approx(0.1)
 
 
 @given(sigma=st.floats(0, 1), sigmas=st.floats(0, 2))

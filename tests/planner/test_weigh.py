@@ -15,7 +15,8 @@ from suanli.catalogue.load import catalogue
 from suanli.domain.hardware import Cluster, Precision
 from suanli.domain.result import Band
 from suanli.domain.scenario import Reliability
-from suanli.estimate.training import MEMORY_MARGIN, estimate_layout
+from suanli.estimate.search import MEMORY_MARGIN
+from suanli.estimate.training import estimate_layout
 from suanli.parts.architectures.count import parameters
 from suanli.parts.architectures.read import named_model
 from suanli.planner.goodput import interruptions

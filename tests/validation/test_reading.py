@@ -50,7 +50,7 @@ def test_a_variant_has_a_memory_of_its_own(tmp_path):
     [
         ("1600 Gb/s RoCE per 8-GPU node", 200),
         ("4x100 Gb/s RoCE per 8-GPU node", 50),
-        ("Jean Zay: NVLink in node, 4x100 Gb/s Omni-Path per 8-GPU node", 50),
+        ("Jean Zay: NVLink in node, 4x100 Gb/s Omni-Path per 8-GPU node", 10),
         ("800 Gb/s per node, NVLink in node (150 GB/s in their configs)", 100),
         ("8x200G RoCE per node", 200),
         ("DGX A100 (Selene), 8x200 Gb/s HDR IB per node, fat tree", 200),

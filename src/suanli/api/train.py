@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from suanli.api.model import find_model
 from suanli.domain.hardware import Cluster
 from suanli.domain.layout import Layout, Offload, Recompute, Schedule, Sharding
-from suanli.domain.result import TrainingEstimate
+from suanli.domain.result import Rejected, TrainingEstimate, TrainingSearch
 from suanli.domain.workload import TrainingSetup, TuningMethod
 from suanli.foundation.errors import Fault, InputError, did_you_mean
 from suanli.foundation.language import tr
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from suanli.domain.software import TrainingCalibration
     from suanli.estimate.space import Freedom
 
-__all__ = ["TrainingEstimate", "TrainingQuestion", "find_model", "train"]
+__all__ = ["Rejected", "TrainingEstimate", "TrainingQuestion", "TrainingSearch", "find_model", "train", "train_told"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,9 +83,19 @@ def train(question: TrainingQuestion) -> list[TrainingEstimate]:
 
     Raises InputError with every fault at once, InfeasibleError where nothing fits.
     """
+    return list(train_told(question).estimates)
+
+
+def train_told(question: TrainingQuestion) -> TrainingSearch:
+    """Answer as `train` does, and tell of a search why the other layouts were rejected.
+
+    Raises InputError with every fault at once, InfeasibleError where nothing fits.
+    """
     from suanli.catalogue.find import system
     from suanli.catalogue.kernels import load_kernels
-    from suanli.estimate.training import estimate_layout, search
+    from suanli.estimate.relief import layouts_that_fit
+    from suanli.estimate.search import search_told
+    from suanli.estimate.training import estimate_layout
 
     _check(question)
     kernels = load_kernels()
@@ -93,11 +103,17 @@ def train(question: TrainingQuestion) -> list[TrainingEstimate]:
     cluster = Cluster(system=system(question.system, place="--system"), nodes=question.nodes)
     setup, assumed = setup_of(question, kernels, calibration)
     if _searches(question):
-        freedom = freedom_of(question)
-        found = search(setup, cluster, kernels, keep=question.keep, calibration=calibration, freedom=freedom)
+        found = search_told(
+            setup, cluster, kernels, keep=question.keep, calibration=calibration, freedom=freedom_of(question)
+        )
     else:
-        found = [estimate_layout(setup, cluster, layout_of(question, cluster), kernels, calibration=calibration)]
-    return [replace(estimate, assumed=(*estimate.assumed, *assumed, *told)) for estimate in found]
+        layout = layout_of(question, cluster)
+        one = estimate_layout(setup, cluster, layout, kernels, calibration=calibration)
+        short = one.limit == "memory"
+        relief = layouts_that_fit(setup, cluster, layout, kernels, calibration) if short else []
+        found = TrainingSearch(estimates=(one,), fitting=int(not one.limit), relief=tuple(relief))
+    said = tuple(replace(one, assumed=(*one.assumed, *assumed, *told)) for one in found.estimates)
+    return replace(found, estimates=said)
 
 
 def own_calibration(file: str | Path | None) -> tuple[TrainingCalibration, tuple[str, ...]]:
@@ -136,6 +152,11 @@ def freedom_of(question: TrainingQuestion) -> Freedom:
     return Freedom(schedules=tuple(asked), offloads=(Offload(question.offload or Offload.NONE),))
 
 
+def option_of(name: str) -> str:
+    """Return the option that sets a field of a question."""
+    return OPTIONS.get(name, f"--{name.replace('_', '-')}")
+
+
 def _words(question: TrainingQuestion) -> Sequence[tuple[str, str | None, tuple[str, ...]]]:
     from suanli.estimate.optimizers import load_choices
 
@@ -156,7 +177,7 @@ def _check(question: TrainingQuestion) -> None:
     for name in COUNTS:
         value, most = getattr(question, name), MOST_OF.get(name, MOST)
         if value is not None and not 1 <= value <= most:
-            place = OPTIONS.get(name, f"--{name.replace('_', '-')}")
+            place = option_of(name)
             span = tr("a whole number from 1 to {most}", most=most)
             faults.append(Fault(place=place, found=str(value), allowed=span))
     for name, said, allowed in _words(question):

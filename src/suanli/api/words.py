@@ -17,3 +17,17 @@ def settings_in_words(layout: Layout) -> list[str]:
     from suanli.report.layouts import settings_words
 
     return settings_words(layout)
+
+
+def layout_in_words(layout: Layout) -> str:
+    """Say a layout in a few words: degrees above 1, micro-batch, sharding, recomputation."""
+    degrees = (
+        ("dp", layout.data),
+        ("tp", layout.tensor),
+        ("pp", layout.pipeline),
+        ("vp", layout.interleave),
+        ("cp", layout.context),
+        ("ep", layout.expert),
+    )
+    said = [f"{name}{degree}" for name, degree in degrees if degree > 1] + [f"mbs{layout.micro_batch}"]
+    return ", ".join([" ".join(said), *settings_in_words(layout)])

@@ -44,6 +44,7 @@ class SpreadRules:
     generation: float
     datasheet: float
     experts: float
+    attention: float
     unknown_layout: float
     width_log: float
     left_out_share: float

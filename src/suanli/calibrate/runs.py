@@ -23,7 +23,7 @@ from suanli.estimate.uncertainty import ChipEvidence, evidence_of
 from suanli.foundation.equation import FloatArray
 from suanli.foundation.errors import InputError, SuanliError
 from suanli.foundation.language import tr
-from suanli.parts.architectures.count import expert_share
+from suanli.parts.architectures.count import attention_share, expert_share
 from suanli.validation.reading import load_reading
 from suanli.validation.rows import Record, raise_faults, read_records
 from suanli.validation.training import TRAINING_COLUMNS, Run, estimate_run, measured_quantities, read_run
@@ -35,10 +35,10 @@ Columns = TypeVar("Columns")
 class Runs:
     """All runs that can be predicted, one a row of every column.
 
-    `classes` are the classes of software that occur and `class_rows` the place of every run's in them; `patterns` and
-    `pattern_rows` the same of lasting shares. `narrow` is 1 where matrices are below 16 bits, `searched` says that a
-    run gives no layout, `expert_share` how much of its work experts do, `chips` what its kernels' times rest on.
-    `refused` tells of runs that cannot be used why.
+    `classes` are the classes of software that occur and `class_rows` the place of every run's in them; `patterns`
+    and `pattern_rows` the same of lasting shares. `narrow` is 1 where matrices are below 16 bits, `searched` says
+    that a run gives no layout, `expert_share` and `attention_share` how much of its work experts and attention do,
+    `chips` what its kernels' times rest on. `refused` tells of runs that cannot be used why.
     """
 
     raw: RawStep
@@ -49,6 +49,7 @@ class Runs:
     narrow: FloatArray
     searched: NDArray[np.bool_]
     expert_share: FloatArray
+    attention_share: FloatArray
     chips: tuple[ChipEvidence, ...]
     measured_seconds: FloatArray
     ids: tuple[str, ...]
@@ -143,6 +144,7 @@ def _stacked(used: Sequence[_Read], known: TrainingCalibration, refused: Mapping
         narrow=np.array([float(_is_narrow(one)) for one in used]),
         searched=np.array([one.run.layout is None for one in used]),
         expert_share=np.array([expert_share(one.run.setup.model, one.run.setup.sequence_tokens) for one in used]),
+        attention_share=np.array([attention_share(one.run.setup.model, one.run.setup.sequence_tokens) for one in used]),
         chips=tuple(evidence_of(known.spread, one.machine.device) for one in used),
         measured_seconds=np.array([one.measured.measured for one in used]),
         ids=tuple(one.run.id for one in used),

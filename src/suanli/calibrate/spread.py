@@ -45,18 +45,21 @@ def sigmas_of(spread: Spread, runs: Runs) -> FloatArray:
     software = np.array([spread.software[name] for name in runs.classes])[runs.class_rows]
     chip = np.array([spread.chip[one] for one in runs.chips])
     searched = runs.searched.astype(np.float64)
-    return np.asarray(step_spread(spread, software, chip, runs.expert_share, searched), dtype=np.float64)
+    return np.asarray(
+        step_spread(spread, software, chip, runs.expert_share, runs.attention_share, searched), dtype=np.float64
+    )
 
 
 def _with(known: Spread, values: Sequence[float]) -> Spread:
-    """Put values into a spread: of each class of software, of what is known of chips, of experts and layouts."""
+    """Put values into a spread: of classes of software, of what is known of chips, experts, attention, layouts."""
     classes = len(known.software)
-    experts, unknown_layout = values[classes + len(CHIPS) :]
+    experts, attention, unknown_layout = values[classes + len(CHIPS) :]
     return replace(
         known,
         software=dict(zip(known.software, values[:classes], strict=True)),
         chip={**known.chip, **dict(zip(CHIPS, values[classes : classes + len(CHIPS)], strict=True))},
         experts=experts,
+        attention=attention,
         unknown_layout=unknown_layout,
     )
 
@@ -69,7 +72,7 @@ def fit_spread(known: Spread, runs: Runs, residuals: Residuals, rules: SpreadRul
     Raises InputError where scipy is not installed.
     """
     before = [rules.software] * len(known.software)
-    before += [rules.generation, rules.datasheet, rules.experts, rules.unknown_layout]
+    before += [rules.generation, rules.datasheet, rules.experts, rules.attention, rules.unknown_layout]
     prior = np.log(np.array(before))
 
     def loss(logs: FloatArray) -> float:

@@ -9,11 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
+from suanli.api.compare import ComparisonQuestion, compare
 from suanli.api.trace import WrittenTrace, check_trace_path, write_trace
-from suanli.api.train import TrainingEstimate, TrainingQuestion, train
-from suanli.api.words import name_in_words, settings_in_words
+from suanli.api.train import TrainingEstimate, TrainingQuestion, TrainingSearch, train_told
+from suanli.api.words import layout_in_words, name_in_words
 from suanli.cli.app import app
+from suanli.cli.compare import tell_comparison
 from suanli.cli.output import CalibrationOption, JsonFlag, LangOption, guarded, print_json
+from suanli.cli.rejected import rejected_table, searched_keys
 from suanli.foundation.language import tr
 
 MODEL_HELP = "A config.json, its folder, or a packaged model's name."
@@ -54,6 +57,16 @@ OptimizerOption = Annotated[
     str | None,
     typer.Option("--optimizer", help="adamw, adamw-8bit, muon, adafactor, lion, sgd.", show_default=False),
 ]
+SystemsOption = Annotated[list[str], typer.Option("--system", help="System or accelerator; may be given again.")]
+SizesOption = Annotated[
+    list[int] | None, typer.Option("--nodes", help="How many systems (1); may be given again.", show_default=False)
+]
+TokensOption = Annotated[
+    float | None, typer.Option("--tokens", help="Tokens of a whole run: time, rent, energy.", show_default=False)
+]
+AsOfOption = Annotated[str, typer.Option("--as-of", help="Date of the rents; today unless said.", show_default=False)]
+RegionOption = Annotated[str, typer.Option("--region", help="Market of the rents.")]
+CurrencyOption = Annotated[str, typer.Option("--currency", help="CNY, USD, EUR or JPY.")]
 SearchFlag = Annotated[bool, typer.Option("--search", help="Find the best layouts.")]
 KeepOption = Annotated[int, typer.Option("--keep", help="How many layouts a search returns.")]
 TraceOption = Annotated[
@@ -66,8 +79,8 @@ TraceOption = Annotated[
 @guarded
 def train_command(
     model: ModelOption,
-    system: SystemOption,
-    nodes: NodesOption = 1,
+    system: SystemsOption,
+    nodes: SizesOption = None,
     seq_len: SequenceOption = None,
     global_batch: BatchOption = None,
     precision: PrecisionOption = "bf16",
@@ -89,21 +102,37 @@ def train_command(
     software_date: DateOption = None,
     calibration: CalibrationOption = None,
     trace: TraceOption = None,
+    tokens: TokensOption = None,
+    as_of: AsOfOption = "",
+    region: RegionOption = "world",
+    currency: CurrencyOption = "USD",
     json_output: JsonFlag = False,
     lang: LangOption = "",
 ) -> None:
-    """Estimate a training step: seconds and memory by cause, with the 80 % band."""
+    """Estimate a training step: seconds and memory by cause, with the 80 % band.
+
+    Several systems or node counts, or the tokens of a run, are answered by a comparison of the best layout of each.
+    """
+    sizes = tuple(dict.fromkeys(nodes or [1]))
     question = TrainingQuestion(
-        model=model, system=system, nodes=nodes, sequence_tokens=seq_len, global_batch=global_batch,
+        model=model, system=system[0], nodes=sizes[0], sequence_tokens=seq_len, global_batch=global_batch,
         precision=precision, framework=framework, tensor=tp, pipeline=pp, data=dp, context=cp, expert=ep,
         interleave=vp, micro_batch=micro_batch, recompute=recompute, sharding=sharding, search=search, keep=keep,
         software_date=software_date, calibration=calibration, schedule=schedule, offload=offload, optimizer=optimizer,
     )  # fmt: skip
     if trace is not None:
         check_trace_path(trace)
-    found = train(question)
-    written = write_trace(question, found[0], trace) if trace is not None else None
-    tell(found, json_output)
+    systems = tuple(dict.fromkeys(system))
+    if len(systems) * len(sizes) > 1 or tokens is not None:
+        asked = ComparisonQuestion(
+            job=question, systems=systems, nodes=sizes, total_tokens=tokens, as_of=as_of, region=region,
+            currency=currency, traced=trace is not None,
+        )  # fmt: skip
+        tell_comparison(compare(asked), json_output)
+        return
+    found = train_told(question)
+    written = write_trace(question, found.estimates[0], trace) if trace is not None else None
+    tell_search(found, json_output)
     if written is not None:
         tell_trace(written)
 
@@ -134,26 +163,41 @@ def told(estimate: TrainingEstimate) -> dict[str, Any]:
         "band": estimate.band,
         "memory_band": estimate.memory_band,
         "limit": estimate.limit,
+        "expected_step_seconds": estimate.expected_step_seconds,
+        "near_tie": estimate.near_tie,
         "assumed": estimate.assumed,
     }
 
 
 def tell(estimates: list[TrainingEstimate], json_output: bool) -> None:
-    """Print the best estimate and, of a search, the ones behind it."""
-    best, rest = estimates[0], estimates[1:]
+    """Print the best estimate and the ones behind it."""
+    tell_search(TrainingSearch(estimates=tuple(estimates)), json_output)
+
+
+def tell_search(found: TrainingSearch, json_output: bool) -> None:
+    """Print the best estimate and, of a search, the ones behind it and why the others were rejected."""
+    best, rest = found.estimates[0], found.estimates[1:]
     if json_output:
-        print_json({**told(best), "alternatives": [told(estimate) for estimate in rest]})
+        searched = {} if found.rejected is None else searched_keys(found, found.rejected)
+        relief = [told(estimate) for estimate in found.relief]
+        print_json({**told(best), "alternatives": [told(estimate) for estimate in rest], "relief": relief, **searched})
         return
     from rich.console import Console
 
     console = Console()
-    console.print(_layouts(estimates))
+    console.print(_layouts(list(found.estimates)))
     console.print(_causes(best))
+    if found.rejected is not None:
+        nearest = found.rejected.nearest
+        console.print(rejected_table(found, found.rejected, layout_in_words(nearest) if nearest else ""))
     if best.host_memory_bytes:
         gib = best.host_memory_bytes / GIB
         console.print(tr("Kept in the host's memory: {gib:.1f} GiB an accelerator", gib=gib), markup=False)
     if best.limit:
         console.print(tr("This layout breaks a limit: {limit}", limit=best.limit), markup=False)
+    for one in found.relief:
+        words = {"layout": in_words(one), "seconds": one.step_seconds, "gib": one.memory_bytes / GIB}
+        console.print(tr("It would fit as {layout}: {seconds:.3g} s, {gib:.1f} GiB", **words), markup=False)
     for said in best.assumed:
         console.print(tr("Assumed: {said}", said=said), markup=False)
 
@@ -161,14 +205,18 @@ def tell(estimates: list[TrainingEstimate], json_output: bool) -> None:
 def _layouts(estimates: list[TrainingEstimate]) -> object:
     from rich.table import Table
 
-    table = Table(title=tr("Training layouts"))
+    searched = estimates[0].expected_step_seconds is not None
+    ties = tr("~: so near the best that it may well be the faster") if any(one.near_tie for one in estimates) else None
+    table = Table(title=tr("Training layouts"), caption=ties)
     table.add_column(tr("layout"))
-    for heading in (tr("step, s"), tr("80 % band"), tr("tokens/s"), "MFU", "GiB"):
+    headings = [tr("step, s"), tr("80 % band"), tr("tokens/s"), "MFU", "GiB"]
+    for heading in (*headings[:1], tr("expected, s"), *headings[1:]) if searched else headings:
         table.add_column(heading, justify="right")
     for one in estimates:
         table.add_row(
-            in_words(one),
+            f"{in_words(one)} ~" if one.near_tie else in_words(one),
             f"{one.step_seconds:.3g}",
+            *([f"{one.expected_step_seconds:.3g}"] if one.expected_step_seconds is not None else []),
             f"{one.band.low:.3g}-{one.band.high:.3g}",
             f"{one.tokens_per_s:,.0f}",
             f"{one.mfu:.1%}",
@@ -178,18 +226,8 @@ def _layouts(estimates: list[TrainingEstimate]) -> object:
 
 
 def in_words(estimate: TrainingEstimate) -> str:
-    """Say a layout in a few words: degrees above 1, micro-batch, sharding, recomputation."""
-    layout = estimate.layout
-    degrees = (
-        ("dp", layout.data),
-        ("tp", layout.tensor),
-        ("pp", layout.pipeline),
-        ("vp", layout.interleave),
-        ("cp", layout.context),
-        ("ep", layout.expert),
-    )
-    said = [f"{name}{degree}" for name, degree in degrees if degree > 1] + [f"mbs{layout.micro_batch}"]
-    return ", ".join([" ".join(said), *settings_in_words(layout)])
+    """Say an estimate's layout in a few words."""
+    return layout_in_words(estimate.layout)
 
 
 def _causes(estimate: TrainingEstimate) -> object:

@@ -22,7 +22,9 @@ class TrainingEstimate:
     """One layout's step: seconds and bytes by cause (keys of the two mappings are stable names), rates, band.
 
     `limit` names the first limit that the layout breaks ("" where it fits); `host_memory_bytes` is what one accelerator
-    keeps in its host's memory.
+    keeps in its host's memory. Of a search, `expected_step_seconds` is what the step is expected to take once chance in
+    the choice is taken out (None: nothing was chosen), and `near_tie` says that a layout behind the best one may well
+    be the faster.
     """
 
     layout: Layout
@@ -37,6 +39,38 @@ class TrainingEstimate:
     limit: str = ""
     assumed: tuple[str, ...] = ()
     host_memory_bytes: float = 0.0
+    expected_step_seconds: float | None = None
+    near_tie: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rejected:
+    """Layouts that a search did not weigh to the end: how many by the first limit broken, and the nearest to fitting.
+
+    A limit is an axis whose rule is broken, or memory; `nearest_short_bytes` is what the nearest lacks of memory.
+    `degrees_by_limit` counts sets of tensor, pipeline, context and data degrees ruled out before layouts were made of
+    them, "not_tried" those that a plain search leaves out.
+    """
+
+    by_limit: Mapping[str, int]
+    degrees_by_limit: Mapping[str, int]
+    nearest: Layout | None = None
+    nearest_short_bytes: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingSearch:
+    """The best layouts, best first; how many were looked at, how many fit, and why the others did not.
+
+    Where one layout was given nothing was searched: `rejected` is None, and `relief` holds changes of that layout that
+    fit where it does not, the fastest first.
+    """
+
+    estimates: tuple[TrainingEstimate, ...]
+    looked_at: int = 1
+    fitting: int = 1
+    rejected: Rejected | None = None
+    relief: tuple[TrainingEstimate, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,7 +19,8 @@ class Software:
     `bias_passes` is how often experts' results pass memory for biases and clamps that no kernel fuses,
     `block_quantise_factor` the passes of casts with a scale for each block. `sharded_master` says that fully
     sharded weights are kept in 32 bits (as FSDP does), `whole_recompute` that it computes whole layers again where
-    memory is short and nothing is said.
+    memory is short and nothing is said. `working_share` is how much of a layer lives at once while it is computed
+    again, and `loads_whole` says that every rank loads all weights before it keeps its part of them.
     """
 
     id: str
@@ -61,6 +62,8 @@ class Software:
     fragmentation: float
     reserved_bytes: float
     whole_recompute: float
+    working_share: float
+    loads_whole: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,14 +98,15 @@ class Spread:
 
     `software` is by class of software, `chip` by what is known of the accelerator's kernels (measured; of a measured
     device of its generation, which the classes of kernels in `generations` are; of a datasheet only), `experts` of a
-    model that is all experts, `unknown_layout` of people's choice of layout. 80 % of runs lie between so many
-    sigmas below and above their estimate.
+    model that is all experts, `attention` of a sequence so long that all is attention, `unknown_layout` of people's
+    choice of layout. 80 % of runs lie between so many sigmas below and above their estimate.
     """
 
     software: Mapping[str, float]
     chip: Mapping[str, float]
     generations: tuple[str, ...]
     experts: float
+    attention: float
     unknown_layout: float
     sigmas_below: float
     sigmas_above: float
@@ -113,11 +117,14 @@ class TrainingCalibration:
     """Everything that training estimates are calibrated by: classes of software, aliases, cluster-wide terms, bands.
 
     `aliases` maps words of a framework's name to the id of its class. Matrices whose sides are no multiples of a
-    tensor-core tile take `misaligned_slowdown` times as long, unfused attention with a head dimension that vector loads
-    cannot split `odd_head_slowdown` times. `sustained` is what long training keeps of the rate that short kernels show,
-    by pattern of accelerator ids (power, clocks). `frozen_bytes` is what one frozen parameter takes in each format.
-    `unknown_layout_slowdown` is what people's layouts take against the best one of a search. `spread` tells the 80 %
-    band of a step; `bands` gives the ends of memory's as factors of the prediction, by class of evidence.
+    tensor-core tile take `misaligned_slowdown` times as long, unfused attention with a head dimension that vector
+    loads cannot split `odd_head_slowdown` times. `sustained` is what long training keeps of the rate that short
+    kernels show, by pattern of accelerator ids (power, clocks). `frozen_bytes` is what one frozen parameter takes
+    in each format. `hbm_share` is what drivers show of a printed gigabyte of HBM. `unknown_layout_slowdown` is what
+    people's layouts take against the best one of a search. `layout_spread` is one sigma of the log of what errors
+    of one job's layouts do not share; a layout within `tie_sigmas` of the best one may well be the faster. `spread`
+    tells the 80 % band of a step; `bands` gives the ends of memory's as factors of the prediction, by class of
+    evidence.
     """
 
     software: Mapping[str, Software]
@@ -127,6 +134,9 @@ class TrainingCalibration:
     odd_head_slowdown: float
     straggler_per_doubling: float
     unknown_layout_slowdown: float
+    hbm_share: float
+    layout_spread: float
+    tie_sigmas: float
     sustained: Mapping[str, Sustained]
     adapter_rank: int
     frozen_bytes: Mapping[str, float]

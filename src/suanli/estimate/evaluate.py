@@ -17,13 +17,10 @@ from suanli.estimate.memory import MEMORY_CAUSES, MemoryColumns, memory_columns
 from suanli.estimate.operators import BF16_BYTES
 from suanli.estimate.software import find_software, sustained_shares
 from suanli.estimate.step import Machine, job_of, raw_step
-from suanli.estimate.tables import take
+from suanli.estimate.tables import CHUNK_ROWS, take
 from suanli.foundation.equation import FloatArray, Real
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
-
-CHUNK_ROWS = 2**15
-"""Rows worked on at once: about forty columns of float64, which stay in the caches of one core."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,12 +75,13 @@ def ask(setup: TrainingSetup, machine: Machine, calibration: TrainingCalibration
             found=tr("no memory size"),
             allowed=tr("an accelerator whose memory is known"),
         )
+    shown = calibration.hbm_share if machine.device.accelerator.memory_kind.startswith("HBM") else 1.0
     return Question(
         setup=replace(setup, model=single_experts_dense(setup.model)),
         machine=machine,
         software=find_software(calibration, setup.framework),
         calibration=calibration,
-        capacity_bytes=memory.value * (1 - memory_margin),
+        capacity_bytes=memory.value * shown * (1 - memory_margin),
     )
 
 
@@ -122,12 +120,18 @@ def weigh_memory(question: Question, table: LayoutTable) -> MemoryColumns:
 
 
 def fitting(question: Question, held: MemoryColumns) -> NDArray[np.bool_]:
-    """Say which rows fit the accelerator's memory, and the host's where its size is known."""
-    on_device = held.memory_bytes <= question.capacity_bytes
+    """Say which rows fit the accelerator's memory, and the host's where its size is known.
+
+    An allocator gives back what it holds between tensors before it gives up, so fragmentation keeps nothing out.
+    """
+    live = held.memory_bytes - held.causes["fragmentation"]
+    on_device = live <= question.capacity_bytes
     return np.asarray(on_device & (held.host_bytes <= question.machine.host_memory_bytes))
 
 
 def _joined(parts: list[FloatArray]) -> FloatArray:
+    if len(parts) == 1:
+        return parts[0]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 

@@ -10,8 +10,9 @@ from suanli.domain.layout import Layout
 from suanli.domain.result import TrainingEstimate
 from suanli.domain.software import TrainingCalibration
 from suanli.domain.workload import TrainingSetup, TuningMethod
+from suanli.estimate.search import MEMORY_MARGIN, search
 from suanli.estimate.software import load_training_calibration
-from suanli.estimate.training import MEMORY_MARGIN, estimate_layout, search
+from suanli.estimate.training import estimate_layout
 
 DOUBLE_QUANTISED = "nf4-dq"
 """The format of frozen weights under QLoRA unless the setup names one: 4 bits, scales quantised once more."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from suanli.domain.layout import RECOMPUTE_LEVELS, LayoutTable, Recompute
-from suanli.domain.model import CoreKind, Layer
+from suanli.domain.model import CoreKind, Layer, Role
 from suanli.domain.software import Software
 from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
 from suanli.equations.memory import (
@@ -24,6 +24,7 @@ from suanli.estimate.operators import (
     attention_elements,
     layer_count,
     mlp_elements,
+    routed_width,
     runs_of,
 )
 from suanli.estimate.optimizers import beyond_adamw_bytes, layers_on_device
@@ -73,9 +74,22 @@ def layer_position_bytes(
         mixed += (core.heads + kv_heads) * core.v_head_dim
     elif core.kind is not CoreKind.NONE:
         mixed = float(sum(matrix.outputs for matrix in layer.matrices if matrix.role.value == "mixer"))
-    routed = layer.experts_per_token * hidden if any(one.role in EXPERT_ROLES for one in layer.matrices) else 0.0
+    routed = (
+        layer.experts_per_token * routed_width(layer)
+        if any(one.role in EXPERT_ROLES for one in layer.matrices)
+        else 0.0
+    )
     scores = float(core.heads) if core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT) else 0.0
     return whole, (mixed + incoming + outgoing + 2 * expert_rows * routed) * form, scores
+
+
+def adapter_bytes(setup: TrainingSetup, layer: Layer) -> float:
+    """Bytes that adapters beside a layer's attention keep of one position: input, mask, padded result."""
+    if setup.tuning not in (TuningMethod.LORA, TuningMethod.QLORA):
+        return 0.0
+    read = [matrix for matrix in layer.matrices if matrix.role is Role.ATTENTION_IN]
+    results = float(sum(matrix.outputs for matrix in read))
+    return (setup.model.hidden * (BF16_BYTES + 1) + results * BF16_BYTES) if read else 0.0
 
 
 def _activations(setup: TrainingSetup, job: Job, software: Software, table: LayoutTable) -> tuple[Real, Real]:
@@ -87,6 +101,7 @@ def _activations(setup: TrainingSetup, job: Job, software: Software, table: Layo
     scored: Real = 0.0
     for run in runs_of(setup.model):
         whole, split, heads = layer_position_bytes(run.layer, setup.model.hidden, unfused, job.expert_rows)
+        whole = whole + adapter_bytes(setup, run.layer)
         share = run.count / total
         everything = everything + share * kept_activation_bytes(tokens, whole, split, table.tensor, whole_split)
         if unfused:
@@ -97,7 +112,7 @@ def _activations(setup: TrainingSetup, job: Job, software: Software, table: Layo
     kept = np.where(table.recompute == SELECTIVE, selective, everything + scored)
     saved = (table.recompute == FULL_RECOMPUTE) & (weights_wait(table) == 0)
     kept = np.where(saved, inputs, kept)
-    again = np.where(table.recompute == FULL_RECOMPUTE, everything + scored, 0.0)
+    again = np.where(table.recompute == FULL_RECOMPUTE, software.working_share * (everything + scored), 0.0)
     working = np.where(table.recompute == SELECTIVE, everything - selective + scored, again)
     return kept, working
 
@@ -160,6 +175,24 @@ def live_layers(setup: TrainingSetup, table: LayoutTable) -> tuple[Real, Real]:
     return np.where(ends, held / copies_held(table), fullest), np.where(ends, fullest, last)
 
 
+def _loaded(
+    kinds: dict[str, FloatArray],
+    total: FloatArray,
+    software: Software,
+    table: LayoutTable,
+    held: StageParameters,
+    frozen_bytes: float,
+) -> tuple[dict[str, FloatArray], FloatArray]:
+    """Take the moment of loading where it is the fullest: all weights, as they come, beside the part that is kept."""
+    whole = software.loads_whole * (held.first.dense + held.first.expert) * frozen_bytes
+    kept = whole / shards(table, FULL, group(table))
+    loading = whole + kept + software.reserved_bytes
+    fuller = np.asarray((loading > total) & (kept < whole))
+    then: dict[str, Real] = {"weights": kept, "buffers": whole, "runtime": software.reserved_bytes}
+    told = {name: np.where(fuller, then.get(name, 0.0), bytes_held) for name, bytes_held in kinds.items()}
+    return told, np.where(fuller, loading, total)
+
+
 def memory_columns(
     setup: TrainingSetup, job: Job, software: Software, table: LayoutTable, frozen_bytes: float = BF16_BYTES
 ) -> MemoryColumns:
@@ -205,5 +238,6 @@ def memory_columns(
     total: FloatArray = np.zeros(len(table))
     for held_for in kinds.values():
         total = total + held_for
+    kinds, total = _loaded(kinds, total, software, table, held, frozen_bytes)
     away: FloatArray = np.asarray(np.where(fuller, first_host, end_host)) * whole
     return MemoryColumns(causes=kinds, memory_bytes=total, host_bytes=away)

@@ -22,7 +22,7 @@ WORDS = ("source", "date", "kind")
 """What every calibration file must say of itself."""
 SECTIONS = ("software", "cluster", "sustained", "spread")
 SPREAD_MAPS = ("software", "chip")
-SPREAD_NUMBERS = ("experts", "unknown_layout", "sigmas_below", "sigmas_above")
+SPREAD_NUMBERS = ("experts", "attention", "unknown_layout", "sigmas_below", "sigmas_above")
 SHARES = ("_hidden", "fragmentation", "selective_kept", "sharded_master", "whole_recompute")
 """How the names of figures end that run from 0 to 1."""
 ABOVE_ZERO = ("_share", "_factor", "_slowdown", "matmul", "narrow", "attention", "power")

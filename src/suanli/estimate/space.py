@@ -1,8 +1,9 @@
-"""Every legal layout of a job on a cluster, as one table."""
+"""Every legal layout of a job on a cluster, as tables of a bounded number of rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +21,7 @@ from suanli.domain.layout import (
 from suanli.domain.workload import Attention, TrainingSetup
 from suanli.estimate.schedules import weights_wait
 from suanli.estimate.step import Machine, job_of
-from suanli.estimate.tables import COLUMNS, FULL_RECOMPUTE, join, take
-from suanli.foundation.equation import FloatArray
+from suanli.estimate.tables import CHUNK_ROWS, COLUMNS, FULL_RECOMPUTE, join, take
 from suanli.parts.axes.axis import AXES, Job, Rows, divisors
 from suanli.parts.axes.pipeline import CHUNKS_OF_A_V, ONE_F_ONE_B, PIPELINE_AXIS, ZB_V
 
@@ -43,11 +43,15 @@ def broken_rule(job: Job, table: LayoutTable) -> list[str]:
     return found
 
 
-def _products(choices: dict[str, Sequence[float]]) -> LayoutTable:
-    columns: list[FloatArray] = [
-        column.ravel() for column in np.meshgrid(*(np.asarray(choices[name], float) for name in COLUMNS), indexing="ij")
-    ]
-    return LayoutTable(**dict(zip(COLUMNS, columns, strict=True)))
+def _products(choices: dict[str, Sequence[float]]) -> Iterator[LayoutTable]:
+    """All combinations of choices, the last column running fastest, in tables of at most `CHUNK_ROWS` rows."""
+    shape = [len(choices[name]) for name in COLUMNS]
+    values = [np.asarray(choices[name], dtype=np.float64) for name in COLUMNS]
+    whole = math.prod(shape)
+    for start in range(0, whole, CHUNK_ROWS):
+        rows = np.unravel_index(np.arange(start, min(start + CHUNK_ROWS, whole)), shape)
+        columns = [column[row] for column, row in zip(values, rows, strict=True)]
+        yield LayoutTable(**dict(zip(COLUMNS, columns, strict=True)))
 
 
 def _recompute(setup: TrainingSetup) -> tuple[float, ...]:
@@ -85,6 +89,26 @@ def _degrees(job: Job, every: bool) -> Iterator[tuple[int, int, int, int]]:
                     yield split, stages, parts, job.accelerators // used
 
 
+def degrees_ruled_out(setup: TrainingSetup, machine: Machine, every: bool = False) -> dict[str, int]:
+    """Count sets of degrees that use every accelerator but make no layout, by the first axis whose rule they break."""
+    job = job_of(setup, machine)
+    degrees = np.asarray(divisors(job.accelerators))
+    split, stages, parts = (column.ravel() for column in np.meshgrid(degrees, degrees, degrees, indexing="ij"))
+    used = split * stages * parts
+    left = job.accelerators % used == 0
+    found = {}
+    chosen = {"tensor": split, "pipeline": stages, "context": parts}
+    for name, column in chosen.items():
+        still = left & np.isin(column, AXES[name].degrees(job))
+        found[name], left = int((left & ~still).sum()), still
+    replicas = job.accelerators // np.where(left, used, 1)
+    still = left & (job.global_batch % replicas == 0)
+    found["data"] = int((left & ~still).sum())
+    found[NOT_TRIED] = int(still.sum()) - sum(1 for _ in _degrees(job, every))
+    return {name: count for name, count in found.items() if count}
+
+
+NOT_TRIED = "not_tried"
 WORTH_SPLITTING = 2**11
 """Parts of a sequence shorter than this no longer hide a ring's traffic; a plain search leaves them out."""
 
@@ -107,40 +131,89 @@ def _useful(table: LayoutTable, chunks: Sequence[float]) -> Rows:
     return np.asarray(even & ((table.recompute != FULL_RECOMPUTE) | (weights_wait(table) == 0)))
 
 
-def layouts(setup: TrainingSetup, machine: Machine, every: bool = False, freedom: Freedom | None = None) -> LayoutTable:
-    """Make the legal layouts for a model, a batch and a cluster: those worth trying, or every one.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chunk:
+    """At most `CHUNK_ROWS` layouts looked at: the legal ones, and how many broke each axis' rule first."""
 
-    Worth trying is: tensor ranks in one link domain, sequence parallelism wherever there are any, parts of sequences
-    that hide their traffic, gradients and weights whole under a pipeline, sharding groups of a node or of all.
-    Loops run over degrees only; chunks, micro-batches, sharding and recomputation are products of columns. `freedom` is
-    1F1B with nothing on the host unless given, and all there is for every layout; one stage has no schedule to choose.
-    """
-    free = freedom or (WHOLE if every else PLAIN)
+    table: LayoutTable
+    looked_at: int
+    broken: Mapping[str, int]
+
+
+def _candidates(setup: TrainingSetup, job: Job, every: bool, free: Freedom) -> Iterator[LayoutTable]:
+    """Products of what each pair of degrees leaves to choose, as small tables; one stage has no schedule to choose."""
     scheduled = [float(SCHEDULES.index(one)) for one in free.schedules]
-    job = job_of(setup, machine)
     experts = AXES["expert"].degrees(job)
-    tables = []
     for split, stages, parts, replicas in _degrees(job, every):
         ranks, chunks = replicas * parts * split, PIPELINE_AXIS.chunks(job, stages)
         own = scheduled if stages > 1 else [ONE_F_ONE_B]
-        choices: dict[str, Sequence[float]] = {
-            "data": (replicas,),
-            "tensor": (split,),
-            "pipeline": (stages,),
-            "context": (parts,),
-            "expert": [degree for degree in experts if ranks % degree == 0],
-            "interleave": sorted({*chunks, CHUNKS_OF_A_V} if ZB_V in own else chunks),
-            "micro_batch": divisors(job.global_batch // replicas),
-            "sharding": _stages(replicas * parts, stages, every),
-            "sharding_ranks": _groups(job, replicas * parts, split, every),
-            "recompute": _recompute(setup),
-            "sequence_parallel": (0, 1) if split > 1 and every else (1,),
-            "schedule": own,
-            "offload": [float(OFFLOADS.index(one)) for one in free.offloads],
-        }
-        table = _products(choices)
-        plain = (table.sharding > 0) | (table.sharding_ranks == replicas * parts)
-        tables.append(take(table, legal_rows(job, table) & plain & _useful(table, chunks)))
-    if not tables:
-        return take(_products(dict.fromkeys(COLUMNS, (1.0,))), slice(0, 0))
-    return join(tables)
+        products = _products(
+            {
+                "data": (replicas,),
+                "tensor": (split,),
+                "pipeline": (stages,),
+                "context": (parts,),
+                "expert": [degree for degree in experts if ranks % degree == 0],
+                "interleave": sorted({*chunks, CHUNKS_OF_A_V} if ZB_V in own else chunks),
+                "micro_batch": divisors(job.global_batch // replicas),
+                "sharding": _stages(replicas * parts, stages, every),
+                "sharding_ranks": _groups(job, replicas * parts, split, every),
+                "recompute": _recompute(setup),
+                "sequence_parallel": (0, 1) if split > 1 and every else (1,),
+                "schedule": own,
+                "offload": [float(OFFLOADS.index(one)) for one in free.offloads],
+            }
+        )
+        for table in products:
+            useful = _useful(table, chunks)
+            yield table if useful.all() else take(table, useful)
+
+
+def _gathered(tables: Iterable[LayoutTable]) -> Iterator[LayoutTable]:
+    """Put small tables together as long as they stay within `CHUNK_ROWS`."""
+    waiting: list[LayoutTable] = []
+    rows = 0
+    for table in tables:
+        if waiting and rows + len(table) > CHUNK_ROWS:
+            yield join(waiting)
+            waiting, rows = [], 0
+        waiting.append(table)
+        rows += len(table)
+    if waiting:
+        yield join(waiting)
+
+
+def _sifted(job: Job, table: LayoutTable) -> Chunk:
+    """Keep the legal rows of a table, and count the others by the first rule that they break.
+
+    Without sharding the size of its group means nothing: such rows are told once, under the group of all replicas.
+    """
+    kept: Rows = (table.sharding > 0) | (table.sharding_ranks == table.data * table.context)
+    looked_at, broken = int(np.count_nonzero(kept)), {}
+    for name, axis in AXES.items():
+        still = kept & axis.legal(job, table)
+        broken[name] = int(np.count_nonzero(kept)) - int(np.count_nonzero(still))
+        kept = still
+    return Chunk(table=table if kept.all() else take(table, kept), looked_at=looked_at, broken=broken)
+
+
+def layout_chunks(
+    setup: TrainingSetup, machine: Machine, every: bool = False, freedom: Freedom | None = None
+) -> Iterator[Chunk]:
+    """Make the legal layouts for a model, a batch and a cluster chunk by chunk: those worth trying, or every one.
+
+    Worth trying is: tensor ranks in one link domain, sequence parallelism wherever there are any, parts of sequences
+    that hide their traffic, gradients and weights whole under a pipeline, sharding groups of a node or of all.
+    Loops run over degrees only; chunks, micro-batches, sharding and recomputation are products of columns. Whatever
+    the size of the space, no more than one chunk of it is held. `freedom` is 1F1B with nothing on the host unless
+    given, and all there is for every layout.
+    """
+    job, free = job_of(setup, machine), freedom or (WHOLE if every else PLAIN)
+    for table in _gathered(_candidates(setup, job, every, free)):
+        yield _sifted(job, table)
+
+
+def layouts(setup: TrainingSetup, machine: Machine, every: bool = False, freedom: Freedom | None = None) -> LayoutTable:
+    """Put all chunks of `layout_chunks` into one table: for spaces that fit memory."""
+    tables = [chunk.table for chunk in layout_chunks(setup, machine, every, freedom)]
+    return join(tables) if tables else LayoutTable(**{name: np.zeros(0) for name in COLUMNS})

@@ -219,7 +219,10 @@ def mean_experts(model: Model) -> float:
 
 
 def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: LayoutTable) -> RawStep:
-    """Read every column of a step for a table of layouts; each distinct kernel and transfer is timed once."""
+    """Read every column of a step for a table of layouts; each distinct kernel and transfer is timed once.
+
+    Experts of a fixed capacity run as one batch, without launches for each.
+    """
     job, whole = job_of(setup, machine), np.ones(len(table))
     few, rows = distinct(table, KERNEL_KEY)
     bench = Bench(setup=setup, job=job, device=machine.device, fabric=machine.fabric, table=few)
@@ -228,7 +231,7 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
     hops, hop_rows = distinct(table, HOP_KEY)
     one = hop(job, hops)
     hop_seconds = machine.fabric.collective_seconds(one.op, one.message_bytes, one.ranks, one.ranks_per_node)
-    layers = float(layer_count(setup.model))
+    layers, loose = float(layer_count(setup.model)), float(setup.capacity is None)
     unfused = float(setup.attention is Attention.UNFUSED)
     experts = any(run.layer.experts > 1 for run in setup.model.runs)
     held_tokens = few.micro_batch * job.sequence / few.context / few.tensor
@@ -257,7 +260,7 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
         sharded=np.where(table.sharding == FULL, 1.0, 0.0),
         every=np.where(table.sharding >= GRADIENTS, 1.0, 0.0),
         routed=whole * float(experts),
-        local_experts=np.asarray(mean_experts(setup.model) / table.expert),
+        local_experts=np.asarray(loose * mean_experts(setup.model) / table.expert),
         block_scaled=whole * float(machine.device.number_format(setup.number_format).block_scaled),
         tensor=table.tensor,
         node_accelerators=whole * machine.fabric.node,

@@ -1,8 +1,6 @@
-"""Training estimates: one layout told in full, the best layouts of a cluster, and the time of a whole run."""
+"""Training estimates: one layout told in full, and the time of a whole run."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 
@@ -14,27 +12,21 @@ from suanli.domain.software import TrainingCalibration
 from suanli.domain.workload import TrainingSetup, TuningMethod
 from suanli.equations.pipeline import model_flop_utilisation
 from suanli.estimate.compose import CAUSES
-from suanli.estimate.evaluate import Evaluation, Question, ask, evaluate, fitting, weigh_memory
-from suanli.estimate.memory import MEMORY_CAUSES, MemoryColumns
+from suanli.estimate.evaluate import Evaluation, Question, ask, evaluate
+from suanli.estimate.memory import MEMORY_CAUSES
 from suanli.estimate.optimizers import load_choices
 from suanli.estimate.software import load_training_calibration
-from suanli.estimate.space import Freedom, broken_rule, layouts
+from suanli.estimate.space import broken_rule
 from suanli.estimate.step import job_of, open_machine
-from suanli.estimate.tables import layout_at, take, to_table
+from suanli.estimate.tables import layout_at, to_table
 from suanli.estimate.uncertainty import band_of, step_band
-from suanli.foundation.errors import InfeasibleError
 from suanli.foundation.language import tr
 from suanli.parts.architectures.count import forward_flop
-
-MEMORY_MARGIN = 0.05
-"""Share of the memory that a plan leaves free unless the caller says otherwise."""
 
 FORWARD_AND_BACKWARD = 1 + 2
 """A backward pass takes twice the arithmetic of a forward pass: gradients of inputs and of weights."""
 
-GIB = 2**30
 GIGA = 1e9
-MOST_DOUBLINGS = 2 + 2 + 2
 
 
 def training_flop(setup: TrainingSetup) -> float:
@@ -91,7 +83,9 @@ def memory_limit(evaluation: Evaluation, row: int) -> str:
     """Name the memory that a row does not fit: the accelerator's, else the host's; "" where it fits both."""
     if evaluation.fits[row]:
         return ""
-    return "memory" if evaluation.memory.memory_bytes[row] > evaluation.capacity_bytes else "host memory"
+    held = evaluation.memory
+    live = held.memory_bytes[row] - held.causes["fragmentation"][row]
+    return "memory" if live > evaluation.capacity_bytes else "host memory"
 
 
 def estimate_layout(
@@ -112,96 +106,6 @@ def estimate_layout(
     question = ask(setup, machine, calibration or load_training_calibration(), memory_margin)
     table = to_table([layout])
     return at_row(question, evaluate(question, table), 0, broken_rule(job_of(setup, machine), table)[0])
-
-
-def search(
-    setup: TrainingSetup,
-    cluster: Cluster,
-    kernels: KernelTable,
-    keep: int = 20,
-    memory_margin: float = MEMORY_MARGIN,
-    calibration: TrainingCalibration | None = None,
-    every: bool = False,
-    freedom: Freedom | None = None,
-) -> list[TrainingEstimate]:
-    """Weigh the legal layouts of a cluster and return the fastest that fit, best first.
-
-    `every` widens the search from the layouts worth trying to all legal ones, `freedom` to other schedules and to state
-    in the host's memory.
-
-    Raises InfeasibleError where none fits, naming the closest layout, what it is short of and what would free it.
-    """
-    machine = open_machine(cluster, kernels)
-    question = ask(setup, machine, calibration or load_training_calibration(), memory_margin)
-    table = layouts(question.setup, machine, every, freedom)
-    if not len(table):
-        raise InfeasibleError(
-            limit=tr(
-                "No layout splits a batch of {batch} over {accelerators} accelerators.",
-                batch=setup.global_batch,
-                accelerators=machine.accelerators,
-            ),
-            relief=tr("Choose a global batch that shares more divisors with the number of accelerators."),
-        )
-    weighed = weigh_memory(question, table)
-    held, fits = weighed.memory_bytes, np.flatnonzero(fitting(question, weighed))
-    if not len(fits):
-        if held.min() <= question.capacity_bytes:
-            raise _host_too_small(question, weighed)
-        enough = nodes_that_fit(question, cluster, kernels, freedom)
-        raise _infeasible(question, layout_at(table, int(np.argmin(held))), float(held.min()), enough)
-    found = evaluate(question, take(table, fits))
-    best = np.argsort(found.step.step_seconds, kind="stable")[:keep]
-    return [at_row(question, found, int(row)) for row in best]
-
-
-def _host_too_small(question: Question, held: MemoryColumns) -> InfeasibleError:
-    """Say by how much the host's memory is short of what layouts that fit the accelerator keep there."""
-    least = float(held.host_bytes[held.memory_bytes <= question.capacity_bytes].min())
-    short = (least - question.machine.host_memory_bytes) / GIB
-    return InfeasibleError(
-        limit=tr("No layout fits the host memory: the closest is short by {gib:.1f} GiB an accelerator.", gib=short),
-        relief=tr("Offload less, take more nodes, or hosts with more memory."),
-    )
-
-
-def _infeasible(question: Question, layout: Layout, held: float, enough: int) -> InfeasibleError:
-    """Say which layout comes closest, how far it is off, and with how many nodes something fits (0: none)."""
-    short = (held - question.capacity_bytes) / GIB
-    relief = (
-        tr("{nodes} nodes would hold it.", nodes=enough)
-        if enough
-        else tr("Take accelerators with {gib:.1f} GiB more memory, a shorter sequence or a smaller model.", gib=short)
-    )
-    return InfeasibleError(
-        limit=tr(
-            "No layout fits the memory: closest is data {data}, tensor {tensor}, pipeline {pipeline}, "
-            "context {context}, expert {expert}, micro-batch {micro_batch}, recompute {recompute}, "
-            "short by {gib:.1f} GiB an accelerator.",
-            data=layout.data,
-            tensor=layout.tensor,
-            pipeline=layout.pipeline,
-            context=layout.context,
-            expert=layout.expert,
-            micro_batch=layout.micro_batch,
-            recompute=layout.recompute.value,
-            gib=short,
-        ),
-        relief=relief,
-    )
-
-
-def nodes_that_fit(question: Question, cluster: Cluster, kernels: KernelTable, freedom: Freedom | None = None) -> int:
-    """Find by doubling how many nodes hold the job; 0 where even many times as many do not."""
-    nodes = cluster.nodes
-    for _ in range(MOST_DOUBLINGS):
-        nodes *= 2
-        machine = open_machine(replace(cluster, nodes=nodes), kernels)
-        more = replace(question, machine=machine)
-        table = layouts(question.setup, machine, freedom=freedom)
-        if len(table) and fitting(more, weigh_memory(more, table)).any():
-            return nodes
-    return 0
 
 
 def training_seconds(total_tokens: float, estimate: TrainingEstimate) -> float:

@@ -11,7 +11,7 @@ from suanli.domain.result import Band
 from suanli.domain.software import Spread, TrainingCalibration
 from suanli.equations.uncertainty import band_end, spread_log
 from suanli.foundation.equation import Real
-from suanli.parts.architectures.count import expert_share
+from suanli.parts.architectures.count import attention_share, expert_share
 from suanli.parts.devices.electronic import Device
 
 
@@ -30,9 +30,14 @@ def evidence_of(spread: Spread, device: Device) -> ChipEvidence:
     return ChipEvidence.GENERATION if device.kernels.id in spread.generations else ChipEvidence.DATASHEET
 
 
-def step_spread(spread: Spread, software_log: Real, chip_log: Real, share: Real, searched: Real) -> Real:
-    """Return one sigma of the log of a step: of its software, its chip, its share of expert work, a layout not told."""
-    return spread_log(software_log, chip_log, share, spread.experts, searched, spread.unknown_layout)
+def step_spread(
+    spread: Spread, software_log: Real, chip_log: Real, expert_work: Real, attention_work: Real, searched: Real
+) -> Real:
+    """Return one sigma of the log of a step: of software, chip, shares of experts and attention, a layout not told."""
+    return spread_log(
+        software_log, chip_log, expert_work, spread.experts, attention_work, spread.attention, searched,
+        spread.unknown_layout,
+    )  # fmt: skip
 
 
 def band_around(spread: Spread, seconds: Real, sigma: Real) -> tuple[Real, Real]:
@@ -50,9 +55,11 @@ def step_band(
 ) -> Band:
     """Put the 80 % band around a step at a known layout: wide for software, chips and experts that are less known."""
     spread = calibration.spread
-    share = expert_share(model, float(sequence_tokens))
+    experts, attention = (one(model, float(sequence_tokens)) for one in (expert_share, attention_share))
     chip = spread.chip[evidence_of(spread, device)]
-    low, high = band_around(spread, seconds, step_spread(spread, spread.software[software], chip, share, 0.0))
+    low, high = band_around(
+        spread, seconds, step_spread(spread, spread.software[software], chip, experts, attention, 0.0)
+    )
     return Band(low=float(low), high=float(high))
 
 

@@ -12,8 +12,8 @@ from suanli.domain.model import Model
 from suanli.domain.result import Band, TrainingEstimate
 from suanli.domain.scenario import TrainingJob, TuningJob
 from suanli.domain.workload import TrainingSetup
+from suanli.estimate.search import search
 from suanli.estimate.software import find_software, load_training_calibration
-from suanli.estimate.training import search
 from suanli.foundation.calendar import SECONDS_PER_MONTH, months_between
 from suanli.foundation.errors import InfeasibleError
 from suanli.foundation.figure import Figure

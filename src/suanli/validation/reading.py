@@ -37,9 +37,10 @@ class Format:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """The file that says how cells are read."""
+    """The file that says how cells are read; `networks` is what kinds of network reach of InfiniBand's share."""
 
     formats: Mapping[str, Format]
+    networks: Mapping[str, float]
     defaults: Mapping[str, Any]
     source: str
     date: str
@@ -51,6 +52,7 @@ def load_reading(path: Path = READING_FILE) -> Reading:
     said = read_yaml(path).data
     return Reading(
         formats={name: Format(**one) for name, one in said["formats"].items()},
+        networks={word: float(share) for word, share in said["networks"].items()},
         defaults=said["defaults"],
         source=said["source"],
         date=said["date"],
@@ -89,6 +91,7 @@ def read_system(record: Record, accelerator: Accelerator, catalogue: Catalogue, 
         return system
     ports, rate, shared, per = network.groups()
     each = float(ports or 1) * float(rate) * GIGABIT / (1 if per == "GPU" else int(shared or together))
+    each *= next((share for word, share in reading.networks.items() if word in said.lower()), 1.0)
     return replace(system, scale_out_bytes_per_s=_figure(each, "B/s", reading.source, reading.date))
 
 

@@ -16,8 +16,9 @@ from suanli.domain.software import Software, TrainingCalibration
 from suanli.domain.validation import PREDICTED, MeasuredQuantity, Prediction, ValidationRow
 from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
 from suanli.estimate.operators import layer_count
+from suanli.estimate.search import search
 from suanli.estimate.software import find_software
-from suanli.estimate.training import estimate_layout, search
+from suanli.estimate.training import estimate_layout
 from suanli.estimate.uncertainty import band_without_layout
 from suanli.foundation.errors import SuanliError
 from suanli.foundation.language import tr
@@ -147,6 +148,7 @@ def read_run(record: Record, catalogue: Catalogue, reading: Reading, calibration
         tuning=tuning,
         lora_rank=calibration.adapter_rank if tuning in (TuningMethod.LORA, TuningMethod.QLORA) else 0,
         balanced_experts=True,
+        capacity=1.0 if "tokendrop" in record.text("notes") else None,
         frozen_format=form.frozen,
     )
     layout = read_layout(record, accelerators, setup, software.sharded_master > 0, assumed)
@@ -318,6 +320,7 @@ def slowed(estimate: TrainingEstimate, calibration: TrainingCalibration) -> Trai
     return replace(
         estimate,
         step_seconds=factor * estimate.step_seconds,
+        expected_step_seconds=estimate.expected_step_seconds and factor * estimate.expected_step_seconds,
         tokens_per_s=estimate.tokens_per_s / factor,
         mfu=estimate.mfu / factor,
         seconds_by_cause={cause: factor * seconds for cause, seconds in estimate.seconds_by_cause.items()},

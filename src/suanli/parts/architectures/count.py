@@ -152,6 +152,12 @@ def expert_share(model: Model, sequence_tokens: float) -> float:
     return float(routed) / forward_flop(model, sequence_tokens, causal=True)
 
 
+def attention_share(model: Model, sequence_tokens: float) -> float:
+    """Return the share of a forward pass's operations that scores and values do, under a causal mask."""
+    cores = sum(run.count * core_flop(run.layer.core, sequence_tokens, causal=True) for run in model.runs)
+    return float(cores) / forward_flop(model, sequence_tokens, causal=True)
+
+
 def kv_elements_per_token(model: Model) -> float:
     """Count the numbers that one token leaves in the cache of all layers."""
     return float(sum(run.count * run.layer.core.cached_elements for run in model.runs))

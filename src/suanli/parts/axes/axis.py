@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,6 +70,7 @@ class Axis(Protocol):
 AXES: Registry[Axis] = Registry("axis")
 
 
+@functools.cache
 def divisors(number: int) -> tuple[int, ...]:
     """All divisors of a number, ascending."""
     return tuple(degree for degree in range(1, number + 1) if number % degree == 0)
