@@ -23,9 +23,11 @@ LLAMA = named_model("LLaMA2-7B")
 MEGATRON = CALIBRATION.software["megatron_core"]
 FIGURES = load_choices().offloading
 
+KEEPING = Layout(data=16, recompute=Recompute.NONE)
+
 
 def estimated(offload, layout=None, setup=None, cluster=None):
-    asked = dataclasses.replace(layout or Layout(data=16), offload=offload)
+    asked = dataclasses.replace(layout or KEEPING, offload=offload)
     return estimate_layout(setup or setup_of(LLAMA, batch=64), cluster or cluster_of(2), asked, KERNELS)
 
 

@@ -145,7 +145,7 @@ def test_a_network_matters_only_to_what_leaves_the_node(row):
     used = one_node.tensor[0] * one_node.context[0] * one_node.pipeline[0] * one_node.data[0]
     assert used == 16
     plain, faster = step_of(row, cluster_of(2)), step_of(row, with_links(cluster_of(2), outside=10.0))
-    assert faster <= plain
+    assert faster <= plain * (1 + 1e-9)
 
 
 @pytest.mark.parametrize(
