@@ -23,11 +23,9 @@ LLAMA = named_model("LLaMA2-7B")
 MEGATRON = CALIBRATION.software["megatron_core"]
 FIGURES = load_choices().offloading
 
-KEEPING = Layout(data=16, recompute=Recompute.NONE)
-
 
 def estimated(offload, layout=None, setup=None, cluster=None):
-    asked = dataclasses.replace(layout or KEEPING, offload=offload)
+    asked = dataclasses.replace(layout or Layout(data=16, recompute=Recompute.NONE), offload=offload)
     return estimate_layout(setup or setup_of(LLAMA, batch=64), cluster or cluster_of(2), asked, KERNELS)
 
 
@@ -74,7 +72,7 @@ def test_a_stage_of_two_layers_keeps_them_on_the_device():
 
 
 def test_the_host_updates_at_its_memory_s_rate_and_state_travels_by_hand():
-    away = estimated(Offload.OPTIMIZER, Layout(data=16))
+    away = estimated(Offload.OPTIMIZER, Layout(data=16, recompute=Recompute.NONE))
     kept = away.host_memory_bytes / MEGATRON.optimizer_bytes
     moved = kept * MEGATRON.optimizer_moved_bytes
     assert away.seconds_by_cause["optimizer"] == pytest.approx(8 * moved / FIGURES.host_memory_rate.value, rel=1e-6)

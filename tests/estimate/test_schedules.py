@@ -161,8 +161,8 @@ def test_frozen_weights_have_nothing_to_put_off():
 def laid(schedule, **fields):
     """Make a layout of four stages under a schedule."""
     chunks = 2 if schedule is Schedule.ZB_V else 1
-    plain = {"data": 4, "pipeline": 4, "interleave": chunks, "recompute": Recompute.NONE}
-    return Layout(**{**plain, "schedule": schedule, **fields})
+    plain = {"data": 4, "pipeline": 4, "interleave": chunks, "schedule": schedule, "recompute": Recompute.NONE}
+    return Layout(**{**plain, **fields})
 
 
 def estimated(schedule, model=EVEN, batch=128, **fields):

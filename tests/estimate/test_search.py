@@ -14,8 +14,8 @@ from suanli.domain.workload import Attention
 from suanli.equations.uncertainty import shrunk_seconds, tie_factor
 from suanli.estimate import search as search_module
 from suanli.estimate.evaluate import evaluate
-from suanli.estimate.search import fits_somewhere, legal_rows, search, search_told, sequence_that_fits, sweep
-from suanli.estimate.space import NOT_TRIED, broken_rule, degrees_ruled_out, layout_chunks, layouts
+from suanli.estimate.search import Space, fits_somewhere, legal_rows, search, search_told, sequence_that_fits, sweep
+from suanli.estimate.space import NOT_TRIED, Freedom, broken_rule, degrees_ruled_out, layout_chunks, layouts
 from suanli.estimate.step import job_of, open_machine
 from suanli.estimate.tables import CHUNK_ROWS, COLUMNS, layout_at
 from suanli.foundation.errors import InfeasibleError
@@ -72,7 +72,7 @@ def test_memory_stays_where_a_space_grows():
     for nodes, batch in ((32, 512), (1536, 3072)):
         question = question_of(setup_of(small_model(layers=96, hidden=12288, heads=96), batch=batch), nodes)
         tracemalloc.start()
-        done = sweep(question, layout_chunks(question.setup, question.machine, every=True), keep=5)
+        done = sweep(question, layout_chunks(question.setup, question.machine, True, Freedom()), keep=5)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         counts.append(legal_rows(done))
@@ -138,8 +138,8 @@ def test_relief_is_tried_before_it_is_promised():
     shorter = dataclasses.replace(setup, sequence_tokens=sequence)
     assert search(shorter, cluster_of(1, "dgx-a100-320"), KERNELS, keep=1)
     longer = dataclasses.replace(setup, sequence_tokens=2 * sequence)
-    assert not fits_somewhere(question_of(longer, 1, "dgx-a100-320", margin=0.05))
-    assert sequence_that_fits(question_of(setup, 1, "dgx-a100-320", margin=0.05)) == sequence
+    assert not fits_somewhere(question_of(longer, 1, "dgx-a100-320", margin=0.05), Space())
+    assert sequence_that_fits(question_of(setup, 1, "dgx-a100-320", margin=0.05), Space()) == sequence
 
 
 # ------------------------------------------------------------------------------------------------------ what was chosen

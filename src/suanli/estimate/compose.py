@@ -125,7 +125,7 @@ def _layer(raw: RawStep, software: Software, one: LayerColumns) -> _Layer:
         "attention": one.core_forward + one.core_backward,
         "memory_passes": forward_pass + backward_pass,
         "quantise": quantise,
-        "recompute": repeated + raw.scores * one.core_forward,
+        "recompute": repeated + raw.scores * one.core_forward + raw.modules * forward_pass,
         "tensor_exposed": shown * (one.tensor_forward + one.tensor_backward),
         "context_exposed": context[0] + context[1],
         "expert_exposed": seen * (one.expert_forward + one.expert_backward),

@@ -74,7 +74,7 @@ def forward_only(raw: RawStep) -> RawStep:
     none = 0.0 * raw.full
     back = {field.name: 0.0 for field in fields(LayerColumns) if field.name.endswith("_backward")}
     halves = dict.fromkeys(UNDIRECTED, 1 / 2)
-    return replace(scaled(raw, {**back, **halves}), accumulate_parameters=none, full=none, scores=none)
+    return replace(scaled(raw, {**back, **halves}), accumulate_parameters=none, full=none, scores=none, modules=none)
 
 
 def phases(question: Question, table: LayoutTable) -> Phases:

@@ -50,7 +50,8 @@ HOP_KEY = ("data", "tensor", "pipeline", "context", "micro_batch", "interleave")
 class RawStep:
     """Columns that software composes into a step: seconds of kernels and transfers, and the shape of the layout.
 
-    `full` and `scores` are 1 where the whole forward pass, or the unfused attention core, is computed again.
+    `full`, `scores` and `modules` are 1 where the whole forward pass, the unfused attention core, or the passes between
+    matrices are computed again.
     `tensor_inside` is 1 where tensor ranks share a node, `sharded` for fully sharded weights, `every` where
     gradients are scattered after each micro-batch. `weight_share` is what part of a matrix' backward products is the
     gradient of its weights.
@@ -75,6 +76,7 @@ class RawStep:
     layer_count: FloatArray
     full: FloatArray
     scores: FloatArray
+    modules: FloatArray
     sharded: FloatArray
     every: FloatArray
     routed: FloatArray
@@ -231,6 +233,7 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
     hops, hop_rows = distinct(table, HOP_KEY)
     one = hop(job, hops)
     hop_seconds = machine.fabric.collective_seconds(one.op, one.message_bytes, one.ranks, one.ranks_per_node)
+    selective = np.where((table.recompute != NO_RECOMPUTE) & (table.recompute != FULL_RECOMPUTE), 1.0, 0.0)
     layers, loose = float(layer_count(setup.model)), float(setup.capacity is None)
     unfused = float(setup.attention is Attention.UNFUSED)
     experts = any(run.layer.experts > 1 for run in setup.model.runs)
@@ -256,7 +259,8 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
         last=np.asarray(last_stage_layers(layers, table.pipeline, table.interleave)),
         layer_count=whole * layers,
         full=np.where(table.recompute == FULL_RECOMPUTE, 1.0, 0.0),
-        scores=np.where((table.recompute != NO_RECOMPUTE) & (table.recompute != FULL_RECOMPUTE), unfused, 0.0),
+        scores=selective * unfused,
+        modules=selective * (1 - unfused),
         sharded=np.where(table.sharding == FULL, 1.0, 0.0),
         every=np.where(table.sharding >= GRADIENTS, 1.0, 0.0),
         routed=whole * float(experts),
