@@ -31,6 +31,7 @@ DIRECTIONS = {
     "pair_bytes_per_s": "link_bytes_per_s+ shares-",
     # how sure an estimate is
     "spread_log": "software_log+ chip_log+ expert_share+ experts_log+ searched+ layout_log+",
+    "joint_log": "first_log+ second_log+ third_log+",
     "band_end": "spread_log? sigmas+",
     # demand and energy
     "grown_requests_per_s": "first_requests_per_s+ growth+ elapsed_periods+ most_requests_per_s+",
@@ -79,6 +80,10 @@ DIRECTIONS = {
     "goodput": "interval_seconds? write_seconds- restart_seconds- mtbf_seconds+",
     "lost_seconds": "interval_seconds+ write_seconds+ restart_seconds+",
     "finish_seconds": "work_seconds+ progress_share- failure_seconds+ mtbf_seconds- deviations+",
+    "save_seconds": "saved_bytes+ writers- writer_bytes_per_s- fixed_seconds+",
+    "slow_node_slowdown": "nodes+ slow_share+ slowdown+ unnoticed_share+",
+    "one_more_place": "blocked_share+ offered+ places-",
+    "restarting_share": "restart_seconds+ mtbf_seconds-",
     # kernels
     "tile_height": "rows+ tile_rows+ least_tile_rows?",
     "busy_waves": "tiles+ compute_units- wave_softness+",
@@ -117,6 +122,7 @@ SHARES = {
     "progress_share", "ramp_power", "rate", "reserved_share", "skew", "slowdown_per_doubling", "stall", "utilisation",
     "software_log", "chip_log", "expert_share", "experts_log", "searched", "layout_log", "spread_log", "sigmas",
     "wave_softness", "yearly_loss", "yearly_rate", "drift", "spread", "basis_error", "error", "log_trend",
+    "slow_share", "slowdown", "unnoticed_share", "blocked_share", "first_log", "second_log", "third_log",
 }  # fmt: skip
 """Arguments between 0 and 1."""
 WHOLE = {
@@ -125,7 +131,7 @@ WHOLE = {
     "last_layers", "layers", "least_tile_rows", "micro_batch", "micro_batches", "nodes", "outputs", "periods",
     "pipeline", "places", "positions", "queries", "ranks", "reach", "rows", "sequences", "shards", "shares", "stages",
     "stride", "tensor", "tile_columns", "tile_rows", "tiles", "together", "tokens_at_once", "vocabulary",
-    "whole_split", "window",
+    "whole_split", "window", "writers",
 }  # fmt: skip
 """Arguments that count things, from 1."""
 RANGES = {

@@ -10,10 +10,20 @@ from typing import Annotated, Any
 import typer
 
 from suanli.api.trace import WrittenTrace, check_trace_path, write_trace
-from suanli.api.train import TrainingEstimate, TrainingQuestion, train
+from suanli.api.train import TrainingEstimate, TrainingQuestion
+from suanli.api.wall_clock import RunQuestion, WallClock, train_run
 from suanli.api.words import name_in_words, settings_in_words
 from suanli.cli.app import app
 from suanli.cli.output import CalibrationOption, JsonFlag, LangOption, guarded, print_json
+from suanli.cli.run_options import (
+    CheckpointsOption,
+    FailuresOption,
+    RecoveryOption,
+    SparesOption,
+    StepsOption,
+    TokensOption,
+    tell_run,
+)
 from suanli.foundation.language import tr
 
 MODEL_HELP = "A config.json, its folder, or a packaged model's name."
@@ -74,10 +84,16 @@ def train_command(
     software_date: DateOption = None,
     calibration: CalibrationOption = None,
     trace: TraceOption = None,
+    tokens: TokensOption = None,
+    steps: StepsOption = None,
+    failures: FailuresOption = "middle",
+    recovery: RecoveryOption = "automatic",
+    checkpoints: CheckpointsOption = "asynchronous",
+    spares: SparesOption = None,
     json_output: JsonFlag = False,
     lang: LangOption = "",
 ) -> None:
-    """Estimate a training step: seconds and memory by cause, with the 80 % band."""
+    """Estimate a training step by cause, with the 80 % band; given --tokens or --steps, the whole run too."""
     question = TrainingQuestion(
         model=model, system=system, nodes=nodes, sequence_tokens=seq_len, global_batch=global_batch,
         precision=precision, framework=framework, tensor=tp, pipeline=pp, data=dp, context=cp, expert=ep,
@@ -86,9 +102,12 @@ def train_command(
     )  # fmt: skip
     if trace is not None:
         check_trace_path(trace)
-    found = train(question)
+    run = RunQuestion(
+        tokens=tokens, steps=steps, failures=failures, recovery=recovery, checkpoints=checkpoints, spares=spares
+    )
+    found, whole = train_run(question, run)
     written = write_trace(question, found[0], trace) if trace is not None else None
-    tell(found, json_output)
+    tell(found, json_output, whole)
     if written is not None:
         tell_trace(written)
 
@@ -122,11 +141,12 @@ def told(estimate: TrainingEstimate) -> dict[str, Any]:
     }
 
 
-def tell(estimates: list[TrainingEstimate], json_output: bool) -> None:
-    """Print the best estimate and, of a search, the ones behind it."""
+def tell(estimates: list[TrainingEstimate], json_output: bool, whole: WallClock | None = None) -> None:
+    """Print the best estimate, of a search the ones behind it, and the whole run where one was asked for."""
     best, rest = estimates[0], estimates[1:]
     if json_output:
-        print_json({**told(best), "alternatives": [told(estimate) for estimate in rest]})
+        run = {"wall_clock": whole} if whole is not None else {}
+        print_json({**told(best), **run, "alternatives": [told(estimate) for estimate in rest]})
         return
     from rich.console import Console
 
@@ -137,6 +157,8 @@ def tell(estimates: list[TrainingEstimate], json_output: bool) -> None:
         console.print(tr("This layout breaks a limit: {limit}", limit=best.limit), markup=False)
     for said in best.assumed:
         console.print(tr("Assumed: {said}", said=said), markup=False)
+    if whole is not None:
+        tell_run(whole)
 
 
 def _layouts(estimates: list[TrainingEstimate]) -> object:
