@@ -84,6 +84,17 @@ DIRECTIONS = {
     "slow_node_slowdown": "nodes+ slow_share+ slowdown+ unnoticed_share+",
     "one_more_place": "blocked_share+ offered+ places-",
     "restarting_share": "restart_seconds+ mtbf_seconds-",
+    # scaling laws
+    "affordable_tokens": "training_flop+ parameters- flop_per_token-",
+    "loss_of_sizes": "parameter_count- token_count- floor+ parameter_scale+ token_scale+ parameter_exponent- "
+    "token_exponent-",
+    "best_parameters": "split_count+ parameter_scale+ token_scale- parameter_exponent? token_exponent?",
+    "tokens_to_loss": "parameter_count- loss- floor+ parameter_scale+ token_scale+ parameter_exponent- token_exponent-",
+    "kaplan_loss": "parameter_count- token_count- parameter_constant+ token_constant+ parameter_exponent+ "
+    "token_exponent?",
+    "grown_from_anchor": "anchor+ budget_flop+ anchor_flop- growth+",
+    "critical_batch": "loss- critical_at_one_nat+ critical_exponent+",
+    "lifetime_flop": "parameters+ trained_tokens+ served_tokens+ train_flop_per_token+ serve_flop_per_token+",
     # kernels
     "tile_height": "rows+ tile_rows+ least_tile_rows?",
     "busy_waves": "tiles+ compute_units- wave_softness+",
@@ -141,6 +152,12 @@ RANGES = {
     "interval_seconds": (60, 3600),
     "mtbf_seconds": (4000, 40000), "life_years": (3, 8), "deviations": (0, 2), "domain": (2, 64), "ranks": (1, 64),
     "residual": (1, 40), "price": (50, 100), "heads": (8, 64), "kv_heads": (1, 8),
+    "parameter_exponent": (0.2, 0.5), "token_exponent": (0.2, 0.5), "parameter_count": (1e9, 1e12),
+    "token_count": (1e10, 1e13), "split_count": (1e20, 1e24), "floor": (1, 2), "tokens_to_loss.loss": (3, 4),
+    "tokens_to_loss.parameter_scale": (1, 20), "tokens_to_loss.parameter_exponent": (0.3, 0.5), "loss": (1.5, 4),
+    "parameter_constant": (1e13, 1e14), "token_constant": (1e13, 1e14), "budget_flop": (1e3, 1e4),
+    "anchor_flop": (1e1, 1e2), "grown_from_anchor.growth": (0.2, 0.8), "critical_exponent": (0.1, 0.5),
+    "kaplan_loss.parameter_exponent": (0.05, 0.2), "kaplan_loss.token_exponent": (0.05, 0.2),
     "ring_seconds.ranks": (100, 1000), "ring_seconds.inside_step_seconds": (1, 10),
     "ring_seconds.across_step_seconds": (10, 100),
 }  # fmt: skip
