@@ -198,11 +198,16 @@ def causes_of(job: RunJob, terms: RunTerms, values: Values) -> dict[str, float]:
 
 
 def chance_log(terms: RunTerms, wall_seconds: float) -> float:
-    """Return one sigma of the log of a run's time, of when failures happen to strike."""
+    """Return one sigma of the log of a run's time, of when failures happen to strike.
+
+    Failures are Poisson, so their number deviates by its root; below one expected, most runs meet none, and the spread
+    is no wider than the mean loss.
+    """
     cost = reliability.lost_seconds(
         terms.interval_seconds, terms.stall_seconds, terms.restart_seconds + terms.background_seconds
     )
-    return float(cost) / math.sqrt(wall_seconds * terms.mtbf_seconds)
+    expected = wall_seconds / terms.mtbf_seconds
+    return float(cost) * min(math.sqrt(expected), expected) / wall_seconds
 
 
 def figures_log(job: RunJob, names: Mapping[str, str], values: Values, spares: int) -> float:

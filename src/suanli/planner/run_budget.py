@@ -15,12 +15,13 @@ from suanli.estimate import scaling
 from suanli.estimate.shape import model_of_size
 from suanli.foundation.errors import InfeasibleError
 from suanli.foundation.language import tr
+from suanli.parts.architectures.count import parameters
 from suanli.planner.ground import planning_figures
-from suanli.planner.run_sizes import Proposal, nodes_below, size_at
+from suanli.planner.run_sizes import Proposal, nodes_below, weigh_size
 
 ROUNDS = 2**4
 CLOSE = 0.005
-"""A budget is aimed at this share below the time there is, and has settled where it ends no more than twice as early."""
+"""A budget is aimed at this share below the time there is, and has settled where it ends at most twice as early."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,17 +66,23 @@ def advise(wish: Wish, flop: float) -> Advice:
 
 
 def proposal_of(wish: Wish, advice: Advice, system: System, kernels: KernelTable) -> Proposal:
-    """Shape the model of a split and put it up for weighing."""
+    """Shape the model of a split and put it up for weighing; it spends the same budget as the split does."""
     sequence = int(assumption("shape.sequence").value)
+    model = model_of_size(advice.split.parameters)
     setup = TrainingSetup(
-        model=model_of_size(advice.split.parameters),
+        model=model,
         sequence_tokens=sequence,
         global_batch=max(1, round(advice.batch.batch_tokens / sequence)),
     )
     return Proposal(
-        setup=setup, tokens=advice.split.tokens, system=system, kernels=kernels, upkeep=wish.upkeep,
-        price_per_s=wish.price_per_s, currency=wish.currency,
-    )  # fmt: skip
+        setup=setup,
+        tokens=advice.split.tokens * advice.split.parameters / parameters(model),
+        system=system,
+        kernels=kernels,
+        upkeep=wish.upkeep,
+        price_per_s=wish.price_per_s,
+        currency=wish.currency,
+    )
 
 
 def peak_flop(system: System, nodes: int, seconds: float) -> float:
@@ -93,30 +100,39 @@ def peak_flop(system: System, nodes: int, seconds: float) -> float:
 def budget_of_chips(wish: Wish, system: System, kernels: KernelTable, nodes: int, seconds: float) -> float:
     """Return the arithmetic that ends within a time on so many nodes with 80 % chance.
 
-    Raises InfeasibleError where the model that such a budget asks for does not fit them.
+    A larger budget makes another model and batch, so its speed jumps: what ends in time and what does not are closed in
+    upon. Raises InfeasibleError where the model that such a budget asks for does not fit the nodes.
     """
     flop = peak_flop(system, nodes, seconds) * planning_figures()["planning.sizing_utilisation"].value
-    for settling in range(2 * ROUNDS):
-        size = weigh(wish, system, kernels, nodes, flop)
-        if size is None:
-            raise _too_small(advise(wish, flop), system, nodes)
-        room = seconds / size.wall_clock.p80_seconds
-        if 1 <= room < 1 + 2 * CLOSE or (room >= 1 and settling > ROUNDS):
+    enough, too_much = 0.0, math.inf
+    for _ in range(2 * ROUNDS):
+        room = seconds / _size(wish, system, kernels, nodes, flop).wall_clock.p80_seconds
+        enough, too_much = (max(enough, flop), too_much) if room >= 1 else (enough, min(too_much, flop))
+        if enough == flop and (room < 1 + 2 * CLOSE or too_much / enough < 1 + CLOSE):
             break
         flop *= room * (1 - CLOSE)
-    return flop
+        if enough and not enough * (1 + CLOSE) < flop < too_much:
+            flop = enough * (1 + CLOSE) if too_much == math.inf else math.sqrt(enough * too_much)
+        if too_much / max(enough, 1.0) < 1 + CLOSE:
+            break
+    return enough or flop
 
 
-def weigh(wish: Wish, system: System, kernels: KernelTable, nodes: int, flop: float) -> Size | None:
-    """Weigh on so many nodes what a budget is advised to train."""
-    return size_at(proposal_of(wish, advise(wish, flop), system, kernels), nodes)
+def _size(wish: Wish, system: System, kernels: KernelTable, nodes: int, flop: float) -> Size:
+    """Weigh on so many nodes what a budget is advised to train. Raises InfeasibleError where that is nothing."""
+    advice = advise(wish, flop)
+    refuse_trifles(wish, advice)
+    try:
+        return weigh_size(proposal_of(wish, advice, system, kernels), nodes)
+    except InfeasibleError as error:
+        raise _unfit(advice, system, nodes, error) from error
 
 
-def _too_small(advice: Advice, system: System, nodes: int) -> InfeasibleError:
-    told = {"parameters": advice.split.parameters, "nodes": nodes, "system": system.name}
+def _unfit(advice: Advice, system: System, nodes: int, error: InfeasibleError) -> InfeasibleError:
+    told = {"parameters": advice.split.parameters, "nodes": nodes, "system": system.name, "why": error.limit}
     return InfeasibleError(
-        limit=tr("The memory binds: {parameters:.3g} parameters do not fit {nodes} x {system}.", **told),
-        relief=tr("Take more nodes for a shorter time, or fix a smaller model with --params."),
+        limit=tr("{parameters:.3g} parameters do not go on {nodes} x {system}. {why}", **told),
+        relief=tr("Take another number of nodes for another time, or fix the size with --params."),
     )
 
 
@@ -129,29 +145,43 @@ def budget_of_money(
     """
     rent = (wish.price_per_s or 0.0) * system.accelerators
     most = money / (rent * seconds)
-    refusal: InfeasibleError | None = None
+    refusals: list[InfeasibleError] = []
     for nodes in nodes_below(most) or [1]:
         try:
             flop = budget_of_chips(wish, system, kernels, nodes, min(seconds, money / (rent * nodes)))
         except InfeasibleError as error:
-            refusal = refusal or error
+            refusals.append(error)
             continue
         return flop, nodes
-    raise refusal or InfeasibleError(limit=tr("The money binds."), relief="")
+    raise refusals[0]
 
 
 def refuse_trifles(wish: Wish, advice: Advice) -> None:
-    """Raise InfeasibleError where a budget makes too small a model, with the budget that makes one large enough."""
+    """Raise InfeasibleError where a budget makes too small a model, or not one step, with the budget that is enough."""
     least = assumption("sizing.least_parameters").value
-    if wish.parameters is not None or wish.tokens is not None or advice.split.parameters >= least:
+    size, batch = advice.split.parameters, advice.batch.batch_tokens
+    if wish.parameters is None and wish.tokens is None and size < least:
+        enough = _enough(wish.law, advice.flop, least)
+        limit = tr("it makes a model of {parameters:.2g} parameters, below {least:.2g}", parameters=size, least=least)
+    elif advice.split.tokens < batch:
+        enough = advice.flop * batch / advice.split.tokens
+        limit = tr("it does not pay for one step of {batch:.2g} tokens", batch=batch)
+    else:
         return
-    low, high = math.log(advice.flop), math.log(advice.flop * (least / advice.split.parameters) ** ROUNDS)
-    for _ in range(ROUNDS * 2):
-        middle = (low + high) / 2
-        short = scaling.parameters_of(wish.law, math.exp(middle)) < least
-        low, high = (middle, high) if short else (low, middle)
-    told = {"parameters": advice.split.parameters, "least": least, "flop": math.exp(high)}
+    told = {"flop": enough, "times": enough / advice.flop}
     raise InfeasibleError(
-        limit=tr("The budget binds: it makes a model of {parameters:.2g} parameters, below {least:.2g}.", **told),
-        relief=tr("Allow {flop:.2g} FLOP, {times:.3g} times as much.", **told, times=math.exp(high) / advice.flop),
+        limit=tr("The budget binds: {limit}.", limit=limit),
+        relief=tr("Allow {flop:.2g} FLOP, {times:.3g} times as much.", **told),
     )
+
+
+def _enough(law: ScalingLaw, flop: float, least: float) -> float:
+    """Find by halving the least budget that a law makes a model of so many parameters of."""
+    low, high = math.log(flop), math.log(flop) + ROUNDS
+    while scaling.parameters_of(law, math.exp(high)) < least:
+        high += ROUNDS
+    for _ in range(2 * ROUNDS):
+        middle = (low + high) / 2
+        short = scaling.parameters_of(law, math.exp(middle)) < least
+        low, high = (middle, high) if short else (low, middle)
+    return math.exp(high)

@@ -44,22 +44,26 @@ class Proposal:
 
 def size_at(run: Proposal, nodes: int) -> Size | None:
     """Weigh a run on so many nodes in its best layout; None where no layout holds it or it never ends."""
-    cluster = Cluster(system=run.system, nodes=nodes)
     try:
-        best = search(run.setup, cluster, run.kernels, keep=1)[0]
-        wall = wall_clock(
-            RunJob(
-                estimate=best,
-                steps=run.tokens / (run.setup.global_batch * run.setup.sequence_tokens),
-                tokens=run.tokens,
-                parameters=float(parameters(run.setup.model)),
-                system=run.system,
-                systems=nodes,
-                upkeep=run.upkeep,
-            )
-        )
+        return weigh_size(run, nodes)
     except InfeasibleError:
         return None
+
+
+def weigh_size(run: Proposal, nodes: int) -> Size:
+    """Weigh a run on so many nodes in its best layout. Raises InfeasibleError where none holds it or it never ends."""
+    best = search(run.setup, Cluster(system=run.system, nodes=nodes), run.kernels, keep=1)[0]
+    wall = wall_clock(
+        RunJob(
+            estimate=best,
+            steps=run.tokens / (run.setup.global_batch * run.setup.sequence_tokens),
+            tokens=run.tokens,
+            parameters=float(parameters(run.setup.model)),
+            system=run.system,
+            systems=nodes,
+            upkeep=run.upkeep,
+        )
+    )
     accelerators = nodes * run.system.accelerators
     return Size(
         system=run.system.id,
@@ -151,8 +155,8 @@ def _too_late(fastest: Size, run: Proposal, deadline_seconds: float) -> Infeasib
     }
     return InfeasibleError(
         limit=tr(
-            "The deadline of {days:.3g} days binds: on {nodes} nodes, the fastest that share out a batch of {batch:.3g} "
-            "tokens, the run takes {takes:.3g} days (P80).",
+            "The deadline of {days:.3g} days binds: on {nodes} nodes, the fastest that share out a batch of "
+            "{batch:.3g} tokens, the run takes {takes:.3g} days (P80).",
             **told,
         ),
         relief=tr("Allow {takes:.3g} days, take faster accelerators, or {share:.0%} of the tokens.", **told),
