@@ -184,10 +184,12 @@ PURE = {
     # shares, ratios and errors
     "mfu", "goodput", "gap", "error", "median_abs_error", "mape", "p90_abs_error", "band_coverage",
     "discount_rate_per_year", "now", "flips_at", "tried_low", "tried_high", "quantity_share",
+    "gain", "loss", "saved_share",
     # a figure's own unit stands beside it
     "value", "low", "high", "measured", "predicted", "before", "after", "width_before", "width_after",
     # counts
     "parameters", "active_parameters", "draft_parameters", "systems", "systems_bought", "accelerators", "replicas",
+    "nodes", "steps", "failures", "spares", "heads",
     "rows", "predicted_rows", "runs", "hidden", "vocabulary", "layers", "count", "batch", "experts", "concurrency",
     "nics", "state_elements", "domain", "offers", "sources", "faults", "max_positions",
     "data", "tensor", "pipeline", "context", "expert", "interleave", "micro_batch", "attention_data", "sharding_ranks",
@@ -221,7 +223,7 @@ def test_money_carries_its_currency(name, places):
     assert all(one["unit"] for one in figures)
 
 
-@pytest.mark.parametrize("name", ["plan", "catalogue show", "market"])
+@pytest.mark.parametrize("name", ["plan", "catalogue show", "market", "simulate", "scaling"])
 def test_a_figure_says_range_kind_source_and_date(name, places):
     answer = read(asked(name, places, "--json", "--lang", "en").stdout)
     figures = [one for one in mappings(answer) if "range_given" in one]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from suanli.api.wall_clock import WallClock
-from suanli.api.words import name_in_words
+from suanli.api.words import assumed_in_words, name_in_words
 from suanli.foundation.language import tr
 
 DAY_SECONDS = 86400
@@ -61,6 +61,4 @@ def tell_run(found: WallClock) -> None:
             **stops,
         )
     )
-    for one in found.assumed:
-        said = {"name": name_in_words(one.name), "value": one.figure.value, "unit": one.figure.unit}
-        console.print(tr("Assumed: {name} = {value:.3g} {unit}", **said), markup=False)
+    console.print("\n".join(assumed_in_words(found.assumed)), markup=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from suanli.api.scaling import ScalingAnswer, ScalingQuestion, scaling
-from suanli.api.words import name_in_words
+from suanli.api.words import assumed_in_words
 from suanli.cli.app import app
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
 from suanli.cli.run_options import FailuresOption, days
@@ -77,9 +77,7 @@ def show(found: ScalingAnswer) -> None:
     if found.sizes:
         console.print(_sizes(found))
     console.print("\n".join(_advice(found)), markup=False)
-    for one in found.assumed:
-        said = {"name": name_in_words(one.name), "value": one.figure.value, "unit": one.figure.unit}
-        console.print(tr("Assumed: {name} = {value:.3g} {unit}", **said), markup=False)
+    console.print("\n".join(assumed_in_words(found.assumed)), markup=False)
 
 
 def _laws(found: ScalingAnswer) -> Table:
@@ -99,24 +97,27 @@ def _laws(found: ScalingAnswer) -> Table:
 def _sizes(found: ScalingAnswer) -> Table:
     from rich.table import Table
 
+    cost = found.sizes[0].cost
     table = Table(title=tr("The run on {system}", system=found.sizes[0].system))
-    headings = (tr("nodes"), tr("accelerators"), "MFU", tr("goodput"), tr("days, P50"), tr("days, P80"),
-                tr("time saved"), _rent_heading(found))  # fmt: skip
+    headings = [
+        tr("nodes"),
+        tr("accelerators"),
+        "MFU",
+        tr("goodput"),
+        tr("days, P50"),
+        tr("days, P80"),
+        tr("time saved"),
+    ]
+    headings += [] if cost is None else [tr("rent, million {currency}", currency=cost.currency)]
     for heading in headings:
         table.add_column(heading, justify="right")
     for size in found.sizes:
         wall = size.wall_clock
-        table.add_row(
-            f"{size.nodes:,}", f"{size.accelerators:,}", f"{size.mfu:.1%}", f"{wall.goodput:.1%}",
-            days(wall.p50_seconds), days(wall.p80_seconds), "" if size.gain is None else f"{size.gain:.0%}",
-            "" if size.cost is None else f"{size.cost.amount / MILLION:,.2f}",
-        )  # fmt: skip
+        saved = "" if size.gain is None else f"{size.gain:.0%}"
+        row = [f"{size.nodes:,}", f"{size.accelerators:,}", f"{size.mfu:.1%}", f"{wall.goodput:.1%}",
+               days(wall.p50_seconds), days(wall.p80_seconds), saved]  # fmt: skip
+        table.add_row(*row, *([] if size.cost is None else [f"{size.cost.amount / MILLION:,.2f}"]))
     return table
-
-
-def _rent_heading(found: ScalingAnswer) -> str:
-    cost = found.sizes[0].cost
-    return "" if cost is None else tr("rent, million {currency}", currency=cost.currency)
 
 
 def _advice(found: ScalingAnswer) -> list[str]:
