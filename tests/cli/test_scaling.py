@@ -135,3 +135,4 @@ def test_a_play_asks_for_a_length_and_sane_numbers():
     told = refused(*PLAYED[:-2], "--runs", "0", "--seed", "-1")
     for place in ("--tokens, --steps", "--runs", "--seed"):
         assert place in told
+    assert "at most" in refused(*PLAYED, "--spares", "1000000")

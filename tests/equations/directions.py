@@ -89,7 +89,7 @@ DIRECTIONS = {
     "loss_of_sizes": "parameter_count- token_count- floor+ parameter_scale+ token_scale+ parameter_exponent- "
     "token_exponent-",
     "best_parameters": "split_count+ parameter_scale+ token_scale- parameter_exponent? token_exponent?",
-    "tokens_to_loss": "parameter_count- loss- floor+ parameter_scale+ token_scale+ parameter_exponent- token_exponent-",
+    "tokens_to_loss": "parameter_count- loss- floor+ parameter_scale+ token_scale+ parameter_exponent- token_exponent?",
     "kaplan_loss": "parameter_count- token_count- parameter_constant+ token_constant+ parameter_exponent+ "
     "token_exponent?",
     "grown_from_anchor": "anchor+ budget_flop+ anchor_flop- growth+",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from suanli.api.train import TrainingQuestion, train
 from suanli.api.wall_clock import RunQuestion, job_of, refuse
-from suanli.domain.wall_clock import PlayedRun, RunQuantile
+from suanli.domain.wall_clock import PlayedRun, RunQuantile, WallClock
 from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
 
@@ -17,8 +17,14 @@ __all__ = ["PlayedRun", "RunQuantile", "play_training"]
 
 MOST_RUNS = 10**5
 MOST_SEED = 2**63
-MOST_STOPS = 5e8
+MOST_STOPS = 2e8
 """Failures over all plays together that are still played in minutes."""
+
+MOST_PLACES = 2e7
+"""Places of repair over all plays together that still fit the memory."""
+
+MOST_LOOKS = 2e10
+"""Places looked at, one after the other for each failure, that are still looked at in minutes."""
 
 
 def play_training(question: TrainingQuestion, run: RunQuestion, runs: int = 1000, seed: int = 0) -> PlayedRun:
@@ -31,10 +37,7 @@ def play_training(question: TrainingQuestion, run: RunQuestion, runs: int = 1000
 
     job = job_of(question, run, train(question)[0])
     predicted = wall_clock(job)
-    if predicted.failures * runs > MOST_STOPS:
-        told = tr("{stops:.2g} failures to play", stops=predicted.failures * runs)
-        most = tr("at most {most:g}: fewer plays, or a shorter run", most=MOST_STOPS)
-        raise InputError.single(place="--runs", found=told, allowed=most)
+    _refuse_endless(predicted, runs)
     from suanli.simulate.training_run import play_run
 
     played = play_run(run_terms(job), runs, seed)
@@ -72,6 +75,17 @@ def _refuse_plays(question: TrainingQuestion, run: RunQuestion, runs: int, seed:
         faults += error.faults
     if faults:
         raise InputError(faults)
+
+
+def _refuse_endless(predicted: WallClock, runs: int) -> None:
+    """Raise InputError where playing would take hours or more memory than there is."""
+    places = predicted.spares + 1
+    stops = predicted.failures
+    most = min(MOST_STOPS / stops, MOST_PLACES / places, MOST_LOOKS / (stops * places))
+    if runs > most:
+        allowed = tr("at most {most:,.0f} plays of {stops:,.0f} failures with {spares:,} spare nodes", most=most,
+                     stops=stops, spares=predicted.spares)  # fmt: skip
+        raise InputError.single(place="--runs", found=str(runs), allowed=allowed)
 
 
 def _quantile(wall_seconds: FloatArray, failures: FloatArray, share: float) -> RunQuantile:

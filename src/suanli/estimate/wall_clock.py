@@ -150,7 +150,8 @@ def run_terms(job: RunJob) -> RunTerms:
 def standing_share(terms: RunTerms) -> float:
     """Return the share of time that a job stands still because more nodes are in repair than there are spares."""
     offered = terms.hardware_share * terms.repair_seconds / terms.mtbf_seconds
-    return next(itertools.islice(full_shares(offered), terms.spares, None))
+    shares = itertools.islice(full_shares(offered), terms.spares + 1)
+    return min(itertools.chain([1.0], itertools.takewhile(lambda share: share > 0, shares)))
 
 
 def stop_seconds(terms: RunTerms) -> dict[str, float]:
