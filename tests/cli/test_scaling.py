@@ -93,6 +93,7 @@ def test_a_question_that_cannot_be_answered_names_what_is_wrong(words, place):
         (("--money", "0.0001", "--as-of", "2024-06", "--system", "dgx-h100"), "budget binds"),
         (("--money", "5e6", "--as-of", "2017-06", "--system", "tpu-v7-pod"), "No rent"),
         (("--flop", "1e24", "--system", "dgx-h100", "--nodes", "1"), "No layout"),
+        (("--params", "7e9", "--tokens", "1e12", "--system", "dgx-h100", "--nodes", "4", "--days", "1"), "deadline"),
     ],
 )
 def test_a_limit_that_binds_is_named(words, limit):

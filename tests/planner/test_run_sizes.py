@@ -81,6 +81,13 @@ def test_more_money_never_buys_less_arithmetic():
     assert bought == sorted(bought)
 
 
+def test_money_beyond_what_nodes_can_use_is_left_over():
+    """A day leaves no batch for a hundred thousand nodes, so fewer of them do more."""
+    flop, nodes = run_budget.budget_of_money(WISH, BOX, KERNELS, 1e9, DAY)
+    assert nodes < run_sizes.nodes_below(1e9 / (8e-3 * DAY))[0]
+    assert flop > run_budget.budget_of_chips(WISH, BOX, KERNELS, nodes // 4, DAY)
+
+
 def test_a_trifle_of_a_budget_is_told_how_much_would_do():
     advice = run_budget.advise(WISH, 1e15)
     with pytest.raises(InfeasibleError, match="budget binds") as refused:

@@ -150,8 +150,8 @@ def _sizes(question: ScalingQuestion, wish: Wish, advice: Advice, nodes: int | N
                 limit=tr("No layout of this run fits {nodes} x {system}.", **told),
                 relief=tr("{enough} nodes hold it; powers of two share a batch out best.", **told),
             )
-        by_budget = question.flop is None and question.days is not None
-        if question.days is not None and not by_budget:
+        settled = question.flop is None and (question.parameters is None or question.tokens is None)
+        if question.days is not None and not settled:
             meet(run, (chosen,), question.days * DAY_SECONDS)
     else:
         chosen = meet(run, sizes, question.days * DAY_SECONDS) if question.days is not None else at_stop(sizes, stop)

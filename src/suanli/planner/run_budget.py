@@ -17,7 +17,7 @@ from suanli.foundation.errors import InfeasibleError
 from suanli.foundation.language import tr
 from suanli.parts.architectures.count import parameters
 from suanli.planner.ground import planning_figures
-from suanli.planner.run_sizes import Proposal, nodes_below, weigh_size
+from suanli.planner.run_sizes import QUARTERS, Proposal, nodes_below, weigh_size
 
 ROUNDS = 2**4
 CLOSE = 0.005
@@ -139,21 +139,26 @@ def _unfit(advice: Advice, system: System, nodes: int, error: InfeasibleError) -
 def budget_of_money(
     wish: Wish, system: System, kernels: KernelTable, money: float, seconds: float
 ) -> tuple[float, int]:
-    """Return the arithmetic that money rents within a time, and on how many nodes.
+    """Return the most arithmetic that money rents within a time, and on how many nodes.
 
-    Raises InfeasibleError where it rents too little for any model, or for one that fits.
+    From as many nodes as it rents for all of the time on downwards, until a whole doubling fewer bring no more. Raises
+    InfeasibleError where it rents too little for any model, or for one that fits.
     """
     rent = (wish.price_per_s or 0.0) * system.accelerators
-    most = money / (rent * seconds)
+    tried: list[tuple[float, int]] = []
     refusals: list[InfeasibleError] = []
-    for nodes in nodes_below(most) or [1]:
+    for nodes in nodes_below(money / (rent * seconds)) or [1]:
         try:
             flop = budget_of_chips(wish, system, kernels, nodes, min(seconds, money / (rent * nodes)))
         except InfeasibleError as error:
             refusals.append(error)
             continue
-        return flop, nodes
-    raise refusals[0]
+        tried.append((flop, nodes))
+        if len(tried) - tried.index(max(tried)) > len(QUARTERS):
+            break
+    if not tried:
+        raise refusals[0]
+    return max(tried)
 
 
 def refuse_trifles(wish: Wish, advice: Advice) -> None:
