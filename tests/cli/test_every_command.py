@@ -23,6 +23,8 @@ ASKED = {
     "train": ("train", *TRAIN),
     "finetune": ("finetune", *TRAIN, "--method", "qlora", "--lora-rank", "8"),
     "serve": ("serve", *SERVE),
+    "simulate": ("simulate", *TRAIN[:4], "--tokens", "1e11", "--runs", "20"),
+    "scaling": ("scaling", "--flop", "1e22", "--system", "dgx-h100", "--deadline-days", "30", "--as-of", "2024-06"),
     "validate": ("validate", "{runs}"),
     "calibrate": ("calibrate", "{runs}", "--leave-out", "run"),
     "catalogue list": ("catalogue", "list", "accelerators", "--origin", "CN"),
@@ -38,6 +40,8 @@ STABLE = {
     "train": LAYOUT,
     "finetune": LAYOUT,
     "serve": {"ttft_seconds", "tpot_seconds", "output_tokens_per_s", "replicas", "layout", "band"},
+    "simulate": {"p50", "p90", "p99", "goodput", "seconds_by_cause"},
+    "scaling": {"flop", "parameters", "tokens", "loss", "band", "laws", "chosen", "stops_paying", "assumed", "sources"},
     "validate": {"rows", "summary"},
     "calibrate": {"figures", "untouched", "runs", "errors", "errors_by_source", "refused", "written"},
     "catalogue show": {"id", "name", "link", "sources"},
@@ -180,10 +184,12 @@ PURE = {
     # shares, ratios and errors
     "mfu", "goodput", "gap", "error", "median_abs_error", "mape", "p90_abs_error", "band_coverage",
     "discount_rate_per_year", "now", "flips_at", "tried_low", "tried_high", "quantity_share",
+    "gain", "loss", "saved_share",
     # a figure's own unit stands beside it
     "value", "low", "high", "measured", "predicted", "before", "after", "width_before", "width_after",
     # counts
     "parameters", "active_parameters", "draft_parameters", "systems", "systems_bought", "accelerators", "replicas",
+    "nodes", "steps", "failures", "spares", "heads",
     "rows", "predicted_rows", "runs", "hidden", "vocabulary", "layers", "count", "batch", "experts", "concurrency",
     "nics", "state_elements", "domain", "offers", "sources", "faults", "max_positions",
     "data", "tensor", "pipeline", "context", "expert", "interleave", "micro_batch", "attention_data", "sharding_ranks",
@@ -217,7 +223,7 @@ def test_money_carries_its_currency(name, places):
     assert all(one["unit"] for one in figures)
 
 
-@pytest.mark.parametrize("name", ["plan", "catalogue show", "market"])
+@pytest.mark.parametrize("name", ["plan", "catalogue show", "market", "simulate", "scaling"])
 def test_a_figure_says_range_kind_source_and_date(name, places):
     answer = read(asked(name, places, "--json", "--lang", "en").stdout)
     figures = [one for one in mappings(answer) if "range_given" in one]

@@ -33,6 +33,7 @@ DIRECTIONS = {
     "spread_log": (
         "software_log+ chip_log+ expert_share+ experts_log+ attention_share+ attention_log+ searched+ layout_log+"
     ),
+    "joint_log": "first_log+ second_log+ third_log+",
     "band_end": "spread_log? sigmas+",
     "shrunk_seconds": "seconds+ usual_seconds+ field_log? layout_log?",
     "tie_factor": "layout_log+ sigmas+",
@@ -99,6 +100,21 @@ DIRECTIONS = {
     "goodput": "interval_seconds? write_seconds- restart_seconds- mtbf_seconds+",
     "lost_seconds": "interval_seconds+ write_seconds+ restart_seconds+",
     "finish_seconds": "work_seconds+ progress_share- failure_seconds+ mtbf_seconds- deviations+",
+    "save_seconds": "saved_bytes+ writers- writer_bytes_per_s- fixed_seconds+",
+    "slow_node_slowdown": "nodes+ slow_share+ slowdown+ unnoticed_share+",
+    "one_more_place": "blocked_share+ offered+ places-",
+    "restarting_share": "restart_seconds+ mtbf_seconds-",
+    # scaling laws
+    "affordable_tokens": "training_flop+ parameters- flop_per_token-",
+    "loss_of_sizes": "parameter_count- token_count- floor+ parameter_scale+ token_scale+ parameter_exponent- "
+    "token_exponent-",
+    "best_parameters": "split_count+ parameter_scale+ token_scale- parameter_exponent? token_exponent?",
+    "tokens_to_loss": "parameter_count- loss- floor+ parameter_scale+ token_scale+ parameter_exponent- token_exponent?",
+    "kaplan_loss": "parameter_count- token_count- parameter_constant+ token_constant+ parameter_exponent+ "
+    "token_exponent?",
+    "grown_from_anchor": "anchor+ budget_flop+ anchor_flop- growth+",
+    "critical_batch": "loss- critical_at_one_nat+ critical_exponent+",
+    "lifetime_flop": "parameters+ trained_tokens+ served_tokens+ train_flop_per_token+ serve_flop_per_token+",
     # kernels
     "tile_height": "rows+ tile_rows+ least_tile_rows?",
     "busy_waves": "tiles+ compute_units- wave_softness+",
@@ -138,6 +154,7 @@ SHARES = {
     "software_log", "chip_log", "expert_share", "experts_log", "attention_share", "attention_log", "searched",
     "layout_log", "spread_log", "sigmas", "field_log", "traffic_units",
     "wave_softness", "yearly_loss", "yearly_rate", "drift", "spread", "basis_error", "error", "log_trend",
+    "slow_share", "slowdown", "unnoticed_share", "blocked_share", "first_log", "second_log", "third_log",
 }  # fmt: skip
 """Arguments between 0 and 1."""
 WHOLE = {
@@ -146,7 +163,7 @@ WHOLE = {
     "last_layers", "layers", "least_tile_rows", "micro_batch", "micro_batches", "nodes", "outputs", "periods",
     "pipeline", "places", "positions", "queries", "ranks", "reach", "rows", "sequences", "shards", "shares", "stages",
     "stride", "tensor", "tile_columns", "tile_rows", "tiles", "together", "tokens_at_once", "vocabulary",
-    "whole_split", "window",
+    "whole_split", "window", "writers",
 }  # fmt: skip
 """Arguments that count things, from 1."""
 RANGES = {
@@ -156,6 +173,12 @@ RANGES = {
     "interval_seconds": (60, 3600),
     "mtbf_seconds": (4000, 40000), "life_years": (3, 8), "deviations": (0, 2), "domain": (2, 64), "ranks": (1, 64),
     "residual": (1, 40), "price": (50, 100), "heads": (8, 64), "kv_heads": (1, 8),
+    "parameter_exponent": (0.2, 0.5), "token_exponent": (0.2, 0.5), "parameter_count": (1e9, 1e12),
+    "token_count": (1e10, 1e13), "split_count": (1e20, 1e24), "floor": (1, 2), "tokens_to_loss.loss": (3, 4),
+    "tokens_to_loss.parameter_scale": (1, 20), "tokens_to_loss.parameter_exponent": (0.3, 0.5), "loss": (1.5, 4),
+    "parameter_constant": (1e13, 1e14), "token_constant": (1e13, 1e14), "budget_flop": (1e3, 1e4),
+    "anchor_flop": (1e1, 1e2), "grown_from_anchor.growth": (0.2, 0.8), "critical_exponent": (0.1, 0.5),
+    "kaplan_loss.parameter_exponent": (0.05, 0.2), "kaplan_loss.token_exponent": (0.05, 0.2),
     "ring_seconds.ranks": (100, 1000), "ring_seconds.inside_step_seconds": (1, 10),
     "ring_seconds.across_step_seconds": (10, 100),
 }  # fmt: skip

@@ -7,8 +7,9 @@ from tests.planner import sample
 
 from suanli.catalogue.load import catalogue
 from suanli.domain.scenario import FailurePreset, Reliability
+from suanli.estimate.wall_clock import NODE_ACCELERATORS
 from suanli.foundation.calendar import SECONDS_PER_MONTH
-from suanli.planner.goodput import NODE_ACCELERATORS, Interruptions, interruptions
+from suanli.planner.goodput import Interruptions, interruptions
 from suanli.planner.ground import lay_ground
 
 KNOWN = catalogue()

@@ -171,6 +171,12 @@ def _words(question: TrainingQuestion) -> Sequence[tuple[str, str | None, tuple[
 
 
 def _check(question: TrainingQuestion) -> None:
+    if faults := faults_of(question):
+        raise InputError(faults)
+
+
+def faults_of(question: TrainingQuestion) -> list[Fault]:
+    """Name everything wrong in a training question that shows before anything is looked up."""
     from suanli.catalogue.dates import is_date
 
     faults = []
@@ -187,8 +193,7 @@ def _check(question: TrainingQuestion) -> None:
     if question.software_date is not None and not is_date(question.software_date):
         dates = tr("a date such as 2023, 2023-05 or 2023-05-16")
         faults.append(Fault(place="--software-date", found=f"'{question.software_date}'", allowed=dates))
-    if faults:
-        raise InputError(faults)
+    return faults
 
 
 def setup_of(

@@ -1,9 +1,22 @@
 """Floor 8: the command line. Each command is a module that adds itself to the app; it imports the api only."""
 
-from suanli.cli import calibrate, catalogue, finetune, init, market, model, plan, serve, train, validate
+from suanli.cli import (
+    calibrate,
+    catalogue,
+    finetune,
+    init,
+    market,
+    model,
+    plan,
+    scaling,
+    serve,
+    simulate,
+    train,
+    validate,
+)
 from suanli.cli.app import main
 
-COMMANDS = (plan, init, model, train, finetune, serve, validate, calibrate, catalogue, market)
+COMMANDS = (plan, init, model, train, finetune, serve, simulate, scaling, validate, calibrate, catalogue, market)
 """The modules of the commands; being imported is what registers them."""
 
 __all__ = ["COMMANDS", "main"]

@@ -11,12 +11,22 @@ import typer
 
 from suanli.api.compare import ComparisonQuestion, compare
 from suanli.api.trace import WrittenTrace, check_trace_path, write_trace
-from suanli.api.train import TrainingEstimate, TrainingQuestion, TrainingSearch, train_told
+from suanli.api.train import TrainingEstimate, TrainingQuestion, TrainingSearch
+from suanli.api.wall_clock import RunQuestion, WallClock, train_run
 from suanli.api.words import layout_in_words, name_in_words
 from suanli.cli.app import app
 from suanli.cli.compare import tell_comparison
 from suanli.cli.output import CalibrationOption, JsonFlag, LangOption, guarded, print_json
 from suanli.cli.rejected import rejected_table, searched_keys
+from suanli.cli.run_options import (
+    CheckpointsOption,
+    FailuresOption,
+    RecoveryOption,
+    SparesOption,
+    StepsOption,
+    TokensOption,
+    tell_run,
+)
 from suanli.foundation.language import tr
 
 MODEL_HELP = "A config.json, its folder, or a packaged model's name."
@@ -61,9 +71,6 @@ SystemsOption = Annotated[list[str], typer.Option("--system", help="System or ac
 SizesOption = Annotated[
     list[int] | None, typer.Option("--nodes", help="How many systems (1); may be given again.", show_default=False)
 ]
-TokensOption = Annotated[
-    float | None, typer.Option("--tokens", help="Tokens of a whole run: time, rent, energy.", show_default=False)
-]
 AsOfOption = Annotated[str, typer.Option("--as-of", help="Date of the rents; today unless said.", show_default=False)]
 RegionOption = Annotated[str, typer.Option("--region", help="Market of the rents.")]
 CurrencyOption = Annotated[str, typer.Option("--currency", help="CNY, USD, EUR or JPY.")]
@@ -103,6 +110,11 @@ def train_command(
     calibration: CalibrationOption = None,
     trace: TraceOption = None,
     tokens: TokensOption = None,
+    steps: StepsOption = None,
+    failures: FailuresOption = "middle",
+    recovery: RecoveryOption = "automatic",
+    checkpoints: CheckpointsOption = "asynchronous",
+    spares: SparesOption = None,
     as_of: AsOfOption = "",
     region: RegionOption = "world",
     currency: CurrencyOption = "USD",
@@ -111,7 +123,8 @@ def train_command(
 ) -> None:
     """Estimate a training step: seconds and memory by cause, with the 80 % band.
 
-    Several systems or node counts, or the tokens of a run, are answered by a comparison of the best layout of each.
+    Several systems or node counts, are answered by a comparison of the best layout of each; given --tokens or --steps,
+    the whole run is told too.
     """
     sizes = tuple(dict.fromkeys(nodes or [1]))
     question = TrainingQuestion(
@@ -123,16 +136,19 @@ def train_command(
     if trace is not None:
         check_trace_path(trace)
     systems = tuple(dict.fromkeys(system))
-    if len(systems) * len(sizes) > 1 or tokens is not None:
+    if len(systems) * len(sizes) > 1:
         asked = ComparisonQuestion(
             job=question, systems=systems, nodes=sizes, total_tokens=tokens, as_of=as_of, region=region,
             currency=currency, traced=trace is not None,
         )  # fmt: skip
         tell_comparison(compare(asked), json_output)
         return
-    found = train_told(question)
+    run = RunQuestion(
+        tokens=tokens, steps=steps, failures=failures, recovery=recovery, checkpoints=checkpoints, spares=spares
+    )
+    found, whole = train_run(question, run)
     written = write_trace(question, found.estimates[0], trace) if trace is not None else None
-    tell_search(found, json_output)
+    tell_search(found, json_output, whole)
     if written is not None:
         tell_trace(written)
 
@@ -174,13 +190,15 @@ def tell(estimates: list[TrainingEstimate], json_output: bool) -> None:
     tell_search(TrainingSearch(estimates=tuple(estimates)), json_output)
 
 
-def tell_search(found: TrainingSearch, json_output: bool) -> None:
-    """Print the best estimate and, of a search, the ones behind it and why the others were rejected."""
+def tell_search(found: TrainingSearch, json_output: bool, whole: WallClock | None = None) -> None:
+    """Print the best estimate, of a search the others and why some were rejected, and the whole run if asked for."""
     best, rest = found.estimates[0], found.estimates[1:]
     if json_output:
         searched = {} if found.rejected is None else searched_keys(found, found.rejected)
         relief = [told(estimate) for estimate in found.relief]
-        print_json({**told(best), "alternatives": [told(estimate) for estimate in rest], "relief": relief, **searched})
+        run = {"wall_clock": whole} if whole is not None else {}
+        others = [told(estimate) for estimate in rest]
+        print_json({**told(best), **run, "alternatives": others, "relief": relief, **searched})
         return
     from rich.console import Console
 
@@ -200,6 +218,8 @@ def tell_search(found: TrainingSearch, json_output: bool) -> None:
         console.print(tr("It would fit as {layout}: {seconds:.3g} s, {gib:.1f} GiB", **words), markup=False)
     for said in best.assumed:
         console.print(tr("Assumed: {said}", said=said), markup=False)
+    if whole is not None:
+        tell_run(whole)
 
 
 def _layouts(estimates: list[TrainingEstimate]) -> object:

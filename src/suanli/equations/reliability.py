@@ -125,3 +125,66 @@ def finish_seconds(
     """
     mean_seconds = work_seconds / progress_share
     return mean_seconds + deviations * failure_seconds * np.sqrt(mean_seconds / mtbf_seconds)
+
+
+@equation(unit="s", source="rajbhandari2020")
+def save_seconds(saved_bytes: Real, writers: Real, writer_bytes_per_s: Real, fixed_seconds: Real) -> Real:
+    """Time to save the state of a job by all its writers together.
+
+    save = fixed + state / (writers x rate)
+
+    saved_bytes: B, of the whole job; writers: pure number, accelerators that copy or nodes that write;
+    writer_bytes_per_s: B/s of one of them; fixed_seconds: s, whatever the size. Holds where the state is shared out
+    evenly. Source: rajbhandari2020.
+
+    >>> save_seconds(1000.0, 4.0, 50.0, 3.0)
+    8.0
+    """
+    return fixed_seconds + saved_bytes / (writers * writer_bytes_per_s)
+
+
+@equation(unit="1", source="arxiv_2402_15627")
+def slow_node_slowdown(nodes: Real, slow_share: Real, slowdown: Real, unnoticed_share: Real) -> Real:
+    """How much longer a job takes because some of its nodes run slow without failing.
+
+    slowdown of the job = unnoticed x slowdown x (1 - (1 - slow)^nodes)
+
+    All nodes wait for the slowest, so one slow node is as bad as many. nodes: pure number; slow_share: pure number,
+    share of nodes that are slow; slowdown: pure number, by how much one is; unnoticed_share: pure number, share of the
+    time before it is sent away. Source: arxiv_2402_15627.
+
+    >>> round(float(slow_node_slowdown(2.0, 0.5, 0.1, 0.2)), 6)
+    0.015
+    """
+    return unnoticed_share * slowdown * (1 - (1 - slow_share) ** nodes)
+
+
+@equation(unit="1", source="erlang1917")
+def one_more_place(blocked_share: Real, offered: Real, places: Real) -> Real:
+    """Share of time that a system of so many places is full, from the share of one with a place less.
+
+    full(places) = offered full(places - 1) / (places + offered full(places - 1)), full(0) = 1
+
+    A job with s spares stands still while s + 1 nodes are in repair, and meets no failure then: Erlang's loss system of
+    s + 1 places, whatever the repair's distribution. blocked_share: pure number, of the smaller system; offered: pure
+    number, failures in the time of one repair; places: pure number. Source: erlang1917.
+
+    >>> one_more_place(1.0, 1.0, 1.0)
+    0.5
+    """
+    return offered * blocked_share / (places + offered * blocked_share)
+
+
+@equation(unit="1", source="daly2006")
+def restarting_share(restart_seconds: Real, mtbf_seconds: Real) -> Real:
+    """Share of time that goes into restarts, which may fail themselves.
+
+    share = 1 - e^(-restart / MTBF)
+
+    restart_seconds: s from a failure to work again; mtbf_seconds: s. Exact for exponential times between failures: the
+    time not in a restart is the last factor of goodput. Source: daly2006.
+
+    >>> round(float(restarting_share(600.0, 10000.0)), 4)
+    0.0582
+    """
+    return -np.expm1(-restart_seconds / mtbf_seconds)

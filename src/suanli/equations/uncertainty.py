@@ -84,3 +84,17 @@ def tie_factor(layout_log: Real, sigmas: Real) -> Real:
     """
     both_log: Real = np.sqrt(2.0) * layout_log
     return np.exp(sigmas * both_log)
+
+
+@equation(unit="1", source="iso_gum")
+def joint_log(first_log: Real, second_log: Real, third_log: Real) -> Real:
+    """One sigma of the log of a quantity that three independent causes move.
+
+    sigma = sqrt(first^2 + second^2 + third^2)
+
+    first_log, second_log, third_log: pure numbers, one sigma of each cause. Source: iso_gum.
+
+    >>> round(float(joint_log(0.02, 0.03, 0.06)), 6)
+    0.07
+    """
+    return np.sqrt(first_log**2 + second_log**2 + third_log**2)

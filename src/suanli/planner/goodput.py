@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from suanli.domain.hardware import System
-from suanli.equations import reliability
-from suanli.planner.candidates import CHINA
+from suanli.estimate.wall_clock import DOMESTIC, nodes_of_eight, progress_share
 from suanli.planner.terms import Ground
-
-NODE_ACCELERATORS = 8
-"""Published failure rates are of nodes of eight; larger systems count as several."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,12 +23,10 @@ class Interruptions:
         """Return the share of time that a job on so many systems makes progress."""
         if self.given is not None:
             return self.given
-        domestic = system.accelerator.origin == CHINA
+        domestic = system.accelerator.origin == DOMESTIC
         rate = self.domestic_failures_per_s if domestic else self.failures_per_s
-        nodes = max(1.0, system.accelerators * systems / NODE_ACCELERATORS)
-        between = float(reliability.cluster_mtbf_seconds(nodes, rate))
-        interval = float(reliability.checkpoint_interval_seconds(self.checkpoint_seconds, between))
-        return float(reliability.goodput(interval, self.checkpoint_seconds, self.restart_seconds, between))
+        nodes = nodes_of_eight(system, systems)
+        return progress_share(nodes, rate, self.checkpoint_seconds, self.restart_seconds)
 
 
 def interruptions(ground: Ground) -> Interruptions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 
 from suanli.catalogue.assumptions import assumptions, exchange_rate, read_assumptions, regional
 from suanli.catalogue.dates import last_day
@@ -15,11 +16,17 @@ from suanli.planner.terms import Ground
 PLANNING = DATA / "planning.yaml"
 
 
-def lay_ground(scenario: Scenario) -> Ground:
-    """Gather the figures of a scenario's region and currency."""
+def planning_figures() -> Mapping[str, Figure]:
+    """Return what the planner itself assumes. Raises InputError with every fault in its file."""
     planning, faults = read_assumptions(PLANNING)
     if faults:
         raise InputError(faults)
+    return planning
+
+
+def lay_ground(scenario: Scenario) -> Ground:
+    """Gather the figures of a scenario's region and currency."""
+    planning = planning_figures()
     day = last_day(scenario.as_of, "as_of")
     local = {
         "power_price": _in_currency(regional("power_price", scenario.region), scenario, day),

@@ -1,0 +1,139 @@
+"""`suanli scaling` and `suanli simulate`: the keys that stay, wrong questions told at once, limits that bind."""
+
+import json
+
+import pytest
+from tests.cli.asking import TRAIN, refused, run
+
+MONEY = ("scaling", "--money", "5e6", "--as-of", "2024-06", "--system", "dgx-h100")
+PLAYED = ("simulate", "--model", "LLaMA2-7B", "--system", "dgx-a100-640", "--nodes", "4", "--tokens", "1e12")
+
+
+def answered(*words):
+    told = run(*words, "--json")
+    assert told.exit_code == 0, told.stderr
+    return json.loads(told.stdout)
+
+
+def test_a_budget_alone_is_split_without_chips():
+    answer = answered("scaling", "--flop", "5.76e23")
+    assert answer["law"] == "besiroglu_2024"
+    assert answer["parameters"] == pytest.approx(72.2e9, rel=1e-3)
+    assert answer["tokens"] == pytest.approx(1.329e12, rel=1e-3)
+    assert answer["loss"] == pytest.approx(1.9744, abs=1e-4)
+    assert answer["band"]["parameters"]["low"] < answer["parameters"] < answer["band"]["parameters"]["high"]
+    assert answer["chosen"] is None
+    assert answer["sources"]
+
+
+def test_another_law_gives_its_own_split():
+    answer = answered("scaling", "--flop", "5.76e23", "--law", "hoffmann_3_rounded")
+    assert answer["parameters"] == pytest.approx(32.2e9, rel=1e-3)
+    assert answer["tokens_per_parameter"] == pytest.approx(92.6, abs=0.1)
+
+
+def test_money_is_told_with_its_currency_and_not_overspent():
+    answer = answered(*MONEY, "--currency", "USD")
+    assert answer["chosen"]["cost"]["currency"] == "USD"
+    assert 0.7 * 5e6 < answer["chosen"]["cost"]["amount"] <= 5e6
+    assert answer["chosen"]["wall_clock"]["p80_seconds"] <= 90 * 86400
+    assert "sizing.deadline" in {one["name"] for one in answer["assumed"]}
+
+
+def test_a_deadline_is_kept_and_sizes_say_when_more_stop_paying():
+    answer = answered("scaling", "--flop", "1e24", "--system", "dgx-h100", "--deadline-days", "60")
+    assert answer["chosen"]["wall_clock"]["p80_seconds"] <= 60 * 86400
+    assert answer["stops_paying"]["reason"] in ("gain", "batch")
+    assert answer["stops_paying"]["nodes"] in {size["nodes"] for size in answer["sizes"]}
+    assert answer["batch"]["batch_tokens"] <= answer["batch"]["critical_tokens"]
+
+
+def test_chips_and_days_settle_the_budget():
+    answer = answered("scaling", "--system", "dgx-h100", "--nodes", "16", "--days", "30")
+    assert answer["chosen"]["nodes"] == 16
+    assert 0.9 * 30 * 86400 < answer["chosen"]["wall_clock"]["p80_seconds"] <= 30 * 86400
+
+
+def test_serving_makes_the_model_smaller():
+    plain, serving = (answered("scaling", "--flop", "1e24", *more) for more in ((), ("--serve-tokens", "1e13")))
+    assert serving["parameters"] < plain["parameters"]
+    assert serving["loss"] == pytest.approx(plain["loss"])
+    assert serving["serving"]["saved_share"] > 0
+
+
+def test_every_fault_of_a_question_is_told_at_once():
+    words = ("--flop", "nan", "--nodes", "0", "--law", "hofmann_1", "--system", "dgx-h101", "--currency", "XX")
+    told = refused("scaling", *words, "--money", "1", "--failures", "often")
+    for place in ("--flop", "--nodes", "hoffmann_1", "dgx-h100", "XX", "budget", "--as-of", "--failures"):
+        assert place in told
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        ((), "budget"),
+        (("--flop", "1e24", "--money", "5"), "budget"),
+        (("--money", "5e6", "--as-of", "2024-06"), "--system"),
+        (("--flop", "1e24", "--days", "3"), "--system"),
+        (("--money", "5e6", "--system", "dgx-h100"), "--as-of"),
+        (("--params", "7e9"), "budget"),
+        (("--params", "7e9", "--tokens", "1e12", "--serve-tokens", "1e12"), "--serve-tokens"),
+        (("--flop", "1e24", "--serve-tokens", "1e12", "--law", "kaplan_2020"), "--law"),
+        (("--flop", "1e99"), "--flop"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_names_what_is_wrong(words, place):
+    assert place in refused("scaling", *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "limit"),
+    [
+        (("--flop", "1e26", "--system", "dgx-h100", "--days", "3"), "deadline"),
+        (("--money", "0.0001", "--as-of", "2024-06", "--system", "dgx-h100"), "budget binds"),
+        (("--money", "5e6", "--as-of", "2017-06", "--system", "tpu-v7-pod"), "No rent"),
+        (("--flop", "1e24", "--system", "dgx-h100", "--nodes", "1"), "No layout"),
+        (("--params", "7e9", "--tokens", "1e12", "--system", "dgx-h100", "--nodes", "4", "--days", "1"), "deadline"),
+    ],
+)
+def test_a_limit_that_binds_is_named(words, limit):
+    assert limit in refused("scaling", *words, code=3)
+
+
+def test_a_whole_run_is_told_beside_its_step():
+    answer = answered(*TRAIN, "--keep", "1", "--tokens", "2e12")
+    whole = answer["wall_clock"]
+    assert whole["steady_seconds"] == pytest.approx(2e12 / answer["tokens_per_s"])
+    assert sum(whole["seconds_by_cause"].values()) == pytest.approx(whole["wall_seconds"])
+    assert whole["steady_seconds"] < whole["p50_seconds"] < whole["p80_seconds"] < whole["p95_seconds"]
+    assert 0 < whole["goodput"] < 1
+    assert "wall_clock" not in answered(*TRAIN, "--keep", "1")
+
+
+def test_steps_and_tokens_tell_the_same_run():
+    by_steps = answered(*TRAIN, "--keep", "1", "--steps", "1000")["wall_clock"]
+    by_tokens = answered(*TRAIN, "--keep", "1", "--tokens", str(by_steps["tokens"]))["wall_clock"]
+    assert by_tokens["wall_seconds"] == pytest.approx(by_steps["wall_seconds"])
+
+
+def test_wrong_words_about_a_run_are_told_beside_those_about_the_step():
+    words = ("--failures", "gud", "--recovery", "x", "--checkpoints", "y", "--spares", "-1")
+    told = refused(*TRAIN, "--nodes", "0", "--tokens", "nan", *words)
+    for place in ("--nodes", "--tokens", "--failures", "--recovery", "--checkpoints", "--spares"):
+        assert place in told
+    assert "--tokens, --steps" in refused(*TRAIN, "--tokens", "1e9", "--steps", "3")
+
+
+def test_a_played_run_is_told_by_quantile():
+    answer = answered(*PLAYED, "--runs", "200")
+    assert answer["p50"]["wall_seconds"] <= answer["p90"]["wall_seconds"] <= answer["p99"]["wall_seconds"]
+    assert answer["mean_wall_seconds"] == pytest.approx(answer["predicted"]["wall_seconds"], rel=0.01)
+    assert sum(answer["seconds_by_cause"].values()) == pytest.approx(answer["mean_wall_seconds"])
+    assert answer == answered(*PLAYED, "--runs", "200")
+
+
+def test_a_play_asks_for_a_length_and_sane_numbers():
+    told = refused(*PLAYED[:-2], "--runs", "0", "--seed", "-1")
+    for place in ("--tokens, --steps", "--runs", "--seed"):
+        assert place in told
+    assert "at most" in refused(*PLAYED, "--spares", "1000000")
