@@ -64,6 +64,14 @@ def test_waiting_for_repairs_is_erlangs_loss():
     assert told["repairs"] == pytest.approx(played.repair_seconds.mean(), rel=0.02)
 
 
+@pytest.mark.parametrize(("days", "spares", "between"), [(4, 16, 3.08), (10, 20, 3.08), (30, 3, 30.0), (54, 25, 3.08)])
+def test_a_short_run_waits_less_since_it_begins_with_no_node_in_repair(days, spares, between):
+    """Down to a run little longer than one repair the term agrees by itself, not only the whole."""
+    terms = replace(LLAMA, paced_seconds=days * DAY, spares=spares, mtbf_seconds=between * HOUR)
+    played, told = play_run(terms, 4000, seed=10).repair_seconds, stop_seconds(terms)["repairs"]
+    assert told == pytest.approx(played.mean(), rel=0.01, abs=3 * np.std(played) / np.sqrt(len(played)))
+
+
 def test_without_failures_only_checkpoints_take_time():
     played = play_run(replace(LLAMA, mtbf_seconds=1e30, paced_seconds=3300.0), 3, seed=5)
     assert played.failures.tolist() == [0, 0, 0]

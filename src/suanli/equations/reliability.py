@@ -175,6 +175,39 @@ def one_more_place(blocked_share: Real, offered: Real, places: Real) -> Real:
     return offered * blocked_share / (places + offered * blocked_share)
 
 
+@equation(unit="1", source="erlang1917")
+def waited_per_full_second(offered: Real, spares: Real) -> Real:
+    """Seconds that a job waits for repairs, for each second that it runs with every spare node in use.
+
+    waited = offered / (spares + 1): the failures in that second, each waiting for the first of spares + 1 repairs
+
+    offered: pure number, failures in the time of one repair; spares: pure number. Times the share of time that the
+    spares are all in use it is the odds of standing still in Erlang's system of one place more. Holds for repairs of
+    exponential length. Source: erlang1917.
+
+    >>> waited_per_full_second(6.0, 2.0)
+    2.0
+    """
+    return offered / (spares + 1)
+
+
+@equation(unit="1", source="takacs1962")
+def passage_transform(offered: Real, in_repair: Real, slower_share: Real, frequency: Real) -> Real:
+    """Laplace transform of the time until one node more is in repair, of the time until one fewer became so many.
+
+    passage(n) = offered / (frequency + offered + n (1 - passage(n - 1)))
+
+    Either the next failure comes first, or one of n repairs, after which the way up is gone twice. Times are counted in
+    repairs. offered: pure number, failures in the time of one repair; in_repair: pure number n; slower_share: pure
+    number, passage(n - 1), any with n = 0; frequency: pure number, of the transform. Holds for repairs of exponential
+    length. Source: takacs1962.
+
+    >>> passage_transform(2.0, 1.0, 0.5, 0.5)
+    0.6666666666666666
+    """
+    return offered / (frequency + offered + in_repair * (1 - slower_share))
+
+
 @equation(unit="1", source="daly2006")
 def restarting_share(restart_seconds: Real, mtbf_seconds: Real) -> Real:
     """Share of time that goes into restarts, which may fail themselves.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
@@ -15,6 +14,7 @@ from suanli.domain.result import TrainingEstimate
 from suanli.domain.wall_clock import Recovery, RunTerms, Saving, Upkeep, WallClock
 from suanli.equations import reliability
 from suanli.equations.uncertainty import band_end, joint_log
+from suanli.estimate.repairs import full_shares, waiting_seconds
 from suanli.foundation.errors import InfeasibleError
 from suanli.foundation.language import tr
 
@@ -116,14 +116,6 @@ def spares_of(job: RunJob, values: Values, mtbf_seconds: float) -> int:
     return next(spares for spares, share in shares if spares and share <= values["repair.most_waiting"])
 
 
-def full_shares(offered: float) -> Iterator[float]:
-    """Yield the share of time that one place of repair, two, three ... are all taken."""
-    share = 1.0
-    for places in itertools.count(1):
-        share = float(reliability.one_more_place(share, offered, float(places)))
-        yield share
-
-
 def terms_of(job: RunJob, values: Values) -> RunTerms:
     """Work out what a run is played by and added up from."""
     between = float(reliability.cluster_mtbf_seconds(job.nodes, values["failures"]))
@@ -147,13 +139,6 @@ def run_terms(job: RunJob) -> RunTerms:
     return terms_of(job, {key: assumption(name).value for key, name in names_of(job).items()})
 
 
-def standing_share(terms: RunTerms) -> float:
-    """Return the share of time that a job stands still because more nodes are in repair than there are spares."""
-    offered = terms.hardware_share * terms.repair_seconds / terms.mtbf_seconds
-    shares = itertools.islice(full_shares(offered), terms.spares + 1)
-    return min(itertools.chain([1.0], itertools.takewhile(lambda share: share > 0, shares)))
-
-
 def stop_seconds(terms: RunTerms) -> dict[str, float]:
     """Return the mean seconds of a run beyond its paced work, by cause.
 
@@ -167,8 +152,7 @@ def stop_seconds(terms: RunTerms) -> dict[str, float]:
             terms.mtbf_seconds,
         )
     )
-    standing = standing_share(terms)
-    if share * (1 - standing) <= 0 or not math.isfinite(terms.paced_seconds / share):
+    if share <= 0 or not math.isfinite(terms.paced_seconds / share):
         raise InfeasibleError(
             limit=tr("The run never ends: it fails every {seconds:.3g} s.", seconds=terms.mtbf_seconds),
             relief=tr("Restart it faster, keep more spare nodes, or take fewer nodes or ones that fail less often."),
@@ -180,7 +164,7 @@ def stop_seconds(terms: RunTerms) -> dict[str, float]:
         "checkpoints": stalls,
         "lost_work": max(up - terms.paced_seconds - stalls - restarts, 0.0),
         "restarts": restarts,
-        "repairs": up * standing / (1 - standing),
+        "repairs": waiting_seconds(terms, up),
     }
 
 
