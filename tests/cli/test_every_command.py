@@ -40,7 +40,7 @@ STABLE = {
     "train": LAYOUT,
     "finetune": LAYOUT,
     "serve": {"ttft_seconds", "tpot_seconds", "output_tokens_per_s", "replicas", "layout", "band"},
-    "simulate": {"p50", "p90", "p99", "goodput", "seconds_by_cause"},
+    "simulate": {"chance", "with_errors", "goodput", "seconds_by_cause"},
     "scaling": {"flop", "parameters", "tokens", "loss", "band", "laws", "chosen", "stops_paying", "assumed", "sources"},
     "validate": {"rows", "summary"},
     "calibrate": {"figures", "untouched", "runs", "errors", "errors_by_source", "refused", "written"},

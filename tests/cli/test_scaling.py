@@ -1,9 +1,13 @@
 """`suanli scaling` and `suanli simulate`: the keys that stay, wrong questions told at once, limits that bind."""
 
 import json
+import math
+import re
 
 import pytest
-from tests.cli.asking import TRAIN, refused, run
+from tests.cli.asking import RUN, TRAIN, refused, run
+
+from suanli.cli.app import app
 
 MONEY = ("scaling", "--money", "5e6", "--as-of", "2024-06", "--system", "dgx-h100")
 PLAYED = ("simulate", "--model", "LLaMA2-7B", "--system", "dgx-a100-640", "--nodes", "4", "--tokens", "1e12")
@@ -126,10 +130,46 @@ def test_wrong_words_about_a_run_are_told_beside_those_about_the_step():
 
 def test_a_played_run_is_told_by_quantile():
     answer = answered(*PLAYED, "--runs", "200")
-    assert answer["p50"]["wall_seconds"] <= answer["p90"]["wall_seconds"] <= answer["p99"]["wall_seconds"]
+    for plays in (answer["chance"], answer["with_errors"]):
+        days = [quantile["wall_seconds"] for quantile in plays.values()]
+        assert list(plays) == ["p50", "p80", "p90", "p95", "p99"]
+        assert days == sorted(days)
     assert answer["mean_wall_seconds"] == pytest.approx(answer["predicted"]["wall_seconds"], rel=0.01)
     assert sum(answer["seconds_by_cause"].values()) == pytest.approx(answer["mean_wall_seconds"])
     assert answer == answered(*PLAYED, "--runs", "200")
+
+
+@pytest.mark.parametrize("fleet", [(), ("--failures", "young", "--checkpoints", "blocking")])
+def test_plays_with_errors_end_when_the_wall_clock_of_train_says(fleet):
+    """The same three causes of doubt, played and added up; chance alone is much narrower."""
+    answer = answered(*PLAYED, "--runs", "2000", *fleet)
+    told, played = answer["predicted"], answer["with_errors"]
+    for name in ("p50", "p80", "p95"):
+        assert played[name]["wall_seconds"] == pytest.approx(told[f"{name}_seconds"], rel=0.03)
+    assert answer["chance"]["p80"]["wall_seconds"] < 0.95 * told["p80_seconds"]
+
+
+def test_a_fleet_that_may_never_end_is_played_by_chance_alone(monkeypatch):
+    monkeypatch.setattr("suanli.api.simulate._expected_stops", lambda terms: math.inf)
+    answer = answered(*PLAYED, "--runs", "20")
+    assert answer["with_errors"] is None
+    assert answer["chance"]["p99"]["wall_seconds"] > 0
+    assert "errors are not played" in " ".join(run(*PLAYED, "--runs", "20").stdout.split())
+
+
+@pytest.mark.parametrize(("lang", "words"), [("en", "goodput (work and stragglers)"), ("zh", "有效时间占比")])
+def test_the_share_in_the_last_line_is_not_called_as_a_row_of_the_table_is(lang, words):
+    """`work` is a row, and stragglers are another; goodput is both, in each language."""
+    for asked in ((*PLAYED, "--runs", "20"), (*TRAIN, "--keep", "1", "--tokens", "2e12")):
+        told = "".join(RUN.invoke(app, [*asked, "--lang", lang]).stdout.split())
+        assert "".join(words.split()) in told
+        assert "ofitiswork" not in told
+
+
+def test_causes_that_differ_have_names_that_differ():
+    told = RUN.invoke(app, [*PLAYED, "--runs", "20", "--lang", "zh"]).stdout
+    names = re.findall(r"│ (\S+) +│ +[\d.,]+ │ +[\d.]+%", told)
+    assert len(names) == len(set(names)) >= 7
 
 
 def test_a_play_asks_for_a_length_and_sane_numbers():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from random import Random
 from typing import TYPE_CHECKING
 
 from suanli.api.train import TrainingQuestion, train
@@ -11,10 +13,12 @@ from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
 
 if TYPE_CHECKING:
-    from suanli.foundation.equation import FloatArray
+    from suanli.domain.wall_clock import RunTerms
+    from suanli.simulate.training_run import PlayedRuns
 
 __all__ = ["PlayedRun", "RunQuantile", "play_training"]
 
+QUANTILES = {"p50": 0.5, "p80": 0.8, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 MOST_RUNS = 10**5
 MOST_SEED = 2**63
 MOST_STOPS = 2e8
@@ -33,14 +37,15 @@ def play_training(question: TrainingQuestion, run: RunQuestion, runs: int = 1000
     Raises InputError with every fault at once, InfeasibleError where nothing fits or the run never ends.
     """
     _refuse_plays(question, run, runs, seed)
-    from suanli.estimate.wall_clock import run_terms, wall_clock
+    from suanli.estimate.wall_clock import drawn_terms, run_terms, wall_clock
 
     job = job_of(question, run, train(question)[0])
     predicted = wall_clock(job)
     _refuse_endless(predicted, runs)
     from suanli.simulate.training_run import play_run
 
-    played = play_run(run_terms(job), runs, seed)
+    played = play_run([run_terms(job)] * runs, seed)
+    drawn = drawn_terms(job, runs, Random(seed))
     slow = {cause: predicted.seconds_by_cause[cause] for cause in ("work", "stragglers", "jitter", "slow_nodes")}
     stops = {
         "checkpoints": played.checkpoint_seconds,
@@ -51,9 +56,8 @@ def play_training(question: TrainingQuestion, run: RunQuestion, runs: int = 1000
     mean = float(played.wall_seconds.mean())
     return PlayedRun(
         runs=runs,
-        p50=_quantile(played.wall_seconds, played.failures, 0.5),
-        p90=_quantile(played.wall_seconds, played.failures, 0.9),
-        p99=_quantile(played.wall_seconds, played.failures, 0.99),
+        chance=_quantiles(played),
+        with_errors=_quantiles(play_run(drawn, seed)) if _expected_stops(drawn) <= MOST_STOPS else None,
         goodput=predicted.steady_seconds / mean,
         mean_wall_seconds=mean,
         seconds_by_cause=slow | {cause: float(seconds.mean()) for cause, seconds in stops.items()},
@@ -88,9 +92,18 @@ def _refuse_endless(predicted: WallClock, runs: int) -> None:
         raise InputError.single(place="--runs", found=str(runs), allowed=allowed)
 
 
-def _quantile(wall_seconds: FloatArray, failures: FloatArray, share: float) -> RunQuantile:
+def _expected_stops(terms: Sequence[RunTerms]) -> float:
+    """Return how many failures plays by these terms meet on average, all together."""
+    from suanli.estimate.wall_clock import up_seconds
+
+    return sum(up_seconds(one) / one.mtbf_seconds for one in terms)
+
+
+def _quantiles(played: PlayedRuns) -> dict[str, RunQuantile]:
     import numpy as np
 
-    return RunQuantile(
-        wall_seconds=float(np.quantile(wall_seconds, share)), failures=float(np.quantile(failures, share))
-    )
+    found = {}
+    for name, share in QUANTILES.items():
+        wall, stops = (float(np.quantile(column, share)) for column in (played.wall_seconds, played.failures))
+        found[name] = RunQuantile(wall_seconds=wall, failures=stops)
+    return found

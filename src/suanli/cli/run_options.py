@@ -52,7 +52,9 @@ def tell_run(found: WallClock) -> None:
     console.print(causes_table(found.seconds_by_cause))
     told = {"wall": days(found.wall_seconds), "goodput": found.goodput, "p80": days(found.p80_seconds),
             "p95": days(found.p95_seconds)}  # fmt: skip
-    console.print(tr("Whole run: {wall} days, P80 {p80}, P95 {p95}; {goodput:.1%} of it is work.", **told))
+    console.print(
+        tr("Whole run: {wall} days, P80 {p80}, P95 {p95}; goodput (work and stragglers) {goodput:.1%}.", **told)
+    )
     stops = {"failures": found.failures, "hours": found.mtbf_seconds / 3600, "spares": found.spares,
              "minutes": found.checkpoint_interval_seconds / 60}  # fmt: skip
     console.print(

@@ -60,7 +60,7 @@ def simulate_command(
     json_output: JsonFlag = False,
     lang: LangOption = "",
 ) -> None:
-    """Play a training run in its best layout, failures included: P50, P90 and P99 of its time (训练推演)."""
+    """Play a training run in its best layout, failures included: P50 to P99 of its time (训练推演)."""
     question = TrainingQuestion(
         model=model, system=system, nodes=nodes, sequence_tokens=seq_len, global_batch=global_batch,
         precision=precision, framework=framework, software_date=software_date, calibration=calibration, keep=1,
@@ -82,12 +82,25 @@ def show(found: PlayedRun) -> None:
 
     console = Console()
     table = Table(title=tr("{runs} plays of the run", runs=found.runs))
-    for heading in ("", tr("days"), tr("stops")):
-        table.add_column(heading, justify="right" if heading else "left")
-    for name, quantile in (("P50", found.p50), ("P90", found.p90), ("P99", found.p99)):
-        table.add_row(name, days(quantile.wall_seconds), f"{quantile.failures:,.0f}")
+    table.add_column("")
+    headings = (tr("days, chance alone"), tr("stops"), tr("days, errors too"), tr("days, closed form, errors too"))
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    told = found.predicted
+    closed = {"p50": told.p50_seconds, "p80": told.p80_seconds, "p95": told.p95_seconds}
+    for name, quantile in found.chance.items():
+        errors = "" if found.with_errors is None else days(found.with_errors[name].wall_seconds)
+        predicted = days(closed[name]) if name in closed else ""
+        table.add_row(name.upper(), days(quantile.wall_seconds), f"{quantile.failures:,.0f}", errors, predicted)
     console.print(table)
+    console.print(
+        tr("Chance is when failures strike; errors are the step's band and the ranges of the fleet's figures.")
+        if found.with_errors is not None
+        else tr("At the bad end of its figures' ranges this fleet never ends the run: errors are not played.")
+    )
     console.print(causes_table(found.seconds_by_cause))
     off = found.mean_wall_seconds / found.predicted.wall_seconds - 1
     said = {"goodput": found.goodput, "mean": days(found.mean_wall_seconds), "off": off}
-    console.print(tr("Mean {mean} days, {goodput:.1%} of it is work; {off:+.2%} against the closed form.", **said))
+    console.print(
+        tr("Mean {mean} days, goodput (work and stragglers) {goodput:.1%}; {off:+.2%} against the closed form.", **said)
+    )

@@ -89,12 +89,16 @@ class RunQuantile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlayedRun:
-    """Many plays of one run: quantiles over them, means by cause, and the closed form beside them."""
+    """Many plays of one run: quantiles over them, means by cause, and the closed form beside them.
+
+    `chance` plays the figures as they are kept: only failures differ. `with_errors` also draws the step's time from its
+    band and the fleet's figures from their ranges, as the closed form's quantiles do; None where some draw never ends.
+    Both by name, `p50` to `p99`; means and goodput are of chance alone.
+    """
 
     runs: int
-    p50: RunQuantile
-    p90: RunQuantile
-    p99: RunQuantile
+    chance: Mapping[str, RunQuantile]
+    with_errors: Mapping[str, RunQuantile] | None
     goodput: float
     mean_wall_seconds: float
     seconds_by_cause: Mapping[str, float]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from random import Random
 from statistics import NormalDist
 
 from suanli.catalogue.assumptions import assumption
@@ -16,6 +17,7 @@ from suanli.equations import reliability
 from suanli.equations.uncertainty import band_end, joint_log
 from suanli.estimate.repairs import full_shares, waiting_seconds
 from suanli.foundation.errors import InfeasibleError
+from suanli.foundation.figure import Figure
 from suanli.foundation.language import tr
 
 NODE_ACCELERATORS = 8
@@ -139,11 +141,41 @@ def run_terms(job: RunJob) -> RunTerms:
     return terms_of(job, {key: assumption(name).value for key, name in names_of(job).items()})
 
 
-def stop_seconds(terms: RunTerms) -> dict[str, float]:
-    """Return the mean seconds of a run beyond its paced work, by cause.
+def drawn_terms(job: RunJob, plays: int, random: Random) -> list[RunTerms]:
+    """Draw the terms of so many plays: the step from its band, the fleet's figures from their ranges.
 
-    Raises InfeasibleError where failures come so fast that the run never ends.
+    The spare nodes stay as many as are chosen for the figures as they are kept.
     """
+    job = replace(job, upkeep=replace(job.upkeep, spares=run_terms(job).spares))
+    names, deviation = names_of(job), step_log(job)
+    drawn = []
+    for _ in range(plays):
+        step_seconds = job.estimate.step_seconds * float(band_end(deviation, random.gauss(0.0, 1.0)))
+        play = replace(job, estimate=replace(job.estimate, step_seconds=step_seconds))
+        values = {key: _drawn(key, assumption(name), random) for key, name in names.items()}
+        drawn.append(terms_of(play, values))
+    return drawn
+
+
+def _drawn(key: str, figure: Figure, random: Random) -> float:
+    """Draw a figure from its range, each side log-normal; no share is above the whole."""
+    if key in REPAIR:
+        return figure.value
+    deviations = random.gauss(0.0, 1.0)
+    end = figure.high if deviations > 0 else figure.low
+    sigma = abs(math.log(end / figure.value)) / BAND_DEVIATIONS
+    value = figure.value * float(band_end(sigma, deviations))
+    return min(value, 1.0) if figure.unit == "1" else value
+
+
+def step_log(job: RunJob) -> float:
+    """Return one sigma of the log of a step's time."""
+    band = job.estimate.band
+    return math.log(band.high / band.low) / (2 * BAND_DEVIATIONS)
+
+
+def up_seconds(terms: RunTerms) -> float:
+    """Return the mean time of a run without waiting for repairs; infinite where it never ends."""
     share = float(
         reliability.goodput(
             terms.interval_seconds,
@@ -152,12 +184,20 @@ def stop_seconds(terms: RunTerms) -> dict[str, float]:
             terms.mtbf_seconds,
         )
     )
-    if share <= 0 or not math.isfinite(terms.paced_seconds / share):
+    return terms.paced_seconds / share if share > 0 else math.inf
+
+
+def stop_seconds(terms: RunTerms) -> dict[str, float]:
+    """Return the mean seconds of a run beyond its paced work, by cause.
+
+    Raises InfeasibleError where failures come so fast that the run never ends.
+    """
+    up = up_seconds(terms)
+    if not math.isfinite(up):
         raise InfeasibleError(
             limit=tr("The run never ends: it fails every {seconds:.3g} s.", seconds=terms.mtbf_seconds),
             relief=tr("Restart it faster, keep more spare nodes, or take fewer nodes or ones that fail less often."),
         )
-    up = terms.paced_seconds / share
     stalls = terms.paced_seconds / terms.interval_seconds * terms.stall_seconds
     restarts = up * float(reliability.restarting_share(terms.restart_seconds, terms.mtbf_seconds))
     return {
@@ -223,9 +263,7 @@ def wall_clock(job: RunJob) -> WallClock:
     causes = causes_of(job, terms, values)
     wall = sum(causes.values())
     steady = causes["work"] + causes["stragglers"]
-    band = job.estimate.band
-    step_log = math.log(band.high / band.low) / (2 * BAND_DEVIATIONS)
-    sigma = float(joint_log(step_log, chance_log(terms, wall), figures_log(job, names, values, terms.spares)))
+    sigma = float(joint_log(step_log(job), chance_log(terms, wall), figures_log(job, names, values, terms.spares)))
     p50, p80, p95 = (wall * float(band_end(sigma, NormalDist().inv_cdf(share))) for share in QUANTILES)
     return WallClock(
         tokens=job.tokens,
