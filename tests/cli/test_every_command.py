@@ -41,7 +41,18 @@ STABLE = {
     "finetune": LAYOUT,
     "serve": {"ttft_seconds", "tpot_seconds", "output_tokens_per_s", "replicas", "layout", "band"},
     "simulate": {"chance", "with_errors", "goodput", "seconds_by_cause"},
-    "scaling": {"flop", "parameters", "tokens", "loss", "band", "laws", "chosen", "stops_paying", "assumed", "sources"},
+    "scaling": {
+        "flop",
+        "parameters",
+        "tokens",
+        "loss_nats_per_token",
+        "band",
+        "laws",
+        "chosen",
+        "stops_paying",
+        "assumed",
+        "sources",
+    },
     "validate": {"rows", "summary"},
     "calibrate": {"figures", "untouched", "runs", "errors", "errors_by_source", "refused", "written"},
     "catalogue show": {"id", "name", "link", "sources"},
@@ -179,12 +190,12 @@ def test_a_language_that_was_asked_for_wins_over_the_locale(monkeypatch):
     assert "Parameters" in RUN.invoke(app, ["model", "Qwen/Qwen3-8B", "--lang", "en"]).stdout
 
 
-UNITS = ("seconds", "s", "bytes", "flop", "watts", "joules", "tokens", "token", "amount", "months", "units")
+UNITS = ("seconds", "s", "bytes", "flop", "watts", "joules", "tokens", "token", "amount", "months", "units", "nats")
 PURE = {
     # shares, ratios and errors
     "mfu", "goodput", "gap", "error", "median_abs_error", "mape", "p90_abs_error", "band_coverage",
     "discount_rate_per_year", "now", "flips_at", "tried_low", "tried_high", "quantity_share",
-    "gain", "loss", "saved_share",
+    "gain", "saved_share", "best_learning_rate",
     # a figure's own unit stands beside it
     "value", "low", "high", "measured", "predicted", "before", "after", "width_before", "width_after",
     # counts

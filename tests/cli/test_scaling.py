@@ -7,6 +7,7 @@ import re
 import pytest
 from tests.cli.asking import RUN, TRAIN, refused, run
 
+from suanli.catalogue.load import catalogue
 from suanli.cli.app import app
 
 MONEY = ("scaling", "--money", "5e6", "--as-of", "2024-06", "--system", "dgx-h100")
@@ -24,10 +25,21 @@ def test_a_budget_alone_is_split_without_chips():
     assert answer["law"] == "besiroglu_2024"
     assert answer["parameters"] == pytest.approx(72.2e9, rel=1e-3)
     assert answer["tokens"] == pytest.approx(1.329e12, rel=1e-3)
-    assert answer["loss"] == pytest.approx(1.9744, abs=1e-4)
+    assert answer["loss_nats_per_token"] == pytest.approx(1.9744, abs=1e-4)
     assert answer["band"]["parameters"]["low"] < answer["parameters"] < answer["band"]["parameters"]["high"]
     assert answer["chosen"] is None
     assert answer["sources"]
+
+
+def test_the_constants_behind_an_answer_are_told_with_their_ranges():
+    answer = answered("scaling", "--flop", "1e24")
+    constants = {one["name"]: one["figure"] for one in answer["constants"]}
+    assert constants["llama_3.growth"]["value"] == 0.53
+    assert constants["batch.rate_decay"]["note"].startswith("recalled")
+    assert all(figure["range_given"] for figure in constants.values())
+    told = run("scaling", "--flop", "1e24").stdout
+    assert "learning rate 0.00031" in told
+    assert answer["batch"]["best_learning_rate"] == pytest.approx(3.12e-4, rel=0.01)
 
 
 def test_another_law_gives_its_own_split():
@@ -42,6 +54,22 @@ def test_money_is_told_with_its_currency_and_not_overspent():
     assert 0.7 * 5e6 < answer["chosen"]["cost"]["amount"] <= 5e6
     assert answer["chosen"]["wall_clock"]["p80_seconds"] <= 90 * 86400
     assert "sizing.deadline" in {one["name"] for one in answer["assumed"]}
+
+
+def test_the_rents_behind_an_answer_are_told_with_their_sources():
+    """As every command: the figure under `assumed`, the offers by id, where they come from under `sources`."""
+    answer = answered(*MONEY, "--currency", "USD")
+    rent = next(one["figure"] for one in answer["assumed"] if one["name"] == "rent.accelerator_hour")
+    offers = {offer.id: offer for offer in catalogue().offers}
+    sources = {one["key"] for one in answer["sources"]}
+    wall = answer["chosen"]["wall_clock"]["p80_seconds"]
+    paid = rent["value"] * answer["chosen"]["accelerators"] * wall / 3600
+    assert paid == pytest.approx(answer["chosen"]["cost"]["amount"])
+    assert rent["low"] < rent["value"] < rent["high"]
+    assert answer["rent"]["offers"]
+    assert {offers[one].amount.source for one in answer["rent"]["offers"]} | {rent["source"]} <= sources
+    assert "rents of the same accelerator" in run(*MONEY).stdout
+    assert answered("scaling", "--flop", "1e22")["rent"] is None
 
 
 def test_a_deadline_is_kept_and_sizes_say_when_more_stop_paying():
@@ -61,7 +89,7 @@ def test_chips_and_days_settle_the_budget():
 def test_serving_makes_the_model_smaller():
     plain, serving = (answered("scaling", "--flop", "1e24", *more) for more in ((), ("--serve-tokens", "1e13")))
     assert serving["parameters"] < plain["parameters"]
-    assert serving["loss"] == pytest.approx(plain["loss"])
+    assert serving["loss_nats_per_token"] == pytest.approx(plain["loss_nats_per_token"])
     assert serving["serving"]["saved_share"] > 0
 
 

@@ -1,5 +1,7 @@
 """Each law gives what its paper says; the band spans the laws that count; serving shifts work from size to text."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +10,7 @@ from suanli.catalogue.scaling_laws import FILE, find_law, read_scaling_laws, sca
 from suanli.estimate import scaling
 from suanli.estimate.shape import model_of_size, shape_of
 from suanli.foundation.errors import InputError
+from suanli.foundation.figure import Kind
 
 GOPHER, LLAMA = 5.76e23, 3.8e25
 PRINTED = {
@@ -38,6 +41,50 @@ def test_a_law_gives_what_its_source_prints(name):
     assert split.tokens == pytest.approx(tokens, rel=3e-3)
 
 
+@pytest.mark.parametrize(
+    ("name", "of_parameters", "of_tokens"),
+    [
+        ("hoffmann_1", 0.50, 0.50),
+        ("hoffmann_2", 0.49, 0.51),
+        ("hoffmann_3", 0.46, 0.54),
+        ("deepseek_2024", 0.5243, 0.4757),
+    ],
+)
+def test_sizes_and_texts_grow_with_the_budget_as_their_source_prints(name, of_parameters, of_tokens):
+    law = find_law(name, "--law")
+    small, large = (scaling.split_of(law, flop) for flop in (1e22, 1e24))
+    assert math.log(large.parameters / small.parameters, 100) == pytest.approx(of_parameters, abs=0.005)
+    assert math.log(large.tokens / small.tokens, 100) == pytest.approx(of_tokens, abs=0.005)
+
+
+def test_llama_3s_factor_as_printed_is_over_rounded():
+    split = scaling.split_of(find_law("llama_3_rounded", "--law"), LLAMA)
+    assert split.tokens == pytest.approx(1.05e13, rel=0.01)
+    assert not split.in_band
+
+
+def test_every_constant_says_its_range_and_where_it_is_from_memory():
+    known = scaling_laws()
+    for figures in (*(law.figures for law in known.laws.values()), known.batch):
+        for name, figure in figures.items():
+            assert figure.range_given, name
+            assert figure.low <= figure.value <= figure.high
+            assert figure.low < figure.high or figure.note == "by definition"
+    of_papers = [
+        figure for law in known.laws.values() for figure in law.figures.values() if "points" not in figure.source
+    ]
+    assert all("recalled" in figure.note or figure.note == "by definition" for figure in of_papers)
+    assert {figure.kind for figure in of_papers} == {Kind.ESTIMATE}
+
+
+def test_deepseeks_batch_and_learning_rate_are_what_its_laws_print():
+    """0.2920 C^0.3271 tokens and 0.3118 C^-0.1250 at 1e24 FLOP."""
+    batch = scaling.batch_of(1.96, 1e24, 4096, 8)
+    assert batch.best_tokens == pytest.approx(0.2920 * 1e24**0.3271)
+    assert batch.best_learning_rate == pytest.approx(3.118e-4)
+    assert batch.critical_low_tokens < batch.critical_tokens < batch.critical_high_tokens
+
+
 def test_deepseeks_two_powers_are_one_budget():
     """FLOP a token 0.1715 C^0.5243 and tokens 5.8316 C^0.4757, as printed."""
     split = scaling.split_of(find_law("deepseek_2024", "--law"), 1e24)
@@ -56,7 +103,7 @@ def test_more_budget_is_never_a_smaller_model_nor_a_worse_loss(flop, more):
     for few, many in zip(scaling.all_splits(flop), scaling.all_splits(flop * more), strict=True):
         assert many.parameters > few.parameters
         assert many.tokens > few.tokens
-        assert many.loss is None or many.loss < few.loss
+        assert many.loss_nats_per_token is None or many.loss_nats_per_token < few.loss_nats_per_token
 
 
 def test_the_band_spans_the_laws_that_count():
@@ -65,7 +112,7 @@ def test_the_band_spans_the_laws_that_count():
     counted = [split.parameters for split in splits if split.in_band]
     assert (band["parameters"].low, band["parameters"].high) == (min(counted), max(counted))
     left_out = {split.law for split in splits if not split.in_band}
-    assert left_out == {"kaplan_2020", "hoffmann_3_rounded", "refit_245"}
+    assert left_out == {"kaplan_2020", "hoffmann_3_rounded", "refit_245", "llama_3_rounded"}
 
 
 def test_a_side_that_is_fixed_stays_as_it_is():
@@ -81,7 +128,7 @@ def test_serving_makes_models_smaller_at_the_same_loss(name, flop, power):
     before = scaling.split_of(law, flop)
     after, serving = scaling.served(law, before, 10**power)
     assert after.parameters <= before.parameters * 1.01
-    assert scaling.loss_of(law, after.parameters, after.tokens) == pytest.approx(before.loss, rel=1e-6)
+    assert scaling.loss_of(law, after.parameters, after.tokens) == pytest.approx(before.loss_nats_per_token, rel=1e-6)
     assert serving.total_flop == pytest.approx(after.parameters * (6 * after.tokens + 2 * 10**power))
     assert -1e-6 <= serving.saved_share < 1
 

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from suanli.api.scaling_checks import ScalingQuestion, faults_of
-from suanli.domain.scaling import ScalingAnswer, Shape, Size, Split, StopsPaying
+from suanli.domain.scaling import Batch, Rent, ScalingAnswer, Shape, Size, Split, StopsPaying
 from suanli.domain.wall_clock import Upkeep
 from suanli.foundation.errors import InfeasibleError, InputError
 from suanli.foundation.language import tr
 
 if TYPE_CHECKING:
+    from suanli.domain.market import RentQuote
     from suanli.domain.plan import Assumed, Source
     from suanli.planner.run_budget import Advice, Wish
 
-__all__ = ["ScalingAnswer", "ScalingQuestion", "scaling"]
+__all__ = ["Batch", "ScalingAnswer", "ScalingQuestion", "scaling"]
 
 DAY_SECONDS = 86400.0
 """Twenty-four hours of sixty minutes."""
@@ -41,20 +42,21 @@ def scaling(question: ScalingQuestion) -> ScalingAnswer:
 
     if faults := faults_of(question):
         raise InputError(faults)
-    wish = _wish(question)
+    quote, currency = _rent(question)
+    wish = _wish(question, quote, currency)
     flop, nodes = _budget(question, wish)
     advice = advise(wish, flop)
     refuse_trifles(wish, advice)
     found = _sizes(question, wish, advice, nodes) if wish.system is not None else _Found()
     laws = all_splits(advice.flop, wish.parameters, wish.tokens)
-    assumed = _assumed(question, found.chosen)
+    assumed = _assumed(question, found.chosen, quote)
     return ScalingAnswer(
         law=wish.law.id,
         flop=advice.flop,
         parameters=advice.split.parameters,
         tokens=advice.split.tokens,
         tokens_per_parameter=advice.split.tokens / advice.split.parameters,
-        loss=advice.split.loss,
+        loss_nats_per_token=advice.split.loss_nats_per_token,
         band=band_over(laws),
         laws=laws,
         batch=advice.batch,
@@ -63,18 +65,19 @@ def scaling(question: ScalingQuestion) -> ScalingAnswer:
         chosen=found.chosen,
         stops_paying=found.stop,
         sizes=found.sizes,
+        rent=None if quote is None else _told_rent(quote),
+        constants=_constants(),
         assumed=assumed,
-        sources=_sources(laws, assumed),
+        sources=_sources(question, laws, assumed, quote),
     )
 
 
-def _wish(question: ScalingQuestion) -> Wish:
+def _wish(question: ScalingQuestion, quote: RentQuote | None, currency: str) -> Wish:
     from suanli.catalogue.find import system
     from suanli.catalogue.kernels import load_kernels
     from suanli.catalogue.scaling_laws import find_law
     from suanli.planner.run_budget import Wish
 
-    price, currency = _rent(question)
     fixed = question.parameters is not None and question.tokens is not None
     return Wish(
         law=find_law(question.law, "--law"),
@@ -84,13 +87,13 @@ def _wish(question: ScalingQuestion) -> Wish:
         upkeep=Upkeep(failures=question.failures),
         system=system(question.system, place="--system") if question.system else None,
         kernels=load_kernels() if question.system else None,
-        price_per_s=price,
+        price_per_s=None if quote is None else quote.price_per_accelerator_hour.value / HOUR_SECONDS,
         currency=currency,
     )
 
 
-def _rent(question: ScalingQuestion) -> tuple[float | None, str]:
-    """Return what an accelerator rents for a second at the date, where one is told, and in which currency.
+def _rent(question: ScalingQuestion) -> tuple[RentQuote | None, str]:
+    """Return what an accelerator rents for at the date, where one is told, and in which currency.
 
     Raises InfeasibleError where money is to be spent and no rent was known.
     """
@@ -101,10 +104,8 @@ def _rent(question: ScalingQuestion) -> tuple[float | None, str]:
     if not question.system or not question.as_of:
         return None, money
     quote = rent_quote(question.system, "month", question.as_of, question.region, money)
-    if quote is not None:
-        return quote.price_per_accelerator_hour.value / HOUR_SECONDS, money
-    if question.money is None:
-        return None, money
+    if quote is not None or question.money is None:
+        return quote, money
     told = {"system": question.system, "date": question.as_of, "region": question.region}
     raise InfeasibleError(
         limit=tr("No rent of {system} was known in {region} at {date}.", **told),
@@ -158,13 +159,18 @@ def _sizes(question: ScalingQuestion, wish: Wish, advice: Advice, nodes: int | N
     return _Found(sizes=sizes, stop=stop, chosen=chosen)
 
 
+def _told_rent(quote: RentQuote) -> Rent:
+    offers = tuple(offer.id for offer in quote.evidence)
+    return Rent(basis=quote.basis, estimated=quote.estimated, offers=offers)
+
+
 def _shape(advice: Advice) -> Shape:
     from suanli.estimate.shape import model_of_size, shape_of
 
     return shape_of(model_of_size(advice.split.parameters))
 
 
-def _assumed(question: ScalingQuestion, chosen: Size | None) -> tuple[Assumed, ...]:
+def _assumed(question: ScalingQuestion, chosen: Size | None, quote: RentQuote | None) -> tuple[Assumed, ...]:
     from suanli.catalogue.assumptions import assumption
     from suanli.domain.plan import Assumed
     from suanli.estimate.shape import FIGURES
@@ -175,17 +181,40 @@ def _assumed(question: ScalingQuestion, chosen: Size | None) -> tuple[Assumed, .
     if question.money is not None and question.days is None:
         names.append("sizing.deadline")
     own = tuple(Assumed(name=name, figure=assumption(name)) for name in names)
+    if quote is not None:
+        own += (Assumed(name="rent.accelerator_hour", figure=quote.price_per_accelerator_hour),)
     return own + (chosen.wall_clock.assumed if chosen is not None else ())
 
 
-def _sources(laws: tuple[Split, ...], assumed: tuple[Assumed, ...]) -> tuple[Source, ...]:
+def _constants() -> tuple[Assumed, ...]:
+    """List the constants of all laws and of the batch, each with its range and source."""
     from suanli.catalogue.scaling_laws import scaling_laws
-    from suanli.catalogue.sources import sources
+    from suanli.domain.plan import Assumed
+
+    known = scaling_laws()
+    groups = {**{law.id: law.figures for law in known.laws.values()}, "batch": known.batch}
+    return tuple(
+        Assumed(name=f"{group}.{name}", figure=figure)
+        for group, figures in groups.items()
+        for name, figure in figures.items()
+    )
+
+
+def _sources(
+    question: ScalingQuestion, laws: tuple[Split, ...], assumed: tuple[Assumed, ...], quote: RentQuote | None
+) -> tuple[Source, ...]:
+    """List every source that the answer draws on, the system's and the offers' behind its rent too, in order of key."""
+    from suanli.catalogue.find import system
+    from suanli.catalogue.scaling_laws import scaling_laws
+    from suanli.catalogue.sources import source_of, sources
 
     def keys() -> Iterator[str]:
         yield from (law.source for law in laws)
         yield from (figure.source for figure in scaling_laws().batch.values())
         yield from (one.figure.source for one in assumed)
+        if question.system:
+            box = system(question.system, place="--system")
+            yield from (*box.sources, *box.accelerator.sources)
+        yield from (offer.amount.source for offer in (quote.evidence if quote is not None else ()))
 
-    known = sources()
-    return tuple(known[key] for key in sorted(set(keys())))
+    return tuple(source_of(key, sources(), question.as_of) for key in sorted(set(keys())))

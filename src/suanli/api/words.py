@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from suanli.domain.layout import Layout
 from suanli.domain.plan import Assumed
-from suanli.foundation.language import tell, tr
+from suanli.foundation.language import tr
 
 
 def name_in_words(name: str) -> str:
@@ -18,12 +18,12 @@ def name_in_words(name: str) -> str:
 
 def assumed_in_words(assumed: Sequence[Assumed]) -> list[str]:
     """Say assumed figures, one a line."""
-    from suanli.report.words import readable
+    from suanli.report.words import word
 
     return [
         tr(
             "Assumed: {name} = {value:,.6g} {unit}",
-            name=tell(readable(one.name)),
+            name=word(one.name),
             value=one.figure.value,
             unit="" if one.figure.unit == "1" else one.figure.unit,
         ).rstrip()

@@ -29,6 +29,11 @@ def sources() -> Mapping[str, Source]:
     return found
 
 
+def source_of(key: str, known: Mapping[str, Source], as_of: str) -> Source:
+    """Return a source by key; a user's own file is one too, told at the date that is asked about."""
+    return known.get(key) or Source(key=key, title=key.removeprefix(USER), url="", date=as_of)
+
+
 def read_sources(paths: list[Path]) -> tuple[dict[str, Source], list[Fault]]:
     """Merge files of sources into one table, with the faults found; a key given twice is one."""
     found: dict[str, Source] = {}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from suanli.api.scaling import ScalingAnswer, ScalingQuestion, scaling
+from suanli.api.scaling import Batch, ScalingAnswer, ScalingQuestion, scaling
 from suanli.api.words import assumed_in_words
 from suanli.cli.app import app
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
@@ -77,6 +77,9 @@ def show(found: ScalingAnswer) -> None:
     if found.sizes:
         console.print(_sizes(found))
     console.print("\n".join(_advice(found)), markup=False)
+    if found.rent is not None:
+        told = {"basis": found.rent.basis, "offers": len(found.rent.offers)}
+        console.print(tr("Rents rest on {basis}, {offers} offers.", **told), markup=False)
     console.print("\n".join(assumed_in_words(found.assumed)), markup=False)
 
 
@@ -88,7 +91,7 @@ def _laws(found: ScalingAnswer) -> Table:
     for heading in (tr("parameters"), tr("tokens"), tr("loss"), tr("in the band")):
         table.add_column(heading, justify="right")
     for one in found.laws:
-        loss = "" if one.loss is None else f"{one.loss:.3f}"
+        loss = "" if one.loss_nats_per_token is None else f"{one.loss_nats_per_token:.3f}"
         counted = tr("yes") if one.in_band else tr("no")
         table.add_row(one.law, f"{one.parameters:.3g}", f"{one.tokens:.3g}", loss, counted)
     return table
@@ -122,15 +125,14 @@ def _sizes(found: ScalingAnswer) -> Table:
 
 def _advice(found: ScalingAnswer) -> list[str]:
     """Say in sentences what is advised."""
-    told = {"law": found.law, "parameters": found.parameters, "tokens": found.tokens, "loss": found.loss or 0.0,
-            "ratio": found.tokens_per_parameter, "flop": found.flop}  # fmt: skip
+    told = {"law": found.law, "parameters": found.parameters, "tokens": found.tokens, "flop": found.flop,
+            "loss": found.loss_nats_per_token or 0.0, "ratio": found.tokens_per_parameter}  # fmt: skip
     lines = [tr("By {law}: {parameters:.3g} parameters on {tokens:.3g} tokens ({ratio:.3g} a parameter).", **told)]
-    if found.loss is not None:
+    if found.loss_nats_per_token is not None:
         lines.append(tr("Loss expected: {loss:.3f} nats a token of the law's own text.", **told))
     lines += [tr("Over the laws in the band: {spans}.", spans="; ".join(_spans(found)))] if found.band else []
     if found.batch is not None:
-        batch = {"batch": found.batch.batch_tokens, "critical": found.batch.critical_tokens}
-        lines.append(tr("Global batch: {batch:.3g} tokens, critical {critical:.3g}.", **batch))
+        lines += _batch(found.batch)
     if found.serving is not None:
         saved = {"share": found.serving.saved_share, "total": found.serving.total_flop}
         said = tr("Serving counted in: {total:.3g} FLOP over its life, {share:.1%} less than the best split.", **saved)
@@ -138,8 +140,19 @@ def _advice(found: ScalingAnswer) -> list[str]:
     return [*lines, *_chosen(found)]
 
 
+def _batch(batch: Batch) -> list[str]:
+    """Say how large a batch is taken, beyond which more is waste, and what DeepSeek found best at the budget."""
+    told = {"batch": batch.batch_tokens, "critical": batch.critical_tokens, "low": batch.critical_low_tokens,
+            "high": batch.critical_high_tokens, "best": batch.best_tokens,
+            "rate": batch.best_learning_rate}  # fmt: skip
+    return [
+        tr("Global batch: {batch:.3g} tokens, critical {critical:.3g} ({low:.3g} to {high:.3g}).", **told),
+        tr("DeepSeek's best at this budget: {best:.3g} tokens a batch, learning rate {rate:.2g}.", **told),
+    ]
+
+
 def _spans(found: ScalingAnswer) -> list[str]:
-    names = {"parameters": tr("parameters"), "tokens": tr("tokens"), "loss": tr("loss")}
+    names = {"parameters": tr("parameters"), "tokens": tr("tokens"), "loss_nats_per_token": tr("loss")}
     return [f"{names[name]} {band.low:.4g} - {band.high:.4g}" for name, band in found.band.items()]
 
 

@@ -46,12 +46,12 @@ class ScalingLaws:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Split:
-    """What one law makes of a budget; `loss` is in nats a token of the law's own text, None where it tells none."""
+    """What one law makes of a budget; the loss is of the law's own text, None where it tells none."""
 
     law: str
     parameters: float
     tokens: float
-    loss: float | None
+    loss_nats_per_token: float | None
     in_band: bool
     source: str
 
@@ -68,11 +68,18 @@ class Serving:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
-    """Tokens in a global batch: what is used, beyond which more of them is waste, what is best at the budget."""
+    """Tokens in a global batch: what is used; beyond which more of them is waste, with its range; what is best.
+
+    `best_tokens` and `best_learning_rate` (of a token's mean loss, at the peak of the schedule) are what DeepSeek found
+    best at the budget; the rate goes with that batch.
+    """
 
     batch_tokens: float
     critical_tokens: float
+    critical_low_tokens: float
+    critical_high_tokens: float
     best_tokens: float
+    best_learning_rate: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,6 +98,15 @@ class Money:
 
     amount: float
     currency: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rent:
+    """What an accelerator's rent rests on: a way of reading the market in words, and the offers read, by id."""
+
+    basis: str
+    estimated: bool
+    offers: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,14 +136,17 @@ class StopsPaying:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScalingAnswer:
-    """What to train with a budget and on what. `sizes` are doublings of nodes; `chosen` is the size that is advised."""
+    """What to train with a budget and on what. `sizes` are doublings of nodes; `chosen` is the size that is advised.
+
+    `constants` are those of the laws, with range and source.
+    """
 
     law: str
     flop: float
     parameters: float
     tokens: float
     tokens_per_parameter: float
-    loss: float | None
+    loss_nats_per_token: float | None
     band: Mapping[str, Band]
     laws: tuple[Split, ...]
     batch: Batch | None
@@ -136,5 +155,7 @@ class ScalingAnswer:
     chosen: Size | None
     stops_paying: StopsPaying | None
     sizes: tuple[Size, ...]
+    rent: Rent | None
+    constants: tuple[Assumed, ...]
     assumed: tuple[Assumed, ...]
     sources: tuple[Source, ...]

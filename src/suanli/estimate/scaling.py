@@ -63,7 +63,12 @@ def split_of(law: ScalingLaw, flop: float, parameters: float | None = None, toke
     size = parameters_of(law, flop) if parameters is None else parameters
     text = float(scaling.affordable_tokens(flop, size, TRAIN_FLOP_PER_TOKEN))
     return Split(
-        law=law.id, parameters=size, tokens=text, loss=loss_of(law, size, text), in_band=law.in_band, source=law.source
+        law=law.id,
+        parameters=size,
+        tokens=text,
+        loss_nats_per_token=loss_of(law, size, text),
+        in_band=law.in_band,
+        source=law.source,
     )
 
 
@@ -78,7 +83,9 @@ def band_over(splits: Iterable[Split]) -> dict[str, Band]:
     columns = {
         "parameters": [split.parameters for split in counted],
         "tokens": [split.tokens for split in counted],
-        "loss": [split.loss for split in counted if split.loss is not None],
+        "loss_nats_per_token": [
+            split.loss_nats_per_token for split in counted if split.loss_nats_per_token is not None
+        ],
     }
     return {name: Band(low=min(column), high=max(column)) for name, column in columns.items() if column}
 
@@ -86,11 +93,22 @@ def band_over(splits: Iterable[Split]) -> dict[str, Band]:
 def batch_of(loss: float, flop: float, sequence_tokens: int, accelerators: int) -> Batch:
     """Choose a global batch within the critical one: a power of two of sequences, times the system's odd part."""
     known = {name: figure.value for name, figure in scaling_laws().batch.items()}
-    critical = float(scaling.critical_batch(loss, known["critical_at_one_nat"], known["critical_exponent"]))
+    at_one = scaling_laws().batch["critical_at_one_nat"]
+    low, critical, high = (
+        float(scaling.critical_batch(loss, end, known["critical_exponent"]))
+        for end in (at_one.low, at_one.value, at_one.high)
+    )
     best = float(scaling.grown_from_anchor(known["best_at_one_flop"], flop, 1.0, known["best_growth"]))
     odd = accelerators // (accelerators & -accelerators)
     doublings = int(np.floor(np.log2(max(critical / (sequence_tokens * odd), 1.0))))
-    return Batch(batch_tokens=float(sequence_tokens * odd * 2**doublings), critical_tokens=critical, best_tokens=best)
+    return Batch(
+        batch_tokens=float(sequence_tokens * odd * 2**doublings),
+        critical_tokens=critical,
+        critical_low_tokens=low,
+        critical_high_tokens=high,
+        best_tokens=best,
+        best_learning_rate=float(scaling.grown_from_anchor(known["rate_at_one_flop"], flop, 1.0, -known["rate_decay"])),
+    )
 
 
 def served(law: ScalingLaw, split: Split, serve_tokens: float) -> tuple[Split, Serving]:
@@ -98,14 +116,14 @@ def served(law: ScalingLaw, split: Split, serve_tokens: float) -> tuple[Split, S
 
     Raises InputError where the law has no loss with a floor.
     """
-    if not law.has_scales or split.loss is None:
+    if not law.has_scales or split.loss_nats_per_token is None:
         allowed = ", ".join(one.id for one in scaling_laws().laws.values() if one.has_scales)
         found = tr("{law}, which tells no loss of size and text", law=law.id)
         raise InputError.single(place="--law", found=found, allowed=allowed)
-    scales = {name: law.figures[name].value for name in SCALES}
-    size = _least(lambda sizes: _lifetime(sizes, split.loss or 0.0, scales, serve_tokens), split.parameters)
-    text = float(scaling.tokens_to_loss(size, split.loss, **scales))
-    total = _lifetime(np.array([size]), split.loss, scales, serve_tokens)[0]
+    scales, loss = {name: law.figures[name].value for name in SCALES}, split.loss_nats_per_token
+    size = _least(lambda sizes: _lifetime(sizes, loss, scales, serve_tokens), split.parameters)
+    text = float(scaling.tokens_to_loss(size, loss, **scales))
+    total = _lifetime(np.array([size]), loss, scales, serve_tokens)[0]
     before = scaling.lifetime_flop(
         split.parameters, split.tokens, serve_tokens, TRAIN_FLOP_PER_TOKEN, SERVE_FLOP_PER_TOKEN
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from suanli.catalogue.load import Catalogue
+from suanli.catalogue.sources import source_of
 from suanli.domain.plan import Source
 from suanli.domain.scenario import Scenario, TrainingJob
 from suanli.foundation.language import tr
@@ -12,17 +13,11 @@ from suanli.planner.candidates import Market
 from suanli.planner.terms import Ground
 from suanli.planner.weigh import Weighed
 
-USER = "user:"
-
 
 def sources_of(catalogue: Catalogue, market: Market, ground: Ground, scenario: Scenario) -> tuple[Source, ...]:
     """List every source that the plan draws on, in order of key; a user's own file is a source too."""
     keys = dict.fromkeys(_keys(market, ground, scenario))
-    return tuple(catalogue.sources.get(key) or _users(key, scenario) for key in sorted(keys) if key)
-
-
-def _users(key: str, scenario: Scenario) -> Source:
-    return Source(key=key, title=key.removeprefix(USER), url="", date=scenario.as_of)
+    return tuple(source_of(key, catalogue.sources, scenario.as_of) for key in sorted(keys) if key)
 
 
 def _keys(market: Market, ground: Ground, scenario: Scenario) -> Iterator[str]:

@@ -54,7 +54,7 @@ def advise(wish: Wish, flop: float) -> Advice:
     split, serving = scaling.split_of(wish.law, flop, wish.parameters, wish.tokens), None
     if wish.serve_tokens:
         split, serving = scaling.served(wish.law, split, wish.serve_tokens)
-    loss = split.loss
+    loss = split.loss_nats_per_token
     if loss is None:
         loss = scaling.loss_of(scaling.default_law(), split.parameters, split.tokens)
     sequence = int(assumption("shape.sequence").value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from suanli.foundation.language import tr
+from suanli.foundation.language import tell, tr
 
 KEY = re.compile(r"[a-z][a-z0-9_.]*")
 """What a key of data looks like, as against words of a person."""
@@ -118,6 +118,11 @@ def kind_words() -> dict[str, str]:
     }
 
 
+def price_words() -> dict[str, str]:
+    """Name the prices that an answer rests on."""
+    return {"rent.accelerator_hour": tr("rent of an accelerator for an hour")}
+
+
 def region_words() -> dict[str, str]:
     """Name the regions that a scenario may stand in."""
     return {"China": tr("China"), "US": tr("United States"), "EU": tr("European Union"), "world": tr("the world")}
@@ -130,11 +135,12 @@ def listed(parts: Iterable[str]) -> str:
 
 def word(name: str) -> str:
     """Say a stable name in the language in force; a name of nobody's list is said as it stands, without underscores."""
-    for words in (cause_words, money_words, pool_words, layer_words, option_words, kind_words, region_words):
+    for words in (cause_words, money_words, pool_words, layer_words, option_words, kind_words, region_words,
+                  price_words):  # fmt: skip
         known = words()
         if name in known:
             return known[name]
-    return readable(name)
+    return tell(readable(name))
 
 
 def readable(name: str) -> str:
