@@ -274,7 +274,7 @@ def test_an_assumed_figure_has_a_source_and_an_ordered_range(name):
         ("power_price.china", 0.65 / 3.6e6),
         ("failures.middle", 3.8e-3 / 86400),
         ("depreciation.middle", 4 * 365.25 * 86400),
-        ("recovery.checkpoint_write", 180.0),
+        ("recovery.restart", 600.0),
         ("colocation.us", 184.06 / 1000 / (365.25 * 86400 / 12)),
         ("pue.china", 1.42),
         ("goodput.best", 0.97),

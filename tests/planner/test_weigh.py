@@ -114,6 +114,14 @@ def test_goodput_slows_training_by_its_share_alone():
     assert weighed(service(), training_goodput=0.5) == weighed(service(), training_goodput=1.0)
 
 
+def test_a_run_that_failures_never_let_end_is_refused():
+    plain = desk()
+    often = replace(plain.interruptions, values={**plain.interruptions.values, "failures.middle": 1.0})
+    found = weigh_one(training(), SMALL, BOX, replace(plain, interruptions=often))
+    assert isinstance(found, Refusal)
+    assert "never ends" in found.reason
+
+
 def test_the_rate_is_the_estimates_own_shared_out():
     found = weighed(training(), training_goodput=1.0)
     assert found.rate_per_system * found.systems == pytest.approx(found.training.tokens_per_s)

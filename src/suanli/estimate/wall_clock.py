@@ -36,6 +36,9 @@ SAVING = ("checkpoint.bytes_per_parameter", "checkpoint.storage_per_node", "chec
 REPAIR = ("recovery.repair", "repair.hardware_share", "repair.most_waiting")
 """Whether spare nodes stand in for those in repair is a choice, so the ranges of these do not widen the quantiles."""
 
+FLEET_FIGURES = (*PACE, *SAVING, *REPAIR)
+"""Names of the figures that every run rests on, beside how often nodes fail and how long a restart takes."""
+
 Values = Mapping[str, float]
 
 
@@ -67,13 +70,6 @@ def rate_name(system: System, preset: str) -> str:
     if system.accelerator.origin != DOMESTIC:
         return f"failures.{preset}"
     return max((f"failures.{preset}", "failures.domestic"), key=lambda name: assumption(name).value)
-
-
-def progress_share(nodes: float, failures_per_s: float, write_seconds: float, restart_seconds: float) -> float:
-    """Return the share of time in which a job of so many nodes makes progress, saved as often as is best."""
-    between = float(reliability.cluster_mtbf_seconds(nodes, failures_per_s))
-    interval = float(reliability.checkpoint_interval_seconds(write_seconds, between))
-    return float(reliability.goodput(interval, write_seconds, restart_seconds, between))
 
 
 def names_of(job: RunJob) -> dict[str, str]:
@@ -124,7 +120,7 @@ def terms_of(job: RunJob, values: Values) -> RunTerms:
     stall, background = save_stalls(job, values)
     best = float(reliability.checkpoint_interval_seconds(stall, between))
     return RunTerms(
-        paced_seconds=job.steps * job.estimate.step_seconds * (1 + sum(pace_shares(job, values))),
+        paced_seconds=steady_seconds(job) * (1 + sum(pace_shares(job, values))),
         mtbf_seconds=between,
         interval_seconds=max(best, background),
         stall_seconds=stall,
@@ -210,7 +206,7 @@ def stop_seconds(terms: RunTerms) -> dict[str, float]:
 
 def causes_of(job: RunJob, terms: RunTerms, values: Values) -> dict[str, float]:
     """Return the mean seconds of a whole run by cause."""
-    steady = job.steps * job.estimate.step_seconds
+    steady = steady_seconds(job)
     stragglers = job.steps * job.estimate.seconds_by_cause.get("stragglers", 0.0)
     jitter, slow = pace_shares(job, values)
     found = {
@@ -220,6 +216,16 @@ def causes_of(job: RunJob, terms: RunTerms, values: Values) -> dict[str, float]:
         "slow_nodes": slow * steady,
     }
     return found | stop_seconds(terms)
+
+
+def steady_share(job: RunJob, values: Values) -> float:
+    """Return the share of a whole run that is steady training. Raises InfeasibleError where the run never ends."""
+    return steady_seconds(job) / sum(causes_of(job, terms_of(job, values), values).values())
+
+
+def steady_seconds(job: RunJob) -> float:
+    """Return what all steps take without anything going wrong."""
+    return job.steps * job.estimate.step_seconds
 
 
 def chance_log(terms: RunTerms, wall_seconds: float) -> float:
@@ -262,7 +268,7 @@ def wall_clock(job: RunJob) -> WallClock:
     terms = terms_of(job, values)
     causes = causes_of(job, terms, values)
     wall = sum(causes.values())
-    steady = causes["work"] + causes["stragglers"]
+    steady = steady_seconds(job)
     sigma = float(joint_log(step_log(job), chance_log(terms, wall), figures_log(job, names, values, terms.spares)))
     p50, p80, p95 = (wall * float(band_end(sigma, NormalDist().inv_cdf(share))) for share in QUANTILES)
     return WallClock(

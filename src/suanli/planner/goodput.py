@@ -1,51 +1,40 @@
-"""The share of time that training makes progress: as the scenario says, or from how often nodes fail."""
+"""The share of time that training makes progress: as the scenario says, or as the wall clock of a run says."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from suanli.domain.hardware import System
-from suanli.estimate.wall_clock import DOMESTIC, nodes_of_eight, progress_share
+from suanli.domain.scenario import FailurePreset
+from suanli.domain.wall_clock import Upkeep
+from suanli.estimate.wall_clock import FLEET_FIGURES, RunJob, names_of, steady_share
 from suanli.planner.terms import Ground
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interruptions:
-    """How often a node of eight is interrupted, and what one interruption costs; or a share that was given."""
+    """A share that was given; or how the fleet is kept, and the figures that its runs rest on, by name, in SI."""
 
     given: float | None
-    failures_per_s: float
-    domestic_failures_per_s: float
-    checkpoint_seconds: float
-    restart_seconds: float
+    upkeep: Upkeep
+    values: Mapping[str, float]
 
-    def goodput(self, system: System, systems: int) -> float:
-        """Return the share of time that a job on so many systems makes progress."""
+    def goodput(self, run: RunJob) -> float:
+        """Return the share of its time on the wall that a run trains steadily, by the terms that `suanli train` tells.
+
+        Raises InfeasibleError where the run never ends.
+        """
         if self.given is not None:
             return self.given
-        domestic = system.accelerator.origin == DOMESTIC
-        rate = self.domestic_failures_per_s if domestic else self.failures_per_s
-        nodes = nodes_of_eight(system, systems)
-        return progress_share(nodes, rate, self.checkpoint_seconds, self.restart_seconds)
+        return steady_share(run, {key: self.values[name] for key, name in names_of(run).items()})
 
 
 def interruptions(ground: Ground) -> Interruptions:
     """Read what the scenario says of failures; where it is silent, a middling fleet stands in."""
     said = ground.scenario.reliability
     if said.training_goodput is not None:
-        return Interruptions(
-            given=said.training_goodput,
-            failures_per_s=0.0,
-            domestic_failures_per_s=0.0,
-            checkpoint_seconds=0.0,
-            restart_seconds=0.0,
-        )
-    preset = said.failures.value if said.failures is not None else "middle"
-    rate = ground.value(f"failures.{preset}")
-    return Interruptions(
-        given=None,
-        failures_per_s=rate,
-        domestic_failures_per_s=max(rate, ground.value("failures.domestic")),
-        checkpoint_seconds=ground.value("recovery.checkpoint_write"),
-        restart_seconds=ground.value("recovery.restart"),
-    )
+        return Interruptions(given=said.training_goodput, upkeep=Upkeep(), values={})
+    preset = said.failures or FailurePreset.MIDDLE
+    names = (f"failures.{preset.value}", "failures.domestic", "recovery.restart", *FLEET_FIGURES)
+    upkeep = Upkeep(failures=preset.value)
+    return Interruptions(given=None, upkeep=upkeep, values={name: ground.value(name) for name in names})

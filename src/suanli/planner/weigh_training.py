@@ -14,6 +14,7 @@ from suanli.domain.scenario import TrainingJob, TuningJob
 from suanli.domain.workload import TrainingSetup
 from suanli.estimate.search import search
 from suanli.estimate.software import find_software, load_training_calibration
+from suanli.estimate.wall_clock import RunJob
 from suanli.foundation.calendar import SECONDS_PER_MONTH, months_between
 from suanli.foundation.errors import InfeasibleError
 from suanli.foundation.figure import Figure
@@ -82,14 +83,23 @@ def weigh_training(job: Job, model: Model, system: System, desk: Desk) -> Perfor
         return Refusal(workload_id=job.id, system_id=system.id, reason=found)
     systems, estimate = found
     least = max(job.least_systems or 1, _least(setup, system, systems, desk))
-    return performance_of(job, model, system, systems, estimate, least, desk)
+    try:
+        return performance_of(job, model, system, systems, estimate, least, desk)
+    except InfeasibleError as error:
+        return Refusal(workload_id=job.id, system_id=system.id, reason=error.limit)
 
 
 def performance_of(
     job: Job, model: Model, system: System, systems: int, estimate: TrainingEstimate, least: int, desk: Desk
 ) -> Performance:
-    """Put an estimate into the buyer's terms."""
-    goodput = desk.interruptions.goodput(system, systems) if isinstance(job, TrainingJob) else 1.0
+    """Put an estimate into the buyer's terms. Raises InfeasibleError where failures never let the run end."""
+    size = float(parameters(model))
+    goodput = 1.0
+    if isinstance(job, TrainingJob):
+        steps = job.tokens / (estimate.tokens_per_s * estimate.step_seconds)
+        run = RunJob(estimate=estimate, steps=steps, tokens=job.tokens, parameters=size, system=system, systems=systems,
+                     upkeep=desk.interruptions.upkeep)  # fmt: skip
+        goodput = desk.interruptions.goodput(run)
     return Performance(
         workload_id=job.id,
         system_id=system.id,
@@ -99,7 +109,7 @@ def performance_of(
         least_systems=least,
         most_systems=job.most_systems,
         goodput=goodput,
-        parameters=float(parameters(model)),
+        parameters=size,
         training=estimate,
     )
 
@@ -110,9 +120,9 @@ def weigh_at(job: Job, model: Model, system: System, systems: int, least: int, d
     for used in range(systems, max(least, 1) - 1, -1):
         try:
             estimate = search(setup, Cluster(system=system, nodes=used), desk.kernels, keep=1)[0]
+            return performance_of(job, model, system, used, estimate, least, desk)
         except InfeasibleError:
             continue
-        return performance_of(job, model, system, used, estimate, least, desk)
     return None
 
 
