@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from suanli.api.scaling_checks import ScalingQuestion, faults_of
+from suanli.api.words import name_in_words
 from suanli.domain.scaling import Batch, Rent, ScalingAnswer, Shape, Size, Split, StopsPaying
 from suanli.domain.wall_clock import Upkeep
 from suanli.foundation.errors import InfeasibleError, InputError
@@ -106,10 +107,11 @@ def _rent(question: ScalingQuestion) -> tuple[RentQuote | None, str]:
     quote = rent_quote(question.system, "month", question.as_of, question.region, money)
     if quote is not None or question.money is None:
         return quote, money
-    told = {"system": question.system, "date": question.as_of, "region": question.region}
+    told = {"system": question.system, "date": question.as_of,
+            "region": name_in_words(question.region)}  # fmt: skip
     raise InfeasibleError(
         limit=tr("No rent of {system} was known in {region} at {date}.", **told),
-        relief=tr("Choose another system, region or date."),
+        relief=tr("Choose another system, region or date; `suanli market` tells what was offered."),
     )
 
 

@@ -16,6 +16,13 @@ def name_in_words(name: str) -> str:
     return word(name)
 
 
+def count_in_words(value: float) -> str:
+    """Say a large count as people do: 95.9 B, or 959 亿 in Chinese."""
+    from suanli.report.numbers import count
+
+    return count(value)
+
+
 def assumed_in_words(assumed: Sequence[Assumed]) -> list[str]:
     """Say assumed figures, one a line."""
     from suanli.report.words import word

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from suanli.api.scaling import Batch, ScalingAnswer, ScalingQuestion, scaling
-from suanli.api.words import assumed_in_words
+from suanli.api.words import assumed_in_words, count_in_words
 from suanli.cli.app import app
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
 from suanli.cli.run_options import FailuresOption, days
@@ -93,7 +93,7 @@ def _laws(found: ScalingAnswer) -> Table:
     for one in found.laws:
         loss = "" if one.loss_nats_per_token is None else f"{one.loss_nats_per_token:.3f}"
         counted = tr("yes") if one.in_band else tr("no")
-        table.add_row(one.law, f"{one.parameters:.3g}", f"{one.tokens:.3g}", loss, counted)
+        table.add_row(one.law, count_in_words(one.parameters), count_in_words(one.tokens), loss, counted)
     return table
 
 
@@ -125,12 +125,14 @@ def _sizes(found: ScalingAnswer) -> Table:
 
 def _advice(found: ScalingAnswer) -> list[str]:
     """Say in sentences what is advised."""
-    told = {"law": found.law, "parameters": found.parameters, "tokens": found.tokens, "flop": found.flop,
+    told = {"law": found.law, "parameters": count_in_words(found.parameters),
+            "tokens": count_in_words(found.tokens), "flop": found.flop,
             "loss": found.loss_nats_per_token or 0.0, "ratio": found.tokens_per_parameter}  # fmt: skip
-    lines = [tr("By {law}: {parameters:.3g} parameters on {tokens:.3g} tokens ({ratio:.3g} a parameter).", **told)]
+    lines = [tr("By {law}: {parameters} parameters on {tokens} tokens ({ratio:.3g} a parameter).", **told)]
     if found.loss_nats_per_token is not None:
         lines.append(tr("Loss expected: {loss:.3f} nats a token of the law's own text.", **told))
-    lines += [tr("Over the laws in the band: {spans}.", spans="; ".join(_spans(found)))] if found.band else []
+    if spans := _spans(found):
+        lines.append(tr("Over the laws in the band: {spans}.", spans="; ".join(spans)))
     if found.batch is not None:
         lines += _batch(found.batch)
     if found.serving is not None:
@@ -142,18 +144,23 @@ def _advice(found: ScalingAnswer) -> list[str]:
 
 def _batch(batch: Batch) -> list[str]:
     """Say how large a batch is taken, beyond which more is waste, and what DeepSeek found best at the budget."""
-    told = {"batch": batch.batch_tokens, "critical": batch.critical_tokens, "low": batch.critical_low_tokens,
-            "high": batch.critical_high_tokens, "best": batch.best_tokens,
-            "rate": batch.best_learning_rate}  # fmt: skip
+    tokens = {"batch": batch.batch_tokens, "critical": batch.critical_tokens, "low": batch.critical_low_tokens,
+              "high": batch.critical_high_tokens, "best": batch.best_tokens}  # fmt: skip
+    told = {name: count_in_words(value) for name, value in tokens.items()} | {"rate": f"{batch.best_learning_rate:.2g}"}
     return [
-        tr("Global batch: {batch:.3g} tokens, critical {critical:.3g} ({low:.3g} to {high:.3g}).", **told),
-        tr("DeepSeek's best at this budget: {best:.3g} tokens a batch, learning rate {rate:.2g}.", **told),
+        tr("Global batch: {batch} tokens, critical {critical} ({low} to {high}).", **told),
+        tr("DeepSeek's best at this budget: {best} tokens a batch, learning rate {rate}.", **told),
     ]
 
 
 def _spans(found: ScalingAnswer) -> list[str]:
+    """Say what the laws differ in; what was fixed does not differ."""
     names = {"parameters": tr("parameters"), "tokens": tr("tokens"), "loss_nats_per_token": tr("loss")}
-    return [f"{names[name]} {band.low:.4g} - {band.high:.4g}" for name, band in found.band.items()]
+    return [
+        f"{names[name]} {count_in_words(band.low)} - {count_in_words(band.high)}"
+        for name, band in found.band.items()
+        if band.high > band.low
+    ]
 
 
 def _chosen(found: ScalingAnswer) -> list[str]:

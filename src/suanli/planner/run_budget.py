@@ -17,7 +17,7 @@ from suanli.foundation.errors import InfeasibleError
 from suanli.foundation.language import tr
 from suanli.parts.architectures.count import parameters
 from suanli.planner.ground import planning_figures
-from suanli.planner.run_sizes import QUARTERS, Proposal, nodes_below, weigh_size
+from suanli.planner.run_sizes import QUARTERS, Proposal, nodes_around, weigh_size
 
 ROUNDS = 2**4
 CLOSE = 0.005
@@ -141,13 +141,13 @@ def budget_of_money(
 ) -> tuple[float, int]:
     """Return the most arithmetic that money rents within a time, and on how many nodes.
 
-    From as many nodes as it rents for all of the time on downwards, until a whole doubling fewer bring no more. Raises
-    InfeasibleError where it rents too little for any model, or for one that fits.
+    From a few more nodes than it rents for all of the time, which then end sooner, on downwards, until a whole doubling
+    fewer bring no more. Raises InfeasibleError where it rents too little for any model, or for one that fits.
     """
     rent = (wish.price_per_s or 0.0) * system.accelerators
     tried: list[tuple[float, int]] = []
     refusals: list[InfeasibleError] = []
-    for nodes in nodes_below(money / (rent * seconds)) or [1]:
+    for nodes in nodes_around(money / (rent * seconds)):
         try:
             flop = budget_of_chips(wish, system, kernels, nodes, min(seconds, money / (rent * nodes)))
         except InfeasibleError as error:

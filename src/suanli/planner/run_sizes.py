@@ -163,6 +163,13 @@ def _too_late(fastest: Size, run: Proposal, deadline_seconds: float) -> Infeasib
     )
 
 
+def nodes_around(count: float) -> list[int]:
+    """List the sizes to try for a count, from the largest on: the next doubling, the next quarter, all sizes below."""
+    above = [nodes for nodes in nodes_below(2 * 2 * max(count, 1.0)) if nodes > count]
+    doubled = min(nodes for nodes in above if nodes.bit_count() == 1)
+    return [*sorted({doubled, above[-1]}, reverse=True), *nodes_below(count)]
+
+
 def nodes_below(count: float) -> list[int]:
     """List the sizes up to a count, from the largest on: quarters of doublings."""
     top = math.floor(math.log2(max(count, 1.0)))
