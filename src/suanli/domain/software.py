@@ -20,7 +20,10 @@ class Software:
     `block_quantise_factor` the passes of casts with a scale for each block. `sharded_master` says that fully
     sharded weights are kept in 32 bits (as FSDP does), `whole_recompute` that it computes whole layers again where
     memory is short and nothing is said. `working_share` is how much of a layer lives at once while it is computed
-    again, `part_seconds` how long one rank takes to hand its part of the new weights to all others, and `loads_whole` says that every rank loads all weights before it keeps its part of them.
+    again, `part_seconds` how long one rank takes to hand its part of the new weights to all others, `pairs_chunks`
+    says that a chunk's way forward runs beside another's way back, `tensor_hidden_split` what hides of tensor traffic
+    where products are cut into pieces beside it, and `loads_whole` that every rank loads all weights before it keeps
+    its part of them.
     """
 
     id: str
