@@ -327,8 +327,8 @@ def layer_seconds(bench: Bench, layer: Layer) -> dict[str, Real]:
     """Seconds of one kind of layer by cause."""
     spent: dict[str, Real] = {}
     matrices = fused(layer)
-    kept, own = bench.kept, bench.setup.number_format
-    pairs = [matrix_seconds(bench, matrix, matrix_format(kept, layer, matrix, own)) for matrix in matrices]
+    kept, form = bench.kept, bench.setup.number_format
+    pairs = [matrix_seconds(bench, matrix, matrix_format(kept, layer, matrix, form)) for matrix in matrices]
     for at, way in enumerate(("forward", "backward")):
         for kind, of_experts in (("matmul", False), ("grouped", True)):
             own = [
