@@ -104,7 +104,7 @@ DIRECTIONS = {
     "slow_node_slowdown": "nodes+ slow_share+ slowdown+ unnoticed_share+",
     "one_more_place": "blocked_share+ offered+ places-",
     "waited_per_full_second": "offered+ spares-",
-    "passage_transform": "offered+ in_repair- slower_share+ frequency-",
+    "passage_transform": "offered+ in_repair- delayed_share- frequency-",
     "restarting_share": "restart_seconds+ mtbf_seconds-",
     # scaling laws
     "affordable_tokens": "training_flop+ parameters- flop_per_token-",
@@ -156,7 +156,7 @@ SHARES = {
     "software_log", "chip_log", "expert_share", "experts_log", "attention_share", "attention_log", "searched",
     "layout_log", "spread_log", "sigmas", "field_log", "traffic_units",
     "wave_softness", "yearly_loss", "yearly_rate", "drift", "spread", "basis_error", "error", "log_trend",
-    "slow_share", "slower_share", "slowdown", "unnoticed_share", "blocked_share", "first_log", "second_log",
+    "slow_share", "delayed_share", "slowdown", "unnoticed_share", "blocked_share", "first_log", "second_log",
     "third_log",
 }  # fmt: skip
 """Arguments between 0 and 1."""

@@ -192,20 +192,20 @@ def waited_per_full_second(offered: Real, spares: Real) -> Real:
 
 
 @equation(unit="1", source="takacs1962")
-def passage_transform(offered: Real, in_repair: Real, slower_share: Real, frequency: Real) -> Real:
+def passage_transform(offered: Real, in_repair: Real, delayed_share: Real, frequency: Real) -> Real:
     """Laplace transform of the time until one node more is in repair, of the time until one fewer became so many.
 
-    passage(n) = offered / (frequency + offered + n (1 - passage(n - 1)))
+    passage(n) = offered / (frequency + offered + n delayed), delayed = 1 - passage(n - 1)
 
     Either the next failure comes first, or one of n repairs, after which the way up is gone twice. Times are counted in
-    repairs. offered: pure number, failures in the time of one repair; in_repair: pure number n; slower_share: pure
-    number, passage(n - 1), any with n = 0; frequency: pure number, of the transform. Holds for repairs of exponential
-    length. Source: takacs1962.
+    repairs. offered: pure number, failures in the time of one repair; in_repair: pure number n; delayed_share: pure
+    number, 1 - passage(n - 1), any with n = 0; frequency: pure number, of the transform. Holds for repairs of
+    exponential length. Source: takacs1962.
 
     >>> passage_transform(2.0, 1.0, 0.5, 0.5)
     0.6666666666666666
     """
-    return offered / (frequency + offered + in_repair * (1 - slower_share))
+    return offered / (frequency + offered + in_repair * delayed_share)
 
 
 @equation(unit="1", source="daly2006")

@@ -44,7 +44,7 @@ def full_time(frequency: Complexes, offered: float, places: int) -> Complexes:
     at = cast("Real", frequency)  # the algebra is that of real numbers
     passage, reached = cast("Real", np.zeros_like(frequency)), cast("Real", np.ones_like(frequency))
     for taken in range(places):
-        passage = reliability.passage_transform(offered, float(taken), passage, at)
+        passage = reliability.passage_transform(offered, float(taken), 1 - passage, at)
         reached = reached * passage
         if not np.any(reached):
             break
