@@ -60,10 +60,16 @@ def test_nothing_that_fits_anywhere_is_infeasible():
 
 
 def test_faults_of_a_comparison_come_all_at_once():
-    job = TrainingQuestion(model="LLaMA2-7B", system="dgx-a100-640", tensor=2, micro_batch=4)
     with pytest.raises(InputError) as caught:
-        ask(job, total_tokens=-1.0, traced=True)
-    assert [fault.place for fault in caught.value.faults] == ["--tokens", "--tp", "--micro-batch", "--trace"]
+        ask(total_tokens=-1.0, traced=True)
+    assert [fault.place for fault in caught.value.faults] == ["--tokens", "--trace"]
+
+
+def test_what_is_fixed_stays_in_every_option():
+    from dataclasses import replace
+
+    options = ask(replace(JOB, tensor=4, micro_batch=2)).options
+    assert {(one.estimate.layout.tensor, one.estimate.layout.micro_batch) for one in options} == {(4, 2)}
 
 
 def test_the_command_compares_where_systems_or_sizes_are_several():

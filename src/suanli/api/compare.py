@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from suanli.api.train import DEGREES, TrainingQuestion, option_of, train
+from suanli.api.train import TrainingQuestion, train
 from suanli.domain.comparison import TrainingComparison, TrainingOption
 from suanli.foundation.errors import Fault, InfeasibleError, InputError
 from suanli.foundation.language import tr
@@ -68,10 +68,6 @@ def _check(question: ComparisonQuestion) -> None:
     faults = []
     if question.total_tokens is not None and not 0 < question.total_tokens < float("inf"):
         faults.append(Fault(place="--tokens", found=str(question.total_tokens), allowed=tr("a number above 0")))
-    for name in DEGREES:
-        if getattr(question.job, name) is not None:
-            told = tr("no layout: each system is searched for its own")
-            faults.append(Fault(place=option_of(name), found=str(getattr(question.job, name)), allowed=told))
     if question.traced:
         faults.append(Fault(place="--trace", found=tr("a comparison"), allowed=tr("one system at one size")))
     if faults:
