@@ -40,7 +40,8 @@ DIRECTIONS = {
     # demand and energy
     "grown_requests_per_s": "first_requests_per_s+ growth+ elapsed_periods+ most_requests_per_s+",
     "facility_watts": "system_watts+ pue+",
-    "drawn_watts": "peak_watts+ idle_share+ utilisation+",
+    "box_watts": "accelerator_watts+ accelerators+ box_share+",
+    "drawn_watts": "peak_watts+ idle_share? traffic_share+ working+ sending?",
     "energy_joules": "mean_watts+ elapsed_seconds+",
     "energy_cost": "drawn_joules+ price_per_joules+",
     "carbon_kilograms": "drawn_joules+ kilograms_per_joules+",

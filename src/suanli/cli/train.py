@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from suanli.api.compare import ComparisonQuestion, compare
+from suanli.api.run_cost import MarketQuestion, RunCost, today, train_priced
 from suanli.api.trace import WrittenTrace, check_trace_path, write_trace
 from suanli.api.train import TrainingEstimate, TrainingQuestion, TrainingSearch, over_a_limit
-from suanli.api.wall_clock import RunQuestion, WallClock, train_run
+from suanli.api.wall_clock import RunQuestion, WallClock
 from suanli.api.words import layout_in_words, name_in_words
 from suanli.cli.app import app
 from suanli.cli.compare import tell_comparison
@@ -22,6 +23,7 @@ from suanli.cli.run_options import (
     SparesOption,
     StepsOption,
     TokensOption,
+    tell_cost,
     tell_run,
 )
 from suanli.cli.train_options import (
@@ -126,20 +128,20 @@ def train_command(
     if trace is not None:
         check_trace_path(trace)
     systems = tuple(dict.fromkeys(system))
-    if len(systems) * len(sizes) > 1:
-        asked = ComparisonQuestion(
-            job=question, systems=systems, nodes=sizes, total_tokens=tokens, as_of=as_of, region=region,
-            currency=currency, traced=trace is not None,
-        )  # fmt: skip
-        tell_comparison(compare(asked), json_output)
-        return
     run = RunQuestion(
         tokens=tokens, steps=steps, failures=failures, recovery=recovery, checkpoints=checkpoints, spares=spares
     )
-    found, whole = train_run(question, run)
+    market = MarketQuestion(as_of=as_of or today(), region=region, currency=currency)
+    if len(systems) * len(sizes) > 1:
+        asked = ComparisonQuestion(
+            job=question, systems=systems, nodes=sizes, run=run, market=market, traced=trace is not None
+        )
+        tell_comparison(compare(asked), json_output)
+        return
+    found, whole, cost = train_priced(question, run, market)
     refused = over_a_limit(found)
     written = write_trace(question, found.estimates[0], trace) if trace is not None and refused is None else None
-    tell_search(found, json_output, whole)
+    tell_search(found, json_output, whole, cost)
     if written is not None:
         tell_trace(written)
     if refused is not None:
@@ -178,14 +180,16 @@ def told(estimate: TrainingEstimate) -> dict[str, Any]:
     }
 
 
-def tell_search(found: TrainingSearch, json_output: bool, whole: WallClock | None = None) -> None:
+def tell_search(
+    found: TrainingSearch, json_output: bool, whole: WallClock | None = None, cost: RunCost | None = None
+) -> None:
     """Print the best estimate, of a search the others and why some were rejected, and the whole run if asked for."""
     best, rest = found.estimates[0], found.estimates[1:]
     if json_output:
         searched = {} if found.rejected is None else searched_keys(found, found.rejected)
         relief = [told(estimate) for estimate in found.relief]
         over = {"short_bytes": found.short_bytes, "advice": found.advice} if best.limit else {}
-        run = {"wall_clock": whole} if whole is not None else {}
+        run = {"wall_clock": whole, "run_cost": cost} if whole is not None else {}
         others = [told(estimate) for estimate in rest]
         print_json({**told(best), **run, "alternatives": others, "relief": relief, **over, **searched})
         return
@@ -209,6 +213,8 @@ def tell_search(found: TrainingSearch, json_output: bool, whole: WallClock | Non
         console.print(tr("Assumed: {said}", said=said), markup=False)
     if whole is not None:
         tell_run(whole)
+    if cost is not None:
+        tell_cost(cost)
 
 
 def _layouts(estimates: list[TrainingEstimate]) -> object:
