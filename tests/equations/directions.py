@@ -74,6 +74,7 @@ DIRECTIONS = {
     "fullest_stage_layers": "layers+ pipeline? interleave?",
     "last_stage_layers": "layers? pipeline? interleave?",
     "slowest_stage_seconds": "layer_seconds+ fullest_layers+ last_layers+ first_extra_seconds+ last_extra_seconds+",
+    "lighter_end_seconds": "slowest_stage_seconds+ last_stage_seconds? longer_way_seconds- micro_batches+",
     "bubble_seconds": "all_stages_seconds+ slowest_stage_seconds- interleave?",
     "stage_hops": "pipeline? interleave+ ends-",
     "lockstep_slowdown": "ranks+ node_accelerators- whole_node_slowdown+",
