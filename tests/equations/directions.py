@@ -36,7 +36,7 @@ DIRECTIONS = {
     "joint_log": "first_log+ second_log+ third_log+",
     "band_end": "spread_log? sigmas+",
     "shrunk_seconds": "seconds+ usual_seconds+ field_log? layout_log?",
-    "tie_factor": "layout_log+ sigmas+",
+    "tie_factor": "difference_log+ sigmas+",
     # demand and energy
     "grown_requests_per_s": "first_requests_per_s+ growth+ elapsed_periods+ most_requests_per_s+",
     "facility_watts": "system_watts+ pue+",

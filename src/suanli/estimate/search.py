@@ -204,7 +204,8 @@ def _told(question: Question, kept: Kept, known: Field) -> tuple[TrainingEstimat
     found, own = evaluate(question, kept.table), question.calibration.layout_spread
     usual = math.exp(known.mean_log)
     expected = np.asarray(shrunk_seconds(kept.seconds, usual, known.sigma_log, own))
-    tied = kept.seconds <= kept.seconds[0] * tie_factor(own, question.calibration.tie_sigmas)
+    within = tie_factor(question.calibration.tie_spread, question.calibration.tie_sigmas)
+    tied = kept.seconds <= kept.seconds[0] * within
     return tuple(
         replace(
             at_row(question, found, row),
