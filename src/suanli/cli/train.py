@@ -15,7 +15,7 @@ from suanli.api.words import layout_in_words, name_in_words
 from suanli.cli.app import app
 from suanli.cli.compare import tell_comparison
 from suanli.cli.output import CalibrationOption, JsonFlag, LangOption, guarded, print_json
-from suanli.cli.rejected import rejected_table, searched_keys
+from suanli.cli.rejected import limit_words, rejected_table, searched_keys
 from suanli.cli.run_options import (
     CheckpointsOption,
     FailuresOption,
@@ -205,7 +205,9 @@ def tell_search(
         gib = best.host_memory_bytes / GIB
         console.print(tr("Kept in the host's memory: {gib:.1f} GiB an accelerator", gib=gib), markup=False)
     if best.limit:
-        console.print(tr("This layout breaks a limit: {limit}", limit=name_in_words(best.limit)), markup=False)
+        console.print(
+            tr("This layout breaks a limit: {limit}", limit=limit_words().get(best.limit, best.limit)), markup=False
+        )
     for one in found.relief:
         words = {"layout": in_words(one), "seconds": one.step_seconds, "gib": one.memory_bytes / GIB}
         console.print(tr("It would fit as {layout}: {seconds:.3g} s, {gib:.1f} GiB", **words), markup=False)
