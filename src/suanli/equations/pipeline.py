@@ -94,8 +94,9 @@ def lighter_end_seconds(
     (1.0, 0.0)
     """
     paced = np.maximum(last_stage_seconds, longer_way_seconds)
-    saved = np.maximum(slowest_stage_seconds - paced, 0 * paced)
-    return np.minimum(saved, last_stage_seconds) * np.minimum(np.ceil(np.maximum(micro_batches - 1, 0)), 1)
+    several = np.minimum(np.ceil(np.maximum(micro_batches - 1, 0)), 1)
+    saved: Real = np.minimum(np.maximum(slowest_stage_seconds - paced, 0 * paced), last_stage_seconds) * several
+    return saved
 
 
 @equation(unit="s", source="qi2023")
