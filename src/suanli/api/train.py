@@ -156,5 +156,6 @@ def setup_of(
         attention=Attention(question.attention or Attention.FLASH),
         capacity=question.capacity,
         balanced_experts=question.balanced_experts,
+        split_tensor=question.split_tensor,
     )
     return (tuned(setup, TuningMethod(question.method), calibration) if question.method else setup), tuple(assumed)

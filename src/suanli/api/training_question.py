@@ -21,6 +21,7 @@ class TrainingQuestion:
     replicas unless said; fewer: hierarchical). `schedule` is of pipelines (`any` lets a search choose), `offload` what
     lives on the host. `capacity` is the room of an expert in even shares of the tokens, `balanced_experts` spreads
     tokens evenly by force.
+    `split_tensor` cuts products of tensor ranks into pieces that run beside each other's traffic.
     `software_date` is of when the framework is (its latest unless said), `calibration` a file of a user's own figures.
     """
 
@@ -54,6 +55,7 @@ class TrainingQuestion:
     attention: str | None = None
     capacity: float | None = None
     balanced_experts: bool = False
+    split_tensor: bool = False
 
 
 COUNTS = (

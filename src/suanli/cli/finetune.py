@@ -37,6 +37,7 @@ from suanli.cli.train_options import (
     SequenceParallelOption,
     ShardingOption,
     ShardingRanksOption,
+    SplitTensorFlag,
     SystemOption,
     TensorOption,
 )
@@ -73,6 +74,7 @@ def finetune_command(
     attention: AttentionOption = None,
     capacity: CapacityOption = None,
     balanced_experts: BalancedOption = False,
+    split_tensor: SplitTensorFlag = False,
     search: SearchFlag = False,
     keep: KeepOption = 20,
     software_date: DateOption = None,
@@ -88,6 +90,7 @@ def finetune_command(
         method=method, lora_rank=lora_rank, software_date=software_date, calibration=calibration,
         schedule=schedule, offload=offload, optimizer=optimizer, sharding_ranks=sharding_ranks,
         sequence_parallel=sequence_parallel, attention=attention, capacity=capacity, balanced_experts=balanced_experts,
+        split_tensor=split_tensor,
     )  # fmt: skip
     found = finetune_told(question)
     tell_search(found, json_output)

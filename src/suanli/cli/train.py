@@ -55,6 +55,7 @@ from suanli.cli.train_options import (
     ShardingOption,
     ShardingRanksOption,
     SizesOption,
+    SplitTensorFlag,
     SystemsOption,
     TensorOption,
     TraceOption,
@@ -94,6 +95,7 @@ def train_command(
     attention: AttentionOption = None,
     capacity: CapacityOption = None,
     balanced_experts: BalancedOption = False,
+    split_tensor: SplitTensorFlag = False,
     search: SearchFlag = False,
     keep: KeepOption = 20,
     software_date: DateOption = None,
@@ -124,6 +126,7 @@ def train_command(
         software_date=software_date, calibration=calibration, schedule=schedule, offload=offload, optimizer=optimizer,
         sharding_ranks=sharding_ranks, sequence_parallel=sequence_parallel, attention=attention, capacity=capacity,
         balanced_experts=balanced_experts,
+        split_tensor=split_tensor,
     )  # fmt: skip
     if trace is not None:
         check_trace_path(trace)

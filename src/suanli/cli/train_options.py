@@ -57,6 +57,10 @@ OffloadOption = Annotated[
     str | None,
     typer.Option("--offload", help="On the host: none, optimizer, activations, both.", show_default=False),
 ]
+SplitTensorFlag = Annotated[
+    bool,
+    typer.Option("--split-tensor", help="Run tensor ranks' products piece by piece beside traffic (async TP, MC2)."),
+]
 OptimizerOption = Annotated[
     str | None,
     typer.Option("--optimizer", help="adamw, adamw-8bit, muon, adafactor, lion, sgd.", show_default=False),

@@ -17,7 +17,7 @@ from suanli.domain.validation import PREDICTED, MeasuredQuantity, Prediction, Va
 from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
 from suanli.estimate.operators import layer_count
 from suanli.estimate.search import search
-from suanli.estimate.software import find_software
+from suanli.estimate.software import find_software, software_for
 from suanli.estimate.training import estimate_layout
 from suanli.estimate.uncertainty import band_without_layout
 from suanli.foundation.errors import SuanliError
@@ -32,6 +32,8 @@ MEASURED_COLUMNS = ("step_time_s", "tokens_per_s_per_gpu", "peak_mem_gb")
 GIGABYTE = 10**9
 LONGEST = re.compile(r"longest sample (\d+) tokens")
 GROUPS = re.compile(r"groups of (\d+)")
+SPLIT = re.compile(r"use-mc2|async tp", re.IGNORECASE)
+"""Words of notes for products that are cut into pieces beside their tensor traffic."""
 STAGES = {
     "zero2": Sharding.GRADIENTS,
     "gradop": Sharding.GRADIENTS,
@@ -135,7 +137,9 @@ def read_run(record: Record, catalogue: Catalogue, reading: Reading, calibration
     except SuanliError as error:
         return str(error)
     assumed = _Assumed(record)
-    software = software_of(record, calibration, assumed)
+    software = software_for(
+        calibration, software_of(record, calibration, assumed), model, form.number_format, accelerator.id
+    )
     tuning = TUNING.get(record.text("workload"))
     setup = TrainingSetup(
         model=model,
@@ -148,6 +152,7 @@ def read_run(record: Record, catalogue: Catalogue, reading: Reading, calibration
         tuning=tuning,
         lora_rank=calibration.adapter_rank if tuning in (TuningMethod.LORA, TuningMethod.QLORA) else 0,
         balanced_experts=True,
+        split_tensor=SPLIT.search(record.text("notes")) is not None,
         capacity=1.0 if "tokendrop" in record.text("notes") else None,
         frozen_format=form.frozen,
     )
@@ -288,8 +293,9 @@ def recompute_of(record: Record, setup: TrainingSetup, assumed: _Assumed) -> Rec
 def estimate_run(run: Run, kernels: KernelTable, calibration: TrainingCalibration) -> TrainingEstimate:
     """Estimate a run at its layout, or at the fastest legal one where it gives none."""
     if run.layout is None:
-        found = search(run.setup, run.cluster, kernels, keep=1, calibration=calibration)[0]
-        return slowed(found, calibration)
+        whole = run.accelerators
+        best = search(run.setup, run.cluster, kernels, keep=1, calibration=calibration, accelerators=whole)[0]
+        return slowed(best, calibration)
     estimate = _at_layout(run, run.layout, kernels, calibration)
     for level in heavier(run, calibration) if run.open_recompute else ():
         if estimate.limit != "memory":
