@@ -81,7 +81,7 @@ def drop(replicas: Replicas, at: int, block: int) -> None:
 def release(work: Work, rules: Rules, replicas: Replicas, told: Requested, at: int, one: int) -> None:
     """Give back all that a request holds; later blocks of its prompt are evicted before earlier ones."""
     replicas.counts[at, USED] -= told.private[one]
-    told.private[one] = 0
+    told.private[one], told.holds[one] = 0, 0
     start = work.first_block[one]
     for place in range(whole_blocks(work, rules, one) - 1, -1, -1):
         drop(replicas, at, work.blocks[start + place])
@@ -114,4 +114,5 @@ def claim(work: Work, rules: Rules, replicas: Replicas, told: Requested, at: int
             replicas.counts[at, USED] += rules.shared_blocks
     replicas.counts[at, USED] += private
     told.private[one] = private
+    told.holds[one] = (whole * rules.shared_blocks + private) * rules.block_tokens
     return found

@@ -173,6 +173,7 @@ def requested(work: Work) -> Requested:
         left_outputs=work.outputs.copy(),
         cached=work.inputs.copy() if work.prefilled else zero.copy(),
         private=zero.copy(),
+        holds=zero.copy(),
         swapped=zero.copy(),
         chunk=zero.copy(),
         queue_left=zero - 1,

@@ -75,7 +75,12 @@ class Rules(NamedTuple):
 
 
 class Requested(NamedTuple):
-    """What became of each request; times in seconds, `NOBODY` where it never came to that."""
+    """What became of each request; times in seconds, `NOBODY` where it never came to that.
+
+    `left_prompt` and `left_outputs` are tokens still to compute and to make, `cached` those in the cache, `private` the
+    blocks of its own, `holds` how many tokens all its blocks have room for, `swapped` its blocks on the host,
+    `chunk` what it takes part with in a step. `queue_left` and `queue_right` are its neighbours in a queue.
+    """
 
     replica: IntArray
     admitted_seconds: FloatArray
@@ -88,6 +93,7 @@ class Requested(NamedTuple):
     left_outputs: IntArray
     cached: IntArray
     private: IntArray
+    holds: IntArray
     swapped: IntArray
     chunk: IntArray
     queue_left: IntArray

@@ -145,8 +145,6 @@ def keeps_room(
     """
     one, away = replicas.running[at, place], 0
     needed = blocks_of(work, rules, one, told.cached[one] + tokens_of_step(times, replicas, at)) - told.private[one]
-    if needed <= 0:
-        return True, 0
     while not room(rules, replicas, at, needed):
         last = replicas.counts[at, RUNNING] - 1
         if last == 0:
@@ -156,6 +154,7 @@ def keeps_room(
         if last == place:
             return False, away
     told.private[one] += needed
+    told.holds[one] += needed * rules.block_tokens
     replicas.counts[at, USED] += needed
     return True, away
 
@@ -182,7 +181,7 @@ def plan_running(
     work: Work, times: StepTimes, rules: Rules, replicas: Replicas, told: Requested, at: int, decodes: bool
 ) -> tuple[Batch, int]:
     """Let running requests take part, in order of admission; return the batch and what is left of the budget."""
-    budget, stages = rules.token_budget, int(times.stages)
+    budget, stages, made = rules.token_budget, int(times.stages), tokens_of_step(times, replicas, at)
     budget, decoding, cached, prompts, tokens, keys, away, place = budget * stages, 0, 0, 0, 0, 0, 0, 0
     while place < replicas.counts[at, RUNNING]:
         one = replicas.running[at, place]
@@ -194,10 +193,11 @@ def plan_running(
                 budget -= chunk
                 prompts, tokens, keys = prompts + 1, tokens + chunk, keys + told.cached[one] + chunk
         elif decodes and budget > 0:
-            stays, gone = keeps_room(work, times, rules, replicas, told, at, place)
-            away += gone
-            if not stays:
-                continue
+            if told.cached[one] + made > told.holds[one]:
+                stays, gone = keeps_room(work, times, rules, replicas, told, at, place)
+                away += gone
+                if not stays:
+                    continue
             told.chunk[one] = 1
             budget -= int(times.verified)
             decoding, cached = decoding + 1, cached + told.cached[one]
@@ -299,9 +299,7 @@ def finish_step(
 
 @fast
 def sample(replicas: Replicas, watch: Watch, now: float) -> None:
-    """Note how full the replicas are where the time for it has come."""
-    if now < watch.sampling[0]:
-        return
+    """Note how full the replicas are."""
     rows = int(watch.sampling[2])
     if rows == SAMPLES:
         for row in range(SAMPLES // 2):
@@ -324,12 +322,12 @@ def take_step(
     before = replicas.counts[at, PREEMPTED]
     batch, budget = plan_running(work, times, rules, replicas, told, at, decodes)
     if replicas.counts[at, PREEMPTED] == before:
-        if not rules.mixes and batch.decoding > 0:
+        if not rules.mixes and batch.decoding > 0 and replicas.counts[at, WAITING] > 0:
             alone = let_in(work, rules, replicas, told, at, Batch(0, 0, 0, 0, 0, 0, 0), budget, False)
             batch = alone if alone.prompts > 0 else batch
             if alone.prompts > 0:
                 rest(replicas, told, at)
-        else:
+        elif replicas.counts[at, WAITING] > 0:
             batch = let_in(work, rules, replicas, told, at, batch, budget, decodes)
     seconds = step_seconds(times, batch) + batch.let_in * rules.front_seconds
     seconds += batch.swap_blocks * max(rules.swap_seconds, 0.0)
@@ -339,7 +337,8 @@ def take_step(
     replicas.now[at] += seconds
     replicas.busy_seconds[at] += seconds
     finish_step(work, times, rules, replicas, told, watch, at, seconds)
-    sample(replicas, watch, replicas.now[at])
+    if replicas.now[at] >= watch.sampling[0]:
+        sample(replicas, watch, replicas.now[at])
 
 
 @fast
@@ -373,7 +372,8 @@ def steps_alone(
         return 0, 0
     for place in range(running):
         one = replicas.running[at, place]
-        blocks += max(blocks_of(work, rules, one, told.cached[one] + least) - told.private[one], 0)
+        more = told.cached[one] + least - told.holds[one]
+        blocks += (more + rules.block_tokens - 1) // rules.block_tokens if more > 0 else 0
     return (least, cached) if room(rules, replicas, at, blocks) else (0, 0)
 
 
@@ -405,9 +405,10 @@ def run_alone(
         told.cached[one] += done
         told.left_outputs[one] -= done
         told.last_seconds[one] = now
-        more = blocks_of(work, rules, one, told.cached[one]) - told.private[one]
-        if more > 0:
+        if told.cached[one] > told.holds[one]:
+            more = blocks_of(work, rules, one, told.cached[one]) - told.private[one]
             told.private[one] += more
+            told.holds[one] += more * rules.block_tokens
             replicas.counts[at, USED] += more
     return done
 
