@@ -134,6 +134,10 @@ DIRECTIONS = {
     "compute_units? wave_softness+ key_ramp+ softmax_dims+ products+ multiply_add_flop+",
     "attention_traffic_bytes": "queries+ keys+ heads+ query_dims+ cached_dims+ sequences+ "
     "activation_bytes_per_element+ kv_bytes_per_element+",
+    "fused_attention_seconds": "queries? keys+ causal- heads? kv_heads? query_dims+ cached_dims+ sequences+ products+ "
+    "activation_bytes_per_element+ kv_bytes_per_element+ tile_rows? least_tile_rows? wave_softness+ key_ramp+ "
+    "softmax_dims+ ceiling_share- memory_share- overlap_sharpness? floor_seconds+ root_step_seconds+ peak_flop_per_s- "
+    "memory_bytes_per_s- compute_units? multiply_add_flop+",
     "score_traffic_bytes": "queries+ keys+ heads+ sequences+ passes+ score_bytes_per_element+",
     "pass_seconds": "moved_bytes+ memory_bytes_per_s- memory_share- floor_seconds+",
     "expert_imbalance": "ranks+ tokens_per_rank+ skew+ half_tokens-",

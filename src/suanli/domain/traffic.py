@@ -33,3 +33,94 @@ class Requests:
     def __len__(self) -> int:
         """Return how many requests there are."""
         return len(self.arrival_seconds)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fleet:
+    """Replicas that serve traffic, and how requests are spread over them.
+
+    `routing` is round-robin, least-loaded or prefix. With more `most` than `least` replicas, one works for each
+    `flight` requests in flight: a new one comes `start_seconds` after it was asked for, one too many goes after
+    `idle_seconds`. A replica that holds a prompt's beginning may be `crowding` times as full as the mean for its sake.
+    """
+
+    least: int = 1
+    most: int = 1
+    routing: str = "round-robin"
+    flight: float = 0.0
+    start_seconds: float = 0.0
+    idle_seconds: float = 0.0
+    crowding: float = 1.25
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Targets:
+    """The longest waits that count as served well; None where there is no such target."""
+
+    ttft_seconds: float | None = None
+    tpot_seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Served:
+    """What became of each request, one a row; seconds are since its arrival, nan for what was turned away.
+
+    `tpot_seconds` is nan for answers of one token. `hit_tokens` of its prompt were found in a cache, `preempted` is how
+    often it had to make room.
+    """
+
+    arrival_seconds: FloatArray
+    queue_seconds: FloatArray
+    ttft_seconds: FloatArray
+    tpot_seconds: FloatArray
+    finish_seconds: FloatArray
+    replica: IntArray
+    hit_tokens: IntArray
+    preempted: IntArray
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quantiles:
+    """A quantity over requests (or over tokens): its mean and what so many percent of them stay below."""
+
+    mean: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrafficResult:
+    """Traffic through replicas of an engine: who was served how, by percentile, and how full the replicas were.
+
+    `itl` is over tokens after the first, `good_share` the share of all requests that met every target, `goodput_per_s`
+    their rate. `samples` are rows of seconds, requests running, requests waiting, share of the cache in use.
+    `replica_seconds` is for how long replicas stood by, all together.
+    """
+
+    requests: int
+    completed: int
+    refused: int
+    preempted: int
+    span_seconds: float
+    prompt_tokens: int
+    computed_tokens: int
+    output_tokens: int
+    hit_share: float
+    ttft: Quantiles
+    tpot: Quantiles
+    itl: Quantiles
+    finish: Quantiles
+    queue: Quantiles
+    requests_per_s: float
+    output_tokens_per_s: float
+    good_share: float
+    goodput_per_s: float
+    busy_share: float
+    replica_seconds: float
+    replicas: int
+    steps: int
+    samples: FloatArray
+    served: Served
+    assumed: tuple[str, ...]

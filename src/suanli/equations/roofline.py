@@ -203,6 +203,58 @@ def attention_traffic_bytes(
     return sequences * (own + keys * cached_dims * kv_bytes_per_element)
 
 
+@equation(unit="s", source="dao2023")
+def fused_attention_seconds(
+    queries: Real,
+    keys: Real,
+    causal: Real,
+    heads: Real,
+    kv_heads: Real,
+    query_dims: Real,
+    cached_dims: Real,
+    sequences: Real,
+    products: Real,
+    activation_bytes_per_element: Real,
+    kv_bytes_per_element: Real,
+    tile_rows: Real,
+    least_tile_rows: Real,
+    wave_softness: Real,
+    key_ramp: Real,
+    softmax_dims: Real,
+    ceiling_share: Real,
+    memory_share: Real,
+    overlap_sharpness: Real,
+    floor_seconds: Real,
+    root_step_seconds: Real,
+    peak_flop_per_s: Real,
+    memory_bytes_per_s: Real,
+    compute_units: Real,
+    multiply_add_flop: Real,
+) -> Real:
+    """Time of one fused attention: the arithmetic of its tiles, its traffic, its floor and the chain of its keys.
+
+    t = kernel_seconds(tiled_attention_flop, attention_traffic_bytes, t0 + chain_seconds(k)).
+
+    `query_dims` is query-key plus value dimension of a head. Source: dao2023.
+
+    >>> shape = (1.0, 100.0, 0.0, 8.0, 1.0, 128.0, 128.0, 1.0, 2.0, 2.0, 2.0)
+    >>> kernel = (16.0, 16.0, 0.0, 0.0, 0.0, 1.0, 1.0, 2.0, 1e-5, 0.0)
+    >>> float(fused_attention_seconds(*shape, *kernel, 1e30, 27648.0, 1.0, 2.0))
+    1.00001
+    """
+    work = tiled_attention_flop(
+        queries, attended_keys(queries, keys, causal), heads, kv_heads, query_dims / 2, sequences, tile_rows,
+        least_tile_rows, compute_units, wave_softness, key_ramp, softmax_dims, products, multiply_add_flop,
+    )  # fmt: skip
+    moved = attention_traffic_bytes(
+        queries, keys, heads, query_dims, cached_dims, sequences, activation_bytes_per_element, kv_bytes_per_element
+    )
+    return kernel_seconds(
+        work, moved, peak_flop_per_s, memory_bytes_per_s, ceiling_share, memory_share, overlap_sharpness,
+        floor_seconds + chain_seconds(keys, root_step_seconds),
+    )  # fmt: skip
+
+
 @equation(unit="B", source="korthikanti2022")
 def score_traffic_bytes(
     queries: Real, keys: Real, heads: Real, sequences: Real, passes: Real, score_bytes_per_element: Real

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import os
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from suanli.foundation.equation import EQUATIONS, Equation
 
@@ -33,3 +36,41 @@ def compiled(equation: Equation[Any, Any]) -> Callable[..., Any]:
     import numba
 
     return numba.njit(equation.body)  # type: ignore[no-any-return]
+
+
+Body = TypeVar("Body", bound=Callable[..., Any])
+CACHE_VARIABLE = "SUANLI_CACHE"
+"""The environment variable that says where compiled code is kept between runs."""
+
+
+@functools.cache
+def cache_folder() -> Path:
+    """Return where compiled code of this very source is kept: a folder named by what all of it says.
+
+    A compiled function holds what it calls, so a change anywhere below it must not meet an old copy.
+    """
+    package = Path(__file__).parent.parent
+    digest = hashlib.sha256()
+    for file in sorted((*package.glob("equations/*.py"), *package.glob("simulate/*.py"))):
+        digest.update(file.read_bytes())
+    root = os.environ.get(CACHE_VARIABLE) or Path.home() / ".cache" / "suanli"
+    return Path(root) / f"compiled-{digest.hexdigest()[:16]}"
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+def fast(body: Body) -> Body:
+    """Compile a plain function, kept on disk between runs; the equations it calls must have been taught before."""
+    import numba
+
+    kept = _writable(cache_folder())
+    if kept:
+        numba.config.CACHE_DIR = str(cache_folder())
+    made: Body = numba.njit(cache=kept)(body)
+    return made

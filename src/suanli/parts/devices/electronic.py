@@ -74,19 +74,19 @@ def time_attention(
     kernel: AttentionKernel, engine: Engine, shape: AttentionShape, products: float, own_bytes: float, kv_bytes: float
 ) -> Real:
     """Time of one fused attention by a kernel of a family."""
-    dims = shape.qk_head_dim + shape.v_head_dim
-    work = roofline.tiled_attention_flop(
-        shape.queries, roofline.attended_keys(shape.queries, shape.keys, shape.causal), shape.heads, shape.kv_heads,
-        dims / 2, shape.sequences, kernel.tile_rows, kernel.least_tile_rows, engine.compute_units,
-        kernel.wave_softness, kernel.key_ramp, kernel.softmax_dims, products, MULTIPLY_ADD_FLOP,
+    return roofline.fused_attention_seconds(
+        shape.queries, shape.keys, shape.causal, shape.heads, shape.kv_heads, shape.qk_head_dim + shape.v_head_dim,
+        shape.cached_dims, shape.sequences, products, own_bytes, kv_bytes, *attention_terms(kernel, engine),
+        MULTIPLY_ADD_FLOP,
     )  # fmt: skip
-    moved = roofline.attention_traffic_bytes(
-        shape.queries, shape.keys, shape.heads, dims, shape.cached_dims, shape.sequences, own_bytes, kv_bytes
-    )
-    fixed = kernel.floor_seconds + roofline.chain_seconds(shape.keys, kernel.root_step_seconds)
-    return roofline.kernel_seconds(
-        work, moved, engine.peak_flop_per_s, engine.memory_bytes_per_s, kernel.ceiling_share, kernel.memory_share,
-        kernel.overlap_sharpness, fixed,
+
+
+def attention_terms(kernel: AttentionKernel, engine: Engine) -> tuple[float, ...]:
+    """Return the terms of `fused_attention_seconds` that belong to a kernel and what it runs on, in its order."""
+    return (
+        kernel.tile_rows, kernel.least_tile_rows, kernel.wave_softness, kernel.key_ramp, kernel.softmax_dims,
+        kernel.ceiling_share, kernel.memory_share, kernel.overlap_sharpness, kernel.floor_seconds,
+        kernel.root_step_seconds, engine.peak_flop_per_s, engine.memory_bytes_per_s, engine.compute_units,
     )  # fmt: skip
 
 
@@ -145,7 +145,7 @@ class Device:
     ) -> Real:
         """Time of one launch of `groups` products of [rows x inner] by [inner x columns]."""
         form = self.number_format(number_format)
-        engine = self._engine(number_format)
+        engine = self.engine(number_format)
         alone = time_matmul(self._family(self.kernels.matmul, form), engine, form, rows, inner, columns, groups)
         if not np.any(np.asarray(groups) > 1):
             return alone
@@ -175,13 +175,13 @@ class Device:
         each token and key-value head, read once (absorbed multi-head latent attention).
         """
         form, kept = self.number_format(number_format), self.number_format(kv_format or number_format)
-        kernel = self._attention_kernel(phase, form, kept, latent)
+        kernel = self.attention_kernel(phase, form, kept, latent)
         cached = kv_heads * (qk_head_dim if latent else qk_head_dim + v_head_dim)
         shape = AttentionShape(
             queries=queries, keys=keys, heads=heads, kv_heads=kv_heads, qk_head_dim=qk_head_dim, v_head_dim=v_head_dim,
             cached_dims=cached, sequences=sequences, causal=float(causal and fused),
         )  # fmt: skip
-        engine = self._engine(number_format)
+        engine = self.engine(number_format)
         seconds = time_attention(kernel, engine, shape, PRODUCTS[phase], form.output_bytes, kept.activation_bytes)
         if fused:
             return seconds
@@ -200,7 +200,8 @@ class Device:
         skew = self.kernels.expert_skew
         return roofline.expert_imbalance(ranks, tokens_per_rank, skew.skew, skew.half_tokens)
 
-    def _engine(self, number_format: str) -> Engine:
+    def engine(self, number_format: str) -> Engine:
+        """Say what kernels of a number format run on."""
         return Engine(
             peak_flop_per_s=self.peak_flop_per_s(number_format),
             memory_bytes_per_s=self.memory_bytes_per_s,
@@ -211,7 +212,8 @@ class Device:
         names = [*(prefix + family for family in form.families if prefix), *form.families]
         return families[next(name for name in names if name in families)]
 
-    def _attention_kernel(self, phase: str, form: NumberFormat, kept: NumberFormat, latent: bool) -> AttentionKernel:
+    def attention_kernel(self, phase: str, form: NumberFormat, kept: NumberFormat, latent: bool) -> AttentionKernel:
+        """Return the kernel of a phase, a format and that of the cache. Raises InputError naming the nearest phase."""
         phases = {"prefill": self.kernels.prefill, "decode": self.kernels.decode, "backward": self.kernels.backward}
         if phase not in phases:
             raise InputError.single(
