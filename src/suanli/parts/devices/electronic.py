@@ -82,7 +82,7 @@ def time_attention(
 
 
 Terms = tuple[float, float, float, float, float, float, float, float, float, float, float, float, float]
-"""Tile, least tile, softness of waves, ramp, softmax, shares, corner, floor and chain of a kernel; peak, rate, units."""
+"""Tile, least tile, softness of waves, ramp, softmax, shares, corner, floor, chain of a kernel; peak, rate, units."""
 
 
 def attention_terms(kernel: AttentionKernel, engine: Engine) -> Terms:
