@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,9 +16,7 @@ from suanli.foundation.equation import FloatArray
 from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
 from suanli.parts.devices.electronic import PRODUCTS, attention_terms
-
-if TYPE_CHECKING:
-    from suanli.simulate.serving_state import Rules, StepTimes
+from suanli.simulate.serving_state import Rules, StepTimes
 
 BY_ROWS = ("matmul", "experts", "passes", "communication")
 """Causes of a step that its tokens alone decide."""
@@ -32,16 +29,11 @@ ENDLESS = 1e18
 
 
 def step_times(replica: Replica) -> StepTimes:
-    """Write a replica's step as tables and terms, which add up to `step_seconds` of any load.
-
-    Raises InputError where its engine's attention is not fused on this device.
-    """
-    from suanli.simulate.serving_state import StepTimes
-
+    """Write a replica's step as tables and terms, which add up to `step_seconds` of any load."""
     verified, accepted = speculation(replica)
     places = int(replica.engine.sequence_limit * replica.layout.attention_data)
     budget = int(replica.engine.token_budget * replica.layout.attention_data)
-    rows = np.arange(budget + int(math.ceil(places * verified)) + 1, dtype=float)
+    rows = np.arange(budget + math.ceil(places * verified) + 1, dtype=float)
     sequences = np.arange(2 * places + 2, dtype=float)
     by_rows = _causes(replica, StepLoad(decoding=rows), BY_ROWS)
     by_sequences = _causes(replica, StepLoad(decoding=sequences), ("head", "engine"))
@@ -158,7 +150,7 @@ def _prefill_row(replica: Replica, count: float, core: Core) -> list[float]:
 
 
 def _index_row(replica: Replica, count: float, core: Core, phase: str) -> list[float]:
-    """A sparse index scores every cached position, half of them on average under a prompt."""
+    """Write a sparse index as a kind: it scores every cached position, half of them on average under a prompt."""
     queries, scale = (1.0, 1.0) if phase == "decode" else (0.0, 1 / 2)
     width = float(core.index_head_dim)
     shape = (queries, scale, ENDLESS, 0.0, 0.0, float(core.index_heads), 1.0, width, width)
@@ -171,8 +163,6 @@ def rules_of(replica: Replica, shared_tokens: int, swap_seconds: float = -1.0) -
     `shared_tokens` is how many tokens one shared block of the traffic has (0 without). Raises InputError where
     the cache holds nothing, or shared blocks are no multiple of the engine's own.
     """
-    from suanli.simulate.serving_state import Rules
-
     if shared_tokens % BLOCK_TOKENS:
         raise InputError.single(
             place=tr("shared blocks"),
@@ -183,7 +173,9 @@ def rules_of(replica: Replica, shared_tokens: int, swap_seconds: float = -1.0) -
     tokens = cache_capacity_tokens(replica, setup.input_tokens + setup.output_tokens)
     if tokens < 1:
         raise InputError.single(
-            place=tr("cache"), found=tr("no room beside the weights"), allowed=tr("a layout whose cache holds a request")
+            place=tr("cache"),
+            found=tr("no room beside the weights"),
+            allowed=tr("a layout whose cache holds a request"),
         )
     return Rules(
         token_budget=int(engine.token_budget * ranks),

@@ -1,9 +1,8 @@
-"""Traffic through replicas: requests played step by step, by one pool or by prefill and decode on pools of their own."""
+"""Traffic through replicas, step by step: one pool that prefills and decodes, or a pool of its own for each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,10 +13,10 @@ from suanli.estimate.serving_tables import rules_of, step_times
 from suanli.foundation.equation import FloatArray
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
-
-if TYPE_CHECKING:
-    from suanli.simulate.serving_play import Played
-    from suanli.simulate.serving_state import Rules, Work
+from suanli.simulate import serving_play
+from suanli.simulate import serving_state as state
+from suanli.simulate.serving_play import Played
+from suanli.simulate.serving_state import GAP_LEAST_SECONDS, GAPS_A_LOG, Rules, Work
 
 ROUTINGS = ("round-robin", "least-loaded", "prefix")
 """Names of ways to spread requests, in the order of their numbers in compiled code."""
@@ -25,29 +24,18 @@ ROUTINGS = ("round-robin", "least-loaded", "prefix")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pool:
-    """Replicas of one kind that share traffic; `swap_seconds` brings a block to the host or back (None: computed anew)."""
+    """Replicas of one kind that share traffic.
+
+    `swap_seconds` brings a block of a preempted request to the host or back (None: it is computed anew).
+    """
 
     replica: Replica
     fleet: Fleet
     swap_seconds: float | None = None
 
 
-def _engine() -> None:
-    """Raise InputError that says how to get the compiled engine where numba is not installed."""
-    try:
-        import suanli.simulate.serving_play  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise InputError.single(
-            place=tr("traffic"),
-            found=tr("the package {name} is not installed", name="numba"),
-            allowed="pip install 'suanli[compiled]'",
-        ) from error
-
-
 def work_of(requests: Requests, delay_seconds: float) -> Work:
     """Write requests as compiled code takes them: blocks numbered from 0, ready when the server has read them."""
-    from suanli.simulate.serving_state import Work
-
     known, numbers = np.unique(requests.block_ids, return_inverse=True)
     return Work(
         ready_seconds=requests.arrival_seconds + delay_seconds,
@@ -62,8 +50,6 @@ def work_of(requests: Requests, delay_seconds: float) -> Work:
 
 def play_pool(pool: Pool, work: Work, rules: Rules) -> Played:
     """Play requests through one pool."""
-    from suanli.simulate import serving_play
-
     fleet = pool.fleet
     if fleet.routing not in ROUTINGS:
         raise InputError.single(
@@ -85,9 +71,8 @@ def play_pool(pool: Pool, work: Work, rules: Rules) -> Played:
 def play_traffic(pool: Pool, requests: Requests, targets: Targets) -> TrafficResult:
     """Play requests through one pool of replicas that prefill and decode.
 
-    Raises InputError where numba is not installed, a routing is not known, or the cache holds nothing.
+    Raises InputError where a routing is not known or the cache holds nothing.
     """
-    _engine()
     rules = _rules(pool, requests)
     work = work_of(requests, pool.replica.engine.request_seconds)
     played = play_pool(pool, work, rules)
@@ -101,14 +86,15 @@ def play_apart(prefill: Pool, decode: Pool, requests: Requests, targets: Targets
 
     The first token comes from the prefill. Raises InputError as `play_traffic` does.
     """
-    _engine()
     first_rules, then_rules = _rules(prefill, requests), _rules(decode, requests)
     work = work_of(requests, prefill.replica.engine.request_seconds)
     ones = np.ones(len(requests), dtype=np.int64)
     first = play_pool(prefill, work._replace(outputs=ones), first_rules)
     told = first.told
     goes_on = np.flatnonzero((told.first_seconds >= 0) & (requests.output_tokens > 1))
-    arrives = told.first_seconds[goes_on] + send_seconds(prefill.replica, decode.replica, requests.input_tokens[goes_on])
+    arrives = told.first_seconds[goes_on] + send_seconds(
+        prefill.replica, decode.replica, requests.input_tokens[goes_on]
+    )
     order = goes_on[np.argsort(arrives, kind="stable")]
     later = work._replace(
         ready_seconds=np.sort(arrives, kind="stable"), inputs=work.inputs[order], outputs=work.outputs[order] - 1,
@@ -122,7 +108,10 @@ def play_apart(prefill: Pool, decode: Pool, requests: Requests, targets: Targets
     preempted = served.preempted.copy()
     preempted[order] += then.told.preempted
     return _result(
-        requests, replace(served, preempted=preempted), [(prefill, first_rules, first), (decode, then_rules, then)], targets
+        requests,
+        replace(served, preempted=preempted),
+        [(prefill, first_rules, first), (decode, then_rules, then)],
+        targets,
     )
 
 
@@ -146,9 +135,7 @@ def _rules(pool: Pool, requests: Requests) -> Rules:
     return rules_of(mean, requests.block_tokens, -1.0 if pool.swap_seconds is None else pool.swap_seconds)
 
 
-def _served(
-    requests: Requests, admitted: FloatArray, first: FloatArray, finish: FloatArray, played: Played
-) -> Served:
+def _served(requests: Requests, admitted: FloatArray, first: FloatArray, finish: FloatArray, played: Played) -> Served:
     """Count times from arrival; what never happened is not a number."""
     arrival = requests.arrival_seconds
 
@@ -181,8 +168,6 @@ def quantiles(values: FloatArray) -> Quantiles:
 
 def gap_quantiles(gaps: IntArray) -> Quantiles:
     """Sum up gaps between tokens that were counted by their log."""
-    from suanli.simulate.serving_state import GAP_LEAST_SECONDS, GAPS_A_LOG
-
     total = int(gaps.sum())
     if total == 0:
         return Quantiles(mean=0.0, p50=0.0, p90=0.0, p95=0.0, p99=0.0)
@@ -206,8 +191,6 @@ def _result(
     requests: Requests, served: Served, pools: list[tuple[Pool, Rules, Played]], targets: Targets
 ) -> TrafficResult:
     """Sum up what became of requests and how full the pools were; samples are of the last pool."""
-    from suanli.simulate import serving_state as state
-
     last = pools[-1]
     completed = int(np.count_nonzero(~np.isnan(served.finish_seconds)))
     ended = float(np.nanmax(served.arrival_seconds + served.finish_seconds)) if completed else 0.0

@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from suanli.foundation.equation import EQUATIONS, Equation
 
@@ -71,6 +71,6 @@ def fast(body: Body) -> Body:
 
     kept = _writable(cache_folder())
     if kept:
-        numba.config.CACHE_DIR = str(cache_folder())
-    made: Body = numba.njit(cache=kept)(body)
-    return made
+        setattr(numba.config, "CACHE_DIR", str(cache_folder()))  # noqa: B010
+    made: Any = numba.njit(cache=kept)(body)
+    return cast(Body, made)

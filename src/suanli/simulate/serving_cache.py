@@ -49,7 +49,7 @@ def room(rules: Rules, replicas: Replicas, at: int, blocks: int) -> bool:
 def whole_blocks(work: Work, rules: Rules, one: int) -> int:
     """Count the shared blocks that a request's prompt fills to their end."""
     told = work.first_block[one + 1] - work.first_block[one]
-    return min(told, work.inputs[one] // (rules.shared_blocks * rules.block_tokens))
+    return int(min(told, work.inputs[one] // (rules.shared_blocks * rules.block_tokens)))
 
 
 @fast

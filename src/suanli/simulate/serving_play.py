@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ from suanli.simulate.serving_state import (
     RUNNING,
     SAMPLES,
     WAITING,
+    IntArray,
     Replicas,
     Requested,
     Rules,
@@ -34,19 +34,15 @@ SAMPLES_AT_FIRST = 512
 """How many samples the arrivals' span gives; the rest of the rows is for what comes after."""
 
 
-class Routing(IntEnum):
-    """Which replica a request goes to: in turn, the one with least in flight, or the one that holds its beginning."""
-
-    ROUND_ROBIN = 0
-    LEAST_LOADED = 1
-    PREFIX = 2
+ROUND_ROBIN, LEAST_LOADED, PREFIX = range(3)
+"""Which replica a request goes to: in turn, the one with least in flight, or the one that holds its beginning."""
 
 
 class Fleet(NamedTuple):
     """How requests are spread: the routing, and from how many to how many replicas work.
 
     One replica works for each `flight` requests in flight; a new one takes `start_seconds` to come, one too many goes
-    after `idle_seconds`. A replica may be `crowding` times as full as the mean, and some more, for the sake of a prefix.
+    after `idle_seconds`. A replica may be `crowding` times as full as the mean, and some more, for a prefix's sake.
     """
 
     routing: int
@@ -109,51 +105,77 @@ def wanted(replicas: Replicas, fleet: Fleet) -> int:
     return int(min(max(np.ceil(total / fleet.flight), fleet.least), fleet.most))
 
 
+class Standing(NamedTuple):
+    """Which replicas work: counts of those that do and of those asked for, and when each of these comes.
+
+    `counts` holds how many work and how many are coming, `seconds` since when there are too many (NOBODY: there are
+    not), until when standing by was counted, and how long it was.
+    """
+
+    counts: IntArray
+    seconds: FloatArray
+    comes: FloatArray
+
+
+ACTIVE, COMING = range(2)
+LOW_SINCE, COUNTED, STOOD = range(3)
+
+
+@fast
+def resize(replicas: Replicas, fleet: Fleet, standing: Standing, now: float) -> None:
+    """Count what stood by until now, let in replicas that have come, ask for more or send one away."""
+    counts, seconds = standing.counts, standing.seconds
+    seconds[STOOD] += (counts[ACTIVE] + counts[COMING]) * (now - seconds[COUNTED])
+    seconds[COUNTED] = now
+    if fleet.most == fleet.least:
+        return
+    need = wanted(replicas, fleet)
+    while need > counts[ACTIVE] + counts[COMING]:
+        standing.comes[counts[ACTIVE] + counts[COMING]] = now + fleet.start_seconds
+        counts[COMING] += 1
+    while counts[COMING] > 0 and standing.comes[counts[ACTIVE]] <= now:
+        counts[ACTIVE], counts[COMING] = counts[ACTIVE] + 1, counts[COMING] - 1
+    if need >= counts[ACTIVE]:
+        seconds[LOW_SINCE] = NOBODY
+    elif seconds[LOW_SINCE] < 0:
+        seconds[LOW_SINCE] = now
+    elif now - seconds[LOW_SINCE] > fleet.idle_seconds and counts[COMING] == 0:
+        counts[ACTIVE], seconds[LOW_SINCE] = counts[ACTIVE] - 1, NOBODY
+
+
+@fast
+def chosen(work: Work, rules: Rules, replicas: Replicas, fleet: Fleet, active: int, one: int) -> int:
+    """Return the replica that a request goes to."""
+    if fleet.routing == ROUND_ROBIN:
+        return one % active
+    if fleet.routing == LEAST_LOADED:
+        return int(least_loaded(replicas, active))
+    return int(nearest(work, rules, replicas, fleet, active, one))
+
+
 @fast
 def play_all(
-    work: Work, times: StepTimes, rules: Rules, fleet: Fleet, replicas: Replicas, told: Requested, watch: Watch
-) -> float:
-    """Play all requests; return for how many seconds replicas stood by, all together.
-
-    The first replicas work; `coming` of the next ones have been asked for.
-    """
-    active, coming, low_since, spent, counted = fleet.least, 0, -1.0, 0.0, 0.0
-    arrives = np.zeros(fleet.most)
+    work: Work, times: StepTimes, rules: Rules, fleet: Fleet, replicas: Replicas, told: Requested, watch: Watch,
+    standing: Standing,
+) -> None:  # fmt: skip
+    """Play all requests. Replicas that nobody looks at yet work on when their next request comes."""
+    looked_at = fleet.routing != ROUND_ROBIN or fleet.most > fleet.least
     for one in range(len(work.ready_seconds)):
         now = work.ready_seconds[one]
-        spent += (active + coming) * (now - counted)
-        counted = now
-        if fleet.routing != 0 or fleet.most > fleet.least:
+        if looked_at:
             for at in range(fleet.most):
                 advance(work, times, rules, replicas, told, watch, at, now)
-        while coming > 0 and arrives[active] <= now:
-            active, coming = active + 1, coming - 1
-        if fleet.most > fleet.least:
-            need = wanted(replicas, fleet)
-            while need > active + coming:
-                arrives[active + coming] = now + fleet.start_seconds
-                coming += 1
-            if need >= active:
-                low_since = -1.0
-            elif low_since < 0:
-                low_since = now
-            elif now - low_since > fleet.idle_seconds and coming == 0:
-                active, low_since = active - 1, -1.0
-        if fleet.routing == 0:
-            chosen = one % active
-        elif fleet.routing == 1:
-            chosen = least_loaded(replicas, active)
-        else:
-            chosen = nearest(work, rules, replicas, fleet, active, one)
-        advance(work, times, rules, replicas, told, watch, chosen, now)
-        replicas.now[chosen] = max(replicas.now[chosen], now)
-        told.replica[one] = chosen
-        push(work, replicas, told, chosen, one)
-    ended = counted
+        resize(replicas, fleet, standing, now)
+        at = chosen(work, rules, replicas, fleet, standing.counts[ACTIVE], one)
+        advance(work, times, rules, replicas, told, watch, at, now)
+        replicas.now[at] = max(replicas.now[at], now)
+        told.replica[one] = at
+        push(work, replicas, told, at, one)
+    ended = standing.seconds[COUNTED]
     for at in range(fleet.most):
         advance(work, times, rules, replicas, told, watch, at, np.inf)
         ended = max(ended, replicas.now[at])
-    return float(spent + (active + coming) * (ended - counted))
+    standing.seconds[STOOD] += np.sum(standing.counts) * (ended - standing.seconds[COUNTED])
 
 
 def requested(work: Work) -> Requested:
@@ -208,5 +230,10 @@ def play(work: Work, times: StepTimes, rules: Rules, fleet: Fleet) -> Played:
     watch = Watch(
         gaps=np.zeros(GAP_BINS, dtype=np.int64), samples=np.zeros((SAMPLES, 4)), sampling=np.array([0.0, interval, 0.0])
     )
-    stood = play_all(work, times, rules, fleet, replicas, told, watch)
-    return Played(told=told, replicas=replicas, watch=watch, replica_seconds=stood)
+    standing = Standing(
+        counts=np.array([fleet.least, 0], dtype=np.int64),
+        seconds=np.array([NOBODY, 0.0, 0.0]),
+        comes=np.zeros(fleet.most),
+    )
+    play_all(work, times, rules, fleet, replicas, told, watch, standing)
+    return Played(told=told, replicas=replicas, watch=watch, replica_seconds=float(standing.seconds[STOOD]))

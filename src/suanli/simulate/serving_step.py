@@ -39,7 +39,7 @@ FLOP_A_MULTIPLY_ADD = 2.0
 
 
 class Batch(NamedTuple):
-    """What a step carries: sequences in decode and their cached tokens, prompts, their tokens and keys at their ends."""
+    """What a step carries: sequences in decode and what they have cached, prompts, their tokens and keys at the end."""
 
     decoding: int
     cached: int
@@ -95,9 +95,9 @@ def flat_seconds(times: StepTimes, batch: Batch) -> float:
     """Seconds of a step that do not depend on how much is cached."""
     stages, decoding, tokens = times.stages, float(batch.decoding), float(batch.prompt_tokens)
     rows = (decoding * times.verified + tokens) / stages
-    spent = times.by_rows[int(math.ceil(rows))]
-    spent += times.by_sequences[int(math.ceil((decoding + batch.prompts) / stages))]
-    spent += times.by_prompt[int(math.ceil(tokens / stages))]
+    spent = times.by_rows[math.ceil(rows)]
+    spent += times.by_sequences[math.ceil((decoding + batch.prompts) / stages)]
+    spent += times.by_prompt[math.ceil(tokens / stages)]
     visits = decoding / times.ranks + tokens / times.ranks / times.scan_tokens
     spent += times.state_floor_seconds + times.state_seconds * visits / stages
     return float(spent)
@@ -170,10 +170,10 @@ def refuse(work: Work, rules: Rules, replicas: Replicas, told: Requested, at: in
 @fast
 def has_prompts(replicas: Replicas, told: Requested, at: int) -> bool:
     """Say whether a running request has prompt tokens to compute."""
+    left = 0
     for place in range(replicas.counts[at, RUNNING]):
-        if told.left_prompt[replicas.running[at, place]] > 0:
-            return True
-    return False
+        left += told.left_prompt[replicas.running[at, place]]
+    return left > 0
 
 
 @fast
@@ -216,7 +216,7 @@ def let_in(
         one = replicas.queue[at]
         fresh = told.left_prompt[one] > 0
         total = told.left_prompt[one] if fresh else told.cached[one] + 1
-        reserved = int(math.ceil(rules.reserved_share * told.left_outputs[one]))
+        reserved = math.ceil(rules.reserved_share * told.left_outputs[one])
         found = claim(work, rules, replicas, told, at, one, blocks_of(work, rules, one, total + reserved))
         if found == NOBODY:
             if replicas.counts[at, RUNNING] > 0:
@@ -257,7 +257,14 @@ def note_gap(watch: Watch, seconds: float, tokens: int) -> None:
 
 @fast
 def finish_step(
-    work: Work, times: StepTimes, rules: Rules, replicas: Replicas, told: Requested, watch: Watch, at: int, seconds: float
+    work: Work,
+    times: StepTimes,
+    rules: Rules,
+    replicas: Replicas,
+    told: Requested,
+    watch: Watch,
+    at: int,
+    seconds: float,
 ) -> None:
     """Give every request what the step made for it; those that are done leave."""
     began, now = replicas.now[at] - seconds, replicas.now[at]
@@ -323,7 +330,8 @@ def take_step(
     batch, budget = plan_running(work, times, rules, replicas, told, at, decodes)
     if replicas.counts[at, PREEMPTED] == before:
         if not rules.mixes and batch.decoding > 0 and replicas.counts[at, WAITING] > 0:
-            alone = let_in(work, rules, replicas, told, at, Batch(0, 0, 0, 0, 0, 0, 0), budget, False)
+            whole = rules.token_budget * int(times.stages)
+            alone = let_in(work, rules, replicas, told, at, Batch(0, 0, 0, 0, 0, 0, 0), whole, False)
             batch = alone if alone.prompts > 0 else batch
             if alone.prompts > 0:
                 rest(replicas, told, at)

@@ -81,7 +81,11 @@ def time_attention(
     )  # fmt: skip
 
 
-def attention_terms(kernel: AttentionKernel, engine: Engine) -> tuple[float, ...]:
+Terms = tuple[float, float, float, float, float, float, float, float, float, float, float, float, float]
+"""Tile, least tile, softness of waves, ramp, softmax, shares, corner, floor, chain of a kernel; peak, rate, units."""
+
+
+def attention_terms(kernel: AttentionKernel, engine: Engine) -> Terms:
     """Return the terms of `fused_attention_seconds` that belong to a kernel and what it runs on, in its order."""
     return (
         kernel.tile_rows, kernel.least_tile_rows, kernel.wave_softness, kernel.key_ramp, kernel.softmax_dims,
