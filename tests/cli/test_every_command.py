@@ -42,7 +42,7 @@ STABLE = {
     "serve": {"ttft_seconds", "tpot_seconds", "output_tokens_per_s", "replicas", "layout", "band"},
     "simulate": {"p50", "p90", "p99", "goodput", "seconds_by_cause"},
     "scaling": {"flop", "parameters", "tokens", "loss", "band", "laws", "chosen", "stops_paying", "assumed", "sources"},
-    "validate": {"rows", "summary"},
+    "validate": {"rows", "summary", "fits", "wrong_fits"},
     "calibrate": {"figures", "untouched", "runs", "errors", "errors_by_source", "refused", "written"},
     "catalogue show": {"id", "name", "link", "sources"},
     "market": {"as_of", "region", "currency", "systems", "offers"},
@@ -192,6 +192,7 @@ PURE = {
     "nodes", "steps", "failures", "spares", "heads",
     "rows", "predicted_rows", "runs", "hidden", "vocabulary", "layers", "count", "batch", "experts", "concurrency",
     "nics", "state_elements", "domain", "offers", "sources", "faults", "max_positions",
+    "ran", "ran_told_to_fit", "ran_with_recompute_assumed", "out_of_memory", "out_of_memory_told_so",
     "data", "tensor", "pipeline", "context", "expert", "interleave", "micro_batch", "attention_data", "sharding_ranks",
 }  # fmt: skip
 UNDER = {"parameters_by_role", "breakdown", "bytes_by_cause", "seconds_by_cause", "weight_bytes_by_format"}

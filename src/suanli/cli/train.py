@@ -173,6 +173,7 @@ def told(estimate: TrainingEstimate) -> dict[str, Any]:
         "tokens_per_s": estimate.tokens_per_s,
         "mfu": estimate.mfu,
         "memory_bytes": estimate.memory_bytes,
+        "capacity_bytes": estimate.capacity_bytes,
         "host_memory_bytes": estimate.host_memory_bytes,
         "breakdown": {"seconds": estimate.seconds_by_cause, "bytes": estimate.bytes_by_cause},
         "layout": estimate.layout,

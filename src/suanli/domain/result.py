@@ -21,10 +21,10 @@ class Band:
 class TrainingEstimate:
     """One layout's step: seconds and bytes by cause (keys of the two mappings are stable names), rates, band.
 
-    `limit` names the first limit that the layout breaks ("" where it fits); `host_memory_bytes` is what one accelerator
-    keeps in its host's memory. Of a search, `expected_step_seconds` is what the step is expected to take once chance in
-    the choice is taken out (None: nothing was chosen), and `near_tie` says that a layout behind the best one may well
-    be the faster.
+    `limit` names the first limit that the layout breaks ("" where it fits); `capacity_bytes` is the accelerator's
+    memory, `host_memory_bytes` what one accelerator keeps in its host's. Of a search, `expected_step_seconds` is what
+    the step is expected to take once chance in the choice is taken out (None: nothing was chosen), and `near_tie` says
+    that a layout behind the best one may well be the faster.
     """
 
     layout: Layout
@@ -38,6 +38,7 @@ class TrainingEstimate:
     memory_band: Band
     limit: str = ""
     assumed: tuple[str, ...] = ()
+    capacity_bytes: float = 0.0
     host_memory_bytes: float = 0.0
     expected_step_seconds: float | None = None
     near_tie: bool = False
