@@ -20,7 +20,8 @@ class Software:
     `block_quantise_factor` the passes of casts with a scale for each block. `sharded_master` says that fully
     sharded weights are kept in 32 bits (as FSDP does), `whole_recompute` that it computes whole layers again where
     memory is short and nothing is said. `working_share` is how much of a layer lives at once while it is computed
-    again, and `loads_whole` says that every rank loads all weights before it keeps its part of them.
+    again. `eager_kept` says that norms and gates are made of single operations that keep 32-bit copies and products,
+    `gathers_frozen` that fully sharded weights which do not train stay gathered until the backward pass ends.
     """
 
     id: str
@@ -63,7 +64,8 @@ class Software:
     reserved_bytes: float
     whole_recompute: float
     working_share: float
-    loads_whole: float
+    eager_kept: float
+    gathers_frozen: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

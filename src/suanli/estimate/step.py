@@ -14,7 +14,7 @@ from suanli.domain.model import Model
 from suanli.domain.software import Software
 from suanli.domain.workload import Attention, TrainingSetup
 from suanli.equations.pipeline import fullest_stage_layers, last_stage_layers, micro_batches
-from suanli.estimate.memory import kept_layer_bytes
+from suanli.estimate.kept import kept_layer_bytes
 from suanli.estimate.operators import (
     BF16_BYTES,
     KERNEL_KEY,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from suanli.catalogue.load import Catalogue
@@ -86,13 +86,22 @@ def estimate_row(
 
 def predictions_of(run: Run, estimate: TrainingEstimate) -> dict[str, Prediction]:
     """Say what an estimate predicts of each quantity that a row may measure."""
-    band, memory, assumed = estimate.band, estimate.memory_band, assumed_of(run, estimate)
+    band, assumed = estimate.band, assumed_of(run, estimate)
+    seen = seen_share(run, estimate.bytes_by_cause)
     return {
         "step_seconds": Prediction(predicted=estimate.step_seconds, low=band.low, high=band.high, assumed=assumed),
         "peak_memory_bytes": Prediction(
-            predicted=estimate.memory_bytes, low=memory.low, high=memory.high, assumed=assumed
+            predicted=seen * estimate.memory_bytes,
+            low=seen * estimate.memory_band.low,
+            high=seen * estimate.memory_band.high,
+            assumed=assumed,
         ),
     }
+
+
+def seen_share(run: Run, bytes_by_cause: Mapping[str, float]) -> float:
+    """Share of a run's memory that its printed peak shows."""
+    return 1 - sum(bytes_by_cause[cause] for cause in run.unseen_causes) / sum(bytes_by_cause.values())
 
 
 def assumed_of(run: Run, estimate: TrainingEstimate) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from suanli.estimate.software import find_software
 from suanli.foundation.errors import SuanliError
 from suanli.foundation.language import tr
 from suanli.parts.axes.axis import divisors
-from suanli.validation.reading import Reading, read_accelerator, read_format, read_system, slices_of
+from suanli.validation.reading import Reading, read_accelerator, read_format, read_system, slices_of, unseen_causes
 from suanli.validation.rows import Record
 from suanli.validation.run_model import read_run_model
 
@@ -44,7 +44,7 @@ class Run:
     """A row as the model sees it: setup, cluster, layout (None where the row gives none), what was assumed.
 
     `open_recompute` says that the row does not tell what is computed again, `out_of_memory` that it was published as
-    a run that did not fit.
+    a run that did not fit. `unseen_causes` are causes of memory that its printed peak leaves out.
     """
 
     id: str
@@ -56,6 +56,7 @@ class Run:
     layout: Layout | None
     open_recompute: bool
     out_of_memory: bool
+    unseen_causes: tuple[str, ...]
     assumed: tuple[str, ...]
 
 
@@ -160,6 +161,7 @@ def read_run(record: Record, catalogue: Catalogue, reading: Reading, calibration
         layout=layout,
         open_recompute=not record.text("recompute"),
         out_of_memory=bool(OUT_OF_MEMORY.search(record.text("notes"))),
+        unseen_causes=unseen_causes(record, reading),
         assumed=tuple(assumed.said),
     )
 
