@@ -81,12 +81,16 @@ def mixed_elements(layer: Layer) -> float:
 
 
 def between_matrices(layer: Layer, keeping: Keeping, expert_rows: float) -> float:
-    """Elements of one position between the feed-forward matrices, and of tokens sent to experts and back."""
+    """Elements of one position between the feed-forward matrices, and of tokens sent to experts and back.
+
+    What comes back is kept to be weighed, what is sent as the input of the experts' products.
+    """
     incoming, outgoing = mlp_elements(layer, expert_rows)
     gate = outgoing if keeping.eager and layer.gated else 0.0
     experts = any(one.role in EXPERT_ROLES for one in layer.matrices)
     routed = layer.experts_per_token * routed_width(layer) if experts else 0.0
-    return incoming + (outgoing if keeping.inputs else 0.0) + gate + 2 * expert_rows * routed
+    sent = expert_rows * routed * (2 if keeping.inputs else 1)
+    return incoming + (outgoing if keeping.inputs else 0.0) + gate + sent
 
 
 def layer_position_bytes(
