@@ -192,7 +192,7 @@ PURE = {
     "nodes", "steps", "failures", "spares", "heads",
     "rows", "predicted_rows", "runs", "hidden", "vocabulary", "layers", "count", "batch", "experts", "concurrency",
     "nics", "state_elements", "domain", "offers", "sources", "faults", "max_positions",
-    "ran", "ran_told_to_fit", "ran_with_recompute_assumed", "out_of_memory", "out_of_memory_told_so",
+    "stage", "ran", "ran_told_to_fit", "ran_with_recompute_assumed", "out_of_memory", "out_of_memory_told_so",
     "data", "tensor", "pipeline", "context", "expert", "interleave", "micro_batch", "attention_data", "sharding_ranks",
 }  # fmt: skip
 UNDER = {"parameters_by_role", "breakdown", "bytes_by_cause", "seconds_by_cause", "weight_bytes_by_format"}

@@ -11,6 +11,7 @@ from suanli.api.model import find_model
 from suanli.domain.hardware import Cluster
 from suanli.domain.layout import Layout, Offload, Recompute, Schedule, Sharding
 from suanli.domain.result import Rejected, TrainingEstimate, TrainingSearch
+from suanli.domain.timeline import MemoryPeak
 from suanli.domain.workload import TrainingSetup, TuningMethod
 from suanli.foundation.errors import Fault, InputError, did_you_mean
 from suanli.foundation.language import tr
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
     from suanli.domain.software import TrainingCalibration
     from suanli.estimate.space import Freedom
 
-__all__ = ["Rejected", "TrainingEstimate", "TrainingQuestion", "TrainingSearch", "find_model", "train", "train_told"]
+__all__ = [
+    "MemoryPeak",
+    "Rejected",
+    "TrainingEstimate",
+    "TrainingQuestion",
+    "TrainingSearch",
+    "find_model",
+    "train",
+    "train_told",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,6 +103,7 @@ def train_told(question: TrainingQuestion) -> TrainingSearch:
     """
     from suanli.catalogue.find import system
     from suanli.catalogue.kernels import load_kernels
+    from suanli.estimate.memory_play import memory_peak
     from suanli.estimate.relief import layouts_that_fit
     from suanli.estimate.search import search_told
     from suanli.estimate.training import estimate_layout
@@ -113,7 +124,8 @@ def train_told(question: TrainingQuestion) -> TrainingSearch:
         relief = layouts_that_fit(setup, cluster, layout, kernels, calibration) if short else []
         found = TrainingSearch(estimates=(one,), fitting=int(not one.limit), relief=tuple(relief))
     said = tuple(replace(one, assumed=(*one.assumed, *assumed, *told)) for one in found.estimates)
-    return replace(found, estimates=said)
+    peak = memory_peak(setup, cluster, found.estimates[0], kernels, calibration)
+    return replace(found, estimates=said, memory_peak=peak)
 
 
 def own_calibration(file: str | Path | None) -> tuple[TrainingCalibration, tuple[str, ...]]:

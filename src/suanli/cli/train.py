@@ -11,7 +11,7 @@ import typer
 
 from suanli.api.compare import ComparisonQuestion, compare
 from suanli.api.trace import WrittenTrace, check_trace_path, write_trace
-from suanli.api.train import TrainingEstimate, TrainingQuestion, TrainingSearch
+from suanli.api.train import MemoryPeak, TrainingEstimate, TrainingQuestion, TrainingSearch
 from suanli.api.wall_clock import RunQuestion, WallClock, train_run
 from suanli.api.words import layout_in_words, name_in_words
 from suanli.cli.app import app
@@ -197,7 +197,7 @@ def tell_search(found: TrainingSearch, json_output: bool, whole: WallClock | Non
     if json_output:
         searched = {} if found.rejected is None else searched_keys(found, found.rejected)
         relief = [told(estimate) for estimate in found.relief]
-        run = {"wall_clock": whole} if whole is not None else {}
+        run = {"memory_peak": found.memory_peak} | ({"wall_clock": whole} if whole is not None else {})
         others = [told(estimate) for estimate in rest]
         print_json({**told(best), **run, "alternatives": others, "relief": relief, **searched})
         return
@@ -209,6 +209,8 @@ def tell_search(found: TrainingSearch, json_output: bool, whole: WallClock | Non
     if found.rejected is not None:
         nearest = found.rejected.nearest
         console.print(rejected_table(found, found.rejected, layout_in_words(nearest) if nearest else ""))
+    if found.memory_peak is not None:
+        console.print(peak_in_words(found.memory_peak), markup=False)
     if best.host_memory_bytes:
         gib = best.host_memory_bytes / GIB
         console.print(tr("Kept in the host's memory: {gib:.1f} GiB an accelerator", gib=gib), markup=False)
@@ -221,6 +223,21 @@ def tell_search(found: TrainingSearch, json_output: bool, whole: WallClock | Non
         console.print(tr("Assumed: {said}", said=said), markup=False)
     if whole is not None:
         tell_run(whole)
+
+
+def peak_in_words(peak: MemoryPeak) -> str:
+    """Say where and when a step is fullest, of what, and how full the stages are."""
+    said = ", ".join(f"{name_in_words(cause)} {size / GIB:.1f}" for cause, size in _largest(peak.bytes_by_cause))
+    told = {"gib": peak.memory_bytes / GIB, "seconds": peak.moment_seconds, "causes": said}
+    if len(peak.stage_bytes) == 1:
+        return tr("Fullest after {seconds:.3g} s of a step: {gib:.1f} GiB ({causes})", **told)
+    least, most = min(peak.stage_bytes) / GIB, max(peak.stage_bytes) / GIB
+    words = {**told, "stage": peak.stage, "stages": len(peak.stage_bytes), "least": least, "most": most}
+    return tr(
+        "Fullest is stage {stage} of {stages}, after {seconds:.3g} s of a step: {gib:.1f} GiB ({causes}); "
+        "stages hold {least:.1f} to {most:.1f} GiB",
+        **words,
+    )
 
 
 def _layouts(estimates: list[TrainingEstimate]) -> object:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from suanli.domain.layout import Layout
+from suanli.domain.timeline import MemoryPeak
 from suanli.domain.workload import ServingLayout
 
 
@@ -64,7 +65,7 @@ class TrainingSearch:
     """The best layouts, best first; how many were looked at, how many fit, and why the others did not.
 
     Where one layout was given nothing was searched: `rejected` is None, and `relief` holds changes of that layout that
-    fit where it does not, the fastest first.
+    fit where it does not, the fastest first. `memory_peak` is the fullest moment of the best layout's step as played.
     """
 
     estimates: tuple[TrainingEstimate, ...]
@@ -72,6 +73,7 @@ class TrainingSearch:
     fitting: int = 1
     rejected: Rejected | None = None
     relief: tuple[TrainingEstimate, ...] = ()
+    memory_peak: MemoryPeak | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -42,7 +42,7 @@ def _kept(held: Parameters, element_bytes: float, dense_shards: Real, expert_sha
     return state_bytes(held.dense, element_bytes, dense_shards) + state_bytes(held.expert, element_bytes, expert_shards)
 
 
-def _states(
+def stage_states(
     setup: TrainingSetup,
     software: Software,
     table: LayoutTable,
@@ -120,7 +120,7 @@ def memory_columns(
         (last_stage, np.maximum(last_layers, 1.0) * flying.last, apart),
     )
     for stage, live, out in ends:
-        causes = _states(setup, software, table, stage, held, frozen_bytes)
+        causes = stage_states(setup, software, table, stage, held, frozen_bytes)
         stays, host = live, 0.0 * live
         if offloads:
             stays = np.where(activations_away(table) > 0, np.minimum(live, layers_on_device()), live)
