@@ -61,9 +61,11 @@ RAW = raw()
 ROUTED = raw(SPREAD, setup_of(MIXTURE, sequence=4096))
 NARROW = raw(SPREAD, setup_of(MIXTURE, sequence=4096, number_format="fp8"), "dgx-b200")
 SCANNED = raw(setup=setup_of(HYBRID, sequence=4096))
+SPLIT = raw(setup=setup_of(small_model(layers=8, hidden=2048, heads=16), sequence=4096, split_tensor=True))
 STEPS = {"dense": RAW, "experts": ROUTED, "narrow": NARROW, "hybrid": SCANNED}
 SHARES = {
-    "gradient_hidden": RAW, "gather_hidden": RAW, "tensor_hidden": RAW, "context_hidden": RAW, "pipeline_hidden": RAW,
+    "gradient_hidden": RAW, "gather_hidden": RAW, "tensor_hidden": RAW, "tensor_hidden_split": SPLIT,
+    "context_hidden": RAW, "pipeline_hidden": RAW,
     "expert_hidden": ROUTED, "expert_hidden_across": ROUTED,
 }  # fmt: skip
 COSTS = {
@@ -311,3 +313,19 @@ def test_a_model_without_single_experts_is_left_as_it_is():
     dense = single_experts_dense(small_model(experts=1)).runs[0].layer
     assert dense.experts == 0
     assert [one.role for one in dense.matrices] == [one.role for one in small_model().runs[0].layer.matrices]
+
+
+def test_split_products_hide_their_own_share_and_the_plain_one_is_not_felt():
+    """The second of the mixed layouts alone splits matrices over all of a node, the third over two ranks."""
+    plain = replace(PATIENT, tensor_hidden=0.0, tensor_hidden_split=1.0)
+    shown, hidden = (compose(step, plain, Wear()).causes["tensor_exposed"] for step in (RAW, SPLIT))
+    assert (shown[1:3] > 0).all()
+    assert hidden == pytest.approx(0)
+    assert (seconds(SPLIT, replace(plain, tensor_hidden=1.0)) == seconds(SPLIT, plain)).all()
+
+
+def test_each_rank_that_hands_out_a_part_of_the_weights_adds_its_seconds():
+    """ZeRO-1 over 16 replicas has 15 others, over two one (context ranks share too); gathered by layer are none."""
+    told = compose(RAW, replace(SOFTWARE, part_seconds=1.0), Wear()).causes["data_exposed"]
+    before = compose(RAW, replace(SOFTWARE, part_seconds=0.0), Wear()).causes["data_exposed"]
+    assert told - before == pytest.approx([15, 1, 1, 0, 15])

@@ -133,7 +133,7 @@ def test_a_layer_without_a_core_mixes_nothing():
 
 
 def test_backward_takes_about_twice_as_long_as_forward():
-    forward, backward = matrix_seconds(bench(), matrix(Role.MLP_IN, 4096, 16384))
+    forward, backward = matrix_seconds(bench(), matrix(Role.MLP_IN, 4096, 16384), "bf16")
     assert 1.8 < backward[0] / forward[0] < 2.3
 
 
@@ -168,14 +168,16 @@ def test_only_what_reads_the_same_input_is_joined():
 
 def test_a_joined_product_takes_no_longer_than_its_parts():
     """One tall kernel fills the device at least as well as two, and reads its input once."""
-    part, whole = (matrix_seconds(bench(), matrix(Role.MLP_IN, 4096, columns))[0][0] for columns in (8192, 16384))
+    part, whole = (
+        matrix_seconds(bench(), matrix(Role.MLP_IN, 4096, columns), "bf16")[0][0] for columns in (8192, 16384)
+    )
     assert whole <= 2 * part
 
 
 def test_frozen_weights_have_no_gradient_of_their_own():
     setup = setup_of(tuning=TuningMethod.LORA, lora_rank=8)
-    whole = matrix_seconds(bench(), matrix(Role.MLP_IN, 4096, 16384))
-    frozen = matrix_seconds(bench(setup=setup), matrix(Role.MLP_IN, 4096, 16384))
+    whole = matrix_seconds(bench(), matrix(Role.MLP_IN, 4096, 16384), "bf16")
+    frozen = matrix_seconds(bench(setup=setup), matrix(Role.MLP_IN, 4096, 16384), "bf16")
     assert frozen[1][0] < 0.75 * whole[1][0]
     assert frozen[0][0] > whole[0][0]
 

@@ -21,7 +21,7 @@ from suanli.equations.pipeline import (
 )
 from suanli.estimate.memory import live_layers
 from suanli.estimate.optimizers import load_choices
-from suanli.estimate.schedules import copies_held, in_flight, shown_share
+from suanli.estimate.schedules import Pipe, chunks_meet, copies_held, in_flight, shown_share
 from suanli.estimate.search import search
 from suanli.estimate.shards import stage_parameters
 from suanli.estimate.space import Freedom, layouts, legal_rows
@@ -203,14 +203,24 @@ def test_under_dualpipe_a_chunk_hides_the_traffic_of_the_other():
     assert paired["pipeline_exposed"] == 0 < plain["pipeline_exposed"]
 
 
+def test_interleaved_chunks_meet_only_where_software_pairs_them():
+    """One chunk, one stage and another schedule meet nothing; dualpipe always does."""
+    pipe = Pipe(
+        schedule=np.array([1.0, 1.0, 1.0, 0.0, 5.0]), pipeline=np.array([4.0, 4.0, 1.0, 4.0, 4.0]),
+        interleave=np.array([2.0, 1.0, 2.0, 2.0, 1.0]), micro_batches=8.0,
+    )  # fmt: skip
+    assert chunks_meet(pipe, 1.0) == pytest.approx([1, 0, 0, 0, 1])
+    assert chunks_meet(pipe, 0.0) == pytest.approx([0, 0, 0, 0, 1])
+
+
 def test_hidden_traffic_takes_compute_units_and_what_nothing_hides_waits():
     """A fifth of the units away for a second of work: the work takes a quarter of a second more."""
     assert paired_exposed_seconds(1.0, 4.0, 0.2) == pytest.approx(0.25)
     assert paired_exposed_seconds(5.0, 4.0, 0.2) == pytest.approx(1 + 1.0)
     units = load_choices().traffic_units.value
-    shown = shown_share(np.array([1.0, 5.0]), 0.9, np.array([2.0, 2.0]), np.array([10.0, 10.0]))
+    shown = shown_share(np.array([0.0, 1.0]), 0.9, np.array([2.0, 2.0]), np.array([10.0, 10.0]))
     assert shown == pytest.approx([0.9, units / (1 - units)])
-    assert shown_share(np.array([5.0]), 0.01, np.array([2.0]), np.array([10.0])) == pytest.approx([0.01])
+    assert shown_share(np.array([1.0]), 0.01, np.array([2.0]), np.array([10.0])) == pytest.approx([0.01])
 
 
 def test_the_head_costs_the_slowest_stage_half_where_both_ends_have_one():

@@ -5,8 +5,15 @@ from dataclasses import fields, replace
 import pytest
 
 from suanli.domain.software import Software, Sustained
-from suanli.estimate.software import find_software, load_training_calibration, sustained_shares
+from suanli.estimate.software import (
+    find_software,
+    gates_experts,
+    load_training_calibration,
+    software_for,
+    sustained_shares,
+)
 from suanli.foundation.errors import InputError
+from suanli.parts.architectures.read import named_model
 
 CALIBRATION = load_training_calibration()
 
@@ -145,3 +152,37 @@ def test_a_figure_that_is_no_number_is_refused(tmp_path):
     broken.write_text("software:\n  one:\n    name: One\n    pass_factor: many\n", encoding="utf-8")
     with pytest.raises(InputError, match="many"):
         load_training_calibration(broken)
+
+
+@pytest.mark.parametrize(
+    ("model", "form", "chip", "found"),
+    [
+        ("Qwen/Qwen3-30B-A3B", "mxfp8", "nv-gb200-185", "megatron_graphs"),
+        ("Qwen/Qwen3-30B-A3B", "mxfp8", "nv-b300-288", "megatron_graphs"),
+        ("Qwen/Qwen3-30B-A3B", "bf16", "nv-gb200-185", "megatron_core"),
+        ("Qwen/Qwen3-30B-A3B", "mxfp8", "nv-h100-80-sxm", "megatron_core"),
+        ("nvidia-nemotron-3-super-120b-a12b", "mxfp8", "nv-gb200-185", "megatron_core"),
+        ("LLaMA2-70B", "mxfp8", "nv-gb200-185", "megatron_core"),
+    ],
+)
+def test_a_class_stands_only_where_its_kernels_exist(model, form, chip, found):
+    """Gate, product and cast of experts are one kernel for MXFP8 on Blackwell; all else runs as it did before."""
+    newest = CALIBRATION.software["megatron_graphs"]
+    assert software_for(CALIBRATION, newest, named_model(model), form, chip).id == found
+
+
+def test_a_class_without_a_reach_stands_everywhere():
+    plain = CALIBRATION.software["torch_eager"]
+    assert software_for(CALIBRATION, plain, named_model("LLaMA2-70B"), "bf16", "ascend-910b") is plain
+
+
+def test_what_a_class_falls_back_to_is_known():
+    assert {one.elsewhere for one in CALIBRATION.reach.values()} | set(CALIBRATION.reach) <= set(CALIBRATION.software)
+
+
+@pytest.mark.parametrize(
+    ("name", "gated"),
+    [("Qwen/Qwen3-30B-A3B", True), ("nvidia-nemotron-3-super-120b-a12b", False), ("LLaMA2-7B", False)],
+)
+def test_gated_experts_have_twice_as_many_columns_in_as_rows_out(name, gated):
+    assert gates_experts(named_model(name)) is gated

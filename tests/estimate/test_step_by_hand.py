@@ -162,6 +162,7 @@ def test_adapters_add_two_thin_products_forward_and_four_backward(rank):
         matrix_seconds(
             Bench(setup=one, job=job_of(one, machine), device=machine.device, fabric=machine.fabric, table=table),
             layer.matrices[0],
+            "bf16",
         )
         for one in setups
     )

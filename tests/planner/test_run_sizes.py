@@ -65,9 +65,13 @@ def test_rent_is_paid_until_the_later_end():
 
 @pytest.mark.parametrize(("nodes", "days"), [(1, 2.0), (16, 30.0), (128, 60.0)])
 def test_chips_and_a_deadline_settle_a_budget_that_ends_just_in_time(nodes, days):
+    """Speed jumps where a larger model takes another layout, so what tells is that a little more ends too late."""
     flop = run_budget.budget_of_chips(WISH, BOX, KERNELS, nodes, days * DAY)
-    ends = run_sizes.size_at(proposal(flop), nodes).wall_clock.p80_seconds
-    assert 0.94 * days * DAY < ends <= days * DAY
+    ends, later = (
+        run_sizes.size_at(proposal(times * flop), nodes).wall_clock.p80_seconds
+        for times in (1, 1 + 2 * run_budget.CLOSE)
+    )
+    assert ends <= days * DAY < later
 
 
 def test_money_is_not_overspent_and_mostly_spent():

@@ -181,3 +181,31 @@ def test_a_dense_model_is_as_its_columns_say_even_where_its_shape_agrees():
 def test_parallel_blocks_are_read_from_the_notes():
     plain, parallel = (model_of_columns(record(notes=said), READING) for said in ("", "parallel block"))
     assert [run.layer.parallel for run in (*plain.runs, *parallel.runs)] == [False, True]
+
+
+def test_a_run_without_a_layout_is_searched_on_the_accelerators_it_used_not_on_the_whole_pod():
+    """A TPU pod is one system of 8,960 chips: a run on 512 of them must not be planned over all."""
+    found = estimate(**OPEN, accelerator="TPU-v5p", gpus=512, framework="MaxText", global_batch=2048)
+    layout = found.layout
+    assert layout.data * layout.tensor * layout.pipeline * layout.context == 512
+
+
+@pytest.mark.parametrize(("notes", "split"), [("use-mc2; overlap", True), ("Async TP; bf16", True), ("plain", False)])
+def test_notes_tell_whether_products_are_cut_beside_their_traffic(notes, split):
+    assert run(notes=notes).setup.split_tensor is split
+
+
+@pytest.mark.parametrize(
+    ("notes", "form"), [("fp8-rowwise; torch.compile", "fp8_row"), ("fp8-tensorwise", "fp8"), ("", "fp8")]
+)
+def test_notes_tell_the_scheme_of_scales(notes, form):
+    assert run(precision="fp8", notes=notes).setup.number_format == form
+
+
+def test_a_dense_model_of_a_known_name_and_shape_brings_its_window():
+    shape = {"layers": 32, "hidden": 4096, "heads": 32, "kv_heads": 8, "ffn_hidden": 14336, "gated_mlp": 1}
+    assert read_run_model(record(model_name="Mistral-7B", **shape), READING).runs[0].layer.core.window == 4096
+    assert (
+        read_run_model(record(model_name="Mistral-7B", **{**shape, "layers": 16}), READING).runs[0].layer.core.window
+        is None
+    )

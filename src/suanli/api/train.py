@@ -39,6 +39,7 @@ class TrainingQuestion:
 
     `tensor` to `recompute` describe one layout; where none of them is given the best layout is searched for.
     `schedule` is of pipelines (`any` lets a search choose), `offload` what lives on the host.
+    `split_tensor` cuts products of tensor ranks into pieces that run beside each other's traffic.
     `software_date` is of when the framework is (its latest unless said), `calibration` a file of a user's own figures.
     """
 
@@ -67,6 +68,7 @@ class TrainingQuestion:
     schedule: str | None = None
     offload: str | None = None
     optimizer: str | None = None
+    split_tensor: bool = False
 
 
 COUNTS = (
@@ -239,6 +241,7 @@ def setup_of(
         framework=find_software(calibration, question.framework, question.software_date or "").id,
         lora_rank=question.lora_rank or 0,
         optimizer=question.optimizer or "adamw",
+        split_tensor=question.split_tensor,
     )
     return (tuned(setup, TuningMethod(question.method), calibration) if question.method else setup), tuple(assumed)
 

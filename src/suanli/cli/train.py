@@ -63,6 +63,10 @@ OffloadOption = Annotated[
     str | None,
     typer.Option("--offload", help="On the host: none, optimizer, activations, both.", show_default=False),
 ]
+SplitTensorFlag = Annotated[
+    bool,
+    typer.Option("--split-tensor", help="Run tensor ranks' products piece by piece beside traffic (async TP, MC2)."),
+]
 OptimizerOption = Annotated[
     str | None,
     typer.Option("--optimizer", help="adamw, adamw-8bit, muon, adafactor, lion, sgd.", show_default=False),
@@ -104,6 +108,7 @@ def train_command(
     schedule: ScheduleOption = None,
     offload: OffloadOption = None,
     optimizer: OptimizerOption = None,
+    split_tensor: SplitTensorFlag = False,
     search: SearchFlag = False,
     keep: KeepOption = 20,
     software_date: DateOption = None,
@@ -132,6 +137,7 @@ def train_command(
         precision=precision, framework=framework, tensor=tp, pipeline=pp, data=dp, context=cp, expert=ep,
         interleave=vp, micro_batch=micro_batch, recompute=recompute, sharding=sharding, search=search, keep=keep,
         software_date=software_date, calibration=calibration, schedule=schedule, offload=offload, optimizer=optimizer,
+        split_tensor=split_tensor,
     )  # fmt: skip
     if trace is not None:
         check_trace_path(trace)

@@ -20,8 +20,11 @@ class Software:
     `block_quantise_factor` the passes of casts with a scale for each block. `sharded_master` says that fully
     sharded weights are kept in 32 bits (as FSDP does), `whole_recompute` that it computes whole layers again where
     memory is short and nothing is said. `working_share` is how much of a layer lives at once while it is computed
-    again. `eager_kept` says that norms and gates are made of single operations that keep 32-bit copies and products,
-    `gathers_frozen` that fully sharded weights which do not train stay gathered until the backward pass ends.
+    again, `part_seconds` how long one rank takes to hand its part of the new weights to all others, `pairs_chunks`
+    says that a chunk's way forward runs beside another's way back, `tensor_hidden_split` what hides of tensor traffic
+    where products are cut into pieces beside it. `eager_kept` says that norms and gates are made of single operations
+    that keep 32-bit copies and products, `gathers_frozen` that fully sharded weights which do not train stay gathered
+    until the backward pass ends.
     """
 
     id: str
@@ -47,9 +50,11 @@ class Software:
     gradient_hidden: float
     gather_hidden: float
     tensor_hidden: float
+    tensor_hidden_split: float
     context_hidden: float
     expert_hidden: float
     expert_hidden_across: float
+    pairs_chunks: float
     pipeline_hidden: float
     gradient_bytes: float
     reduce_bytes: float
@@ -66,6 +71,21 @@ class Software:
     working_share: float
     eager_kept: float
     gathers_frozen: float
+    part_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SoftwareReach:
+    """Where a class's own kernels exist; everywhere else its runs are of the class that it grew from (`elsewhere`).
+
+    `formats` are number formats of matrices, `accelerators` a pattern of ids, `gated_experts` says that experts need
+    a gate beside their first matrix.
+    """
+
+    formats: tuple[str, ...]
+    accelerators: str
+    gated_experts: bool
+    elsewhere: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,7 +138,8 @@ class Spread:
 class TrainingCalibration:
     """Everything that training estimates are calibrated by: classes of software, aliases, cluster-wide terms, bands.
 
-    `aliases` maps words of a framework's name to the id of its class. Matrices whose sides are no multiples of a
+    `aliases` maps words of a framework's name to the id of its class, `reach` says of classes with kernels for some
+    machines and formats only where those are. Matrices whose sides are no multiples of a
     tensor-core tile take `misaligned_slowdown` times as long, unfused attention with a head dimension that vector
     loads cannot split `odd_head_slowdown` times. `sustained` is what long training keeps of the rate that short
     kernels show, by pattern of accelerator ids (power, clocks). `frozen_bytes` is what one frozen parameter takes
@@ -132,6 +153,7 @@ class TrainingCalibration:
     software: Mapping[str, Software]
     aliases: Mapping[str, str]
     eras: tuple[SoftwareEra, ...]
+    reach: Mapping[str, SoftwareReach]
     misaligned_slowdown: float
     odd_head_slowdown: float
     straggler_per_doubling: float

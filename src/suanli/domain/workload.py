@@ -32,7 +32,8 @@ class TrainingSetup:
     `framework` is a key of the framework table, which says how far passes are fused and traffic is hidden.
     `balanced_experts` says that tokens are spread evenly over experts by force, as benchmarks do. `frozen_format` is
     the number format of frozen weights under QLoRA. `capacity` gives each expert room for so many times its even share
-    of the tokens: less is padded, more is dropped (None: every expert takes what comes).
+    of the tokens: less is padded, more is dropped (None: every expert takes what comes). `split_tensor` cuts products
+    of tensor ranks into pieces that run beside each other's traffic (async TP, MC2).
     """
 
     model: Model
@@ -48,6 +49,7 @@ class TrainingSetup:
     balanced_experts: bool = False
     frozen_format: str = ""
     capacity: float | None = None
+    split_tensor: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

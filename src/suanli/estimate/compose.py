@@ -20,6 +20,7 @@ from suanli.estimate.operators import LayerColumns
 from suanli.estimate.schedules import (
     Pipe,
     Split,
+    chunks_meet,
     end_layers,
     head_share,
     hop_ends,
@@ -109,7 +110,8 @@ def _layer(raw: RawStep, software: Software, one: LayerColumns) -> _Layer:
     backward_pass = backward_pass + accumulate + software.bias_passes * one.bias_backward
     casts = np.where(raw.block_scaled > 0, software.block_quantise_factor, software.quantise_factor)
     quantise = casts * one.quantise
-    shown = 1 - software.tensor_hidden * raw.tensor_inside
+    hidden = np.where(raw.split_tensor > 0, software.tensor_hidden_split, software.tensor_hidden)
+    shown = 1 - hidden * raw.tensor_inside
     context = [
         exposed_seconds(sent, cover, software.context_hidden)
         for sent, cover in ((one.context_forward, one.core_forward), (one.context_backward, one.core_backward))
@@ -118,7 +120,8 @@ def _layer(raw: RawStep, software: Software, one: LayerColumns) -> _Layer:
     uneven = (raw.imbalance - 1) * raw.routed
     computed = one.matmul_forward + one.core_forward + forward_pass
     cover = computed + one.matmul_backward + one.core_backward + backward_pass
-    seen = shown_share(raw.schedule, seen, one.expert_forward + one.expert_backward, cover)
+    meet = chunks_meet(pipe_of(raw), software.pairs_chunks)
+    seen = shown_share(meet, seen, one.expert_forward + one.expert_backward, cover)
     repeated = again * (computed + quantise / 2 + shown * one.tensor_forward + seen * one.expert_forward)
     causes: dict[str, Real] = {
         "matmul": one.matmul_forward + one.matmul_backward,
@@ -242,7 +245,7 @@ def compose(raw: RawStep, software: Software, wear: Wear) -> StepColumns:
     once = np.minimum(1, work)
     reduce = exposed_seconds(raw.reduce_stage, once * layers * backward, software.gradient_hidden)
     gather = exposed_seconds(raw.gather_stage, once * layers * forward, software.gradient_hidden)
-    causes["data_exposed"] = reduce + gather
+    causes["data_exposed"] = reduce + gather + software.part_seconds * (raw.parts - 1)
     causes["optimizer"], travelled = update_seconds(
         raw.update, software, raw.optimizer_parameters, raw.pass_bytes_per_s, (once * layers * backward, reduce)
     )

@@ -15,7 +15,7 @@ from suanli.domain.workload import TrainingSetup
 from suanli.estimate.compose import CAUSES, StepColumns, Wear, compose
 from suanli.estimate.memory import MEMORY_CAUSES, MemoryColumns, memory_columns
 from suanli.estimate.operators import BF16_BYTES
-from suanli.estimate.software import find_software, sustained_shares
+from suanli.estimate.software import find_software, software_for, sustained_shares
 from suanli.estimate.step import Machine, job_of, raw_step
 from suanli.estimate.tables import CHUNK_ROWS, take
 from suanli.foundation.equation import FloatArray, Real
@@ -79,7 +79,13 @@ def ask(setup: TrainingSetup, machine: Machine, calibration: TrainingCalibration
     return Question(
         setup=replace(setup, model=single_experts_dense(setup.model)),
         machine=machine,
-        software=find_software(calibration, setup.framework),
+        software=software_for(
+            calibration,
+            find_software(calibration, setup.framework),
+            setup.model,
+            setup.number_format,
+            machine.device.accelerator.id,
+        ),
         calibration=calibration,
         capacity_bytes=memory.value * shown * (1 - memory_margin),
     )

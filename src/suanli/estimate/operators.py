@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from suanli.domain.layout import LayoutTable
 from suanli.domain.model import Core, CoreKind, Layer, LayerRun, Matrix, Model, Role
 from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
+from suanli.estimate.precision import NARROW_ROLES, Kept, kept_by, layer_formats, matrix_format
 from suanli.foundation.equation import FloatArray, Real
 from suanli.parts.axes import context, data, expert, pipeline, sharding, tensor
 from suanli.parts.axes.axis import AXES, Job, tokens_at_once
@@ -23,7 +24,6 @@ AXIS_MODULES = (data, tensor, pipeline, context, expert, sharding)
 
 BF16_BYTES = 2.0
 EXPERT_ROLES = (Role.EXPERT_IN, Role.EXPERT_OUT)
-NARROW_ROLES = (Role.ROUTER,)
 TILE_SIDE = 64.0
 """Sides of a matrix that this divides fill whole rows of 128 bytes in 16 bits, which tensor cores are fed with."""
 VECTOR_ELEMENTS = 2.0 * 2 * 2
@@ -104,6 +104,11 @@ class Bench:
         return tokens_at_once(self.job, self.table)
 
     @property
+    def kept(self) -> Kept | None:
+        """What the recipe of the setup's number format keeps wider."""
+        return kept_by(self.job.model, self.setup.number_format)
+
+    @property
     def frozen(self) -> bool:
         """Whether the model's own weights stay as they are."""
         return self.setup.tuning in (TuningMethod.LORA, TuningMethod.QLORA)
@@ -128,12 +133,11 @@ def matrix_shape(bench: Bench, matrix: Matrix) -> tuple[Real, Real, Real, Real]:
     return bench.tokens * matrix.active, matrix.inputs / table.tensor, float(matrix.outputs), float(matrix.copies)
 
 
-def matrix_seconds(bench: Bench, matrix: Matrix) -> tuple[Real, Real]:
+def matrix_seconds(bench: Bench, matrix: Matrix, form: str) -> tuple[Real, Real]:
     """Seconds of one matrix forward, and backward: the gradient of its input, and of its weights unless frozen."""
     if matrix.role in (Role.CONVOLUTION, Role.EMBEDDING):
         return 0.0 * bench.tokens, 0.0 * bench.tokens
     rows, inner, columns, groups = matrix_shape(bench, matrix)
-    form = "bf16" if matrix.role in NARROW_ROLES else bench.setup.number_format
     forward = bench.device.matmul_seconds(rows, inner, columns, form, groups)
     backward = bench.device.matmul_seconds(rows, columns, inner, form, groups)
     if not bench.frozen:
@@ -277,17 +281,15 @@ def unpacked_bytes(bench: Bench, layer: Layer) -> Real:
 
 def quantise_seconds(bench: Bench, layer: Layer) -> Real:
     """Seconds that casting activations and gradients to a narrow format takes: read wide, write narrow twice."""
-    form = bench.device.number_format(bench.setup.number_format)
-    wide = BF16_BYTES
-    if form.activation_bytes >= wide:
-        return 0.0 * bench.tokens
-    moved: Real = 0.0
+    wide, kept = BF16_BYTES, bench.kept
+    moved: Real = 0.0 * bench.tokens
     for matrix in layer.matrices:
-        if matrix.role in NARROW_ROLES or matrix.role is Role.CONVOLUTION:
+        form = bench.device.number_format(matrix_format(kept, layer, matrix, bench.setup.number_format))
+        if form.activation_bytes >= wide or matrix.role is Role.CONVOLUTION:
             continue
         rows, inner, columns, groups = matrix_shape(bench, matrix)
         moved = moved + groups * rows * (inner + columns) * (wide + 2 * form.activation_bytes)
-    return bench.device.pass_seconds(moved)
+    return np.where(moved > 0, bench.device.pass_seconds(moved), 0.0)
 
 
 def transfer_seconds(bench: Bench, layer: Layer, axis: str, backward: bool) -> Real:
@@ -325,7 +327,8 @@ def layer_seconds(bench: Bench, layer: Layer) -> dict[str, Real]:
     """Seconds of one kind of layer by cause."""
     spent: dict[str, Real] = {}
     matrices = fused(layer)
-    pairs = [matrix_seconds(bench, matrix) for matrix in matrices]
+    kept, form = bench.kept, bench.setup.number_format
+    pairs = [matrix_seconds(bench, matrix, matrix_format(kept, layer, matrix, form)) for matrix in matrices]
     for at, way in enumerate(("forward", "backward")):
         for kind, of_experts in (("matmul", False), ("grouped", True)):
             own = [
@@ -381,11 +384,12 @@ LOSS_PASSES = 2 * 2 * 2
 
 def time_layers(bench: Bench) -> LayerColumns:
     """Time the mean layer and the head for every row of the bench's table."""
-    runs, total = runs_of(bench.job.model), float(layer_count(bench.job.model))
+    total = float(layer_count(bench.job.model))
     mean: dict[str, FloatArray] = {}
-    for run in runs:
-        for cause, seconds in layer_seconds(bench, run.layer).items():
-            share = np.asarray(seconds, dtype=np.float64) * (run.count / total)
+    for run, count, form in layer_formats(bench.job.model, bench.setup.number_format):
+        inside = replace(bench, setup=replace(bench.setup, number_format=form))
+        for cause, seconds in layer_seconds(inside, run.layer).items():
+            share = np.asarray(seconds, dtype=np.float64) * (count / total)
             mean[cause] = mean[cause] + share if cause in mean else share
     whole = np.ones(len(bench.table))
     mean.update({cause: np.asarray(seconds) * whole for cause, seconds in head_seconds(bench).items()})

@@ -23,7 +23,7 @@ WORDS = ("source", "date", "kind")
 SECTIONS = ("software", "cluster", "sustained", "spread")
 SPREAD_MAPS = ("software", "chip")
 SPREAD_NUMBERS = ("experts", "attention", "unknown_layout", "sigmas_below", "sigmas_above")
-SHARES = ("_hidden", "fragmentation", "selective_kept", "sharded_master", "whole_recompute")
+SHARES = ("_hidden", "fragmentation", "selective_kept", "sharded_master", "whole_recompute", "pairs_chunks")
 """How the names of figures end that run from 0 to 1."""
 ABOVE_ZERO = ("_share", "_factor", "_slowdown", "matmul", "narrow", "attention", "power")
 """How the names of figures end that something is divided by, or multiplied with."""

@@ -94,13 +94,22 @@ def hop_ends(pipe: Pipe) -> Real:
     return np.where(pipe.schedule == ZB_V, pipe.interleave, 1.0)
 
 
-def shown_share(schedule: Real, shown: Real, transfer_seconds: Real, cover_seconds: Real) -> Real:
+def chunks_meet(pipe: Pipe, pairs_chunks: Real) -> Real:
+    """Say where a chunk goes forward while another goes backward: 1 there, else 0.
+
+    Always under dualpipe; under interleaved 1F1B where software pairs the two halves of a turn (`pairs_chunks`).
+    """
+    turns = (pipe.schedule == ONE_F_ONE_B) & (pipe.interleave > 1) & (pipe.pipeline > 1)
+    return np.where(pipe.schedule == DUALPIPE, 1.0, np.where(turns, pairs_chunks, 0.0))
+
+
+def shown_share(meet: Real, shown: Real, transfer_seconds: Real, cover_seconds: Real) -> Real:
     """Share of expert traffic that nothing hides: what software shows, or what a chunk the other way leaves of it.
 
-    Under dualpipe a chunk goes forward while another goes backward: all of one's work can hide the other's traffic, at
-    the price of the compute units that send and receive.
+    Where chunks meet (1, else 0), all of one's work can hide the other's traffic, at the price of the compute units
+    that send and receive.
     """
-    paired = np.asarray(schedule == DUALPIPE)
+    paired = np.asarray(meet) > 0
     if not np.any(paired):
         return shown
     left = paired_exposed_seconds(transfer_seconds, cover_seconds, load_choices().traffic_units.value)

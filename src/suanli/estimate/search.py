@@ -147,14 +147,16 @@ def search(
     calibration: TrainingCalibration | None = None,
     every: bool = False,
     freedom: Freedom | None = None,
+    accelerators: int | None = None,
 ) -> list[TrainingEstimate]:
     """Weigh the legal layouts of a cluster and return the fastest that fit, best first.
 
-    `every` widens the search from the layouts worth trying to all legal ones.
+    `every` widens the search from the layouts worth trying to all legal ones; `accelerators` may be fewer than the
+    cluster's nodes hold.
 
     Raises InfeasibleError where none fits, naming the closest layout, what it is short of and what would free it.
     """
-    machine = open_machine(cluster, kernels)
+    machine = open_machine(cluster, kernels, accelerators)
     question = ask(setup, machine, calibration or load_training_calibration(), memory_margin)
     kept, done = _searched(question, cluster, kernels, keep, Space(every=every, freedom=freedom), thorough=False)
     return list(_told(question, kept, done.chosen_from))

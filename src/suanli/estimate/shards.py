@@ -10,7 +10,8 @@ from suanli.domain.layout import LayoutTable
 from suanli.domain.model import Layer, Matrix, Model, Role
 from suanli.domain.workload import TrainingSetup, TuningMethod
 from suanli.equations.pipeline import fullest_stage_layers, last_stage_layers
-from suanli.estimate.operators import EXPERT_ROLES, NARROW_ROLES, layer_count, runs_of
+from suanli.estimate.operators import EXPERT_ROLES, layer_count, runs_of
+from suanli.estimate.precision import NARROW_ROLES
 from suanli.estimate.schedules import copies_held
 from suanli.foundation.equation import Real
 from suanli.parts.axes.expert import expert_tensor

@@ -11,7 +11,8 @@ from typing import Any
 
 from suanli.catalogue.figures import in_si
 from suanli.catalogue.yaml_reader import read_yaml
-from suanli.domain.software import Software, SoftwareEra, Spread, Sustained, TrainingCalibration
+from suanli.domain.model import Model, Role
+from suanli.domain.software import Software, SoftwareEra, SoftwareReach, Spread, Sustained, TrainingCalibration
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
 
@@ -49,6 +50,10 @@ def _software(name: str, said: Mapping[str, Any], place: str) -> Software:
     return Software(**read)
 
 
+def _reach(said: Mapping[str, Any]) -> SoftwareReach:
+    return SoftwareReach(**{**said, "formats": tuple(said["formats"])})
+
+
 def _spread(said: Mapping[str, Any]) -> Spread:
     return Spread(**{**said, "generations": tuple(said["generations"])})
 
@@ -65,6 +70,7 @@ def load_training_calibration(path: Path = FRAMEWORK_FILE) -> TrainingCalibratio
         software={name: _software(name, one, f"{path.name}: {name}") for name, one in classes.items()},
         aliases=dict(said["aliases"]),
         eras=tuple(SoftwareEra(**one) for one in said["eras"]),
+        reach={name: _reach(one) for name, one in said["reach"].items()},
         misaligned_slowdown=float(said["cluster"]["misaligned_slowdown"]),
         odd_head_slowdown=float(said["cluster"]["odd_head_slowdown"]),
         straggler_per_doubling=float(said["cluster"]["straggler_per_doubling"]),
@@ -98,6 +104,28 @@ def sustained_pattern(calibration: TrainingCalibration, accelerator_id: str) -> 
 def sustained_shares(calibration: TrainingCalibration, accelerator_id: str) -> Sustained:
     """Return what long training keeps of an accelerator's short-kernel rates: the first pattern that fits, else all."""
     return calibration.sustained.get(sustained_pattern(calibration, accelerator_id), Sustained())
+
+
+def gates_experts(model: Model) -> bool:
+    """Say whether every layer of experts has a gate: two matrices of one shape that read the same tokens."""
+    layers = [run.layer for run in model.runs if run.layer.experts > 1]
+    entering = [[one for one in layer.matrices if one.role is Role.EXPERT_IN] for layer in layers]
+    wide = [sum(one.outputs for one in matrices) for matrices in entering]
+    inner = [sum(one.inputs for one in layer.matrices if one.role is Role.EXPERT_OUT) for layer in layers]
+    return bool(layers) and all(2 * back == ahead for ahead, back in zip(wide, inner, strict=True))
+
+
+def software_for(
+    calibration: TrainingCalibration, software: Software, model: Model, number_format: str, accelerator_id: str
+) -> Software:
+    """Return the class whose kernels a run uses: its own where they exist, else the one that it grew from."""
+    reach = calibration.reach.get(software.id)
+    if reach is None:
+        return software
+    there = number_format in reach.formats and fnmatch(accelerator_id, reach.accelerators)
+    if there and (gates_experts(model) or not reach.gated_experts):
+        return software
+    return calibration.software[reach.elsewhere]
 
 
 def find_software(calibration: TrainingCalibration, framework: str, date: str = "") -> Software:

@@ -59,6 +59,7 @@ class RawStep:
 
     `full`, `scores` and `modules` are 1 where the whole forward pass, the unfused attention core, or the passes between
     matrices are computed again.
+    `parts` is over how many ranks the new weights come, where they are not gathered layer by layer (1 there).
     `tensor_inside` is 1 where tensor ranks share a node, `sharded` for fully sharded weights, `every` where
     gradients are scattered after each micro-batch. `weight_share` is what part of a matrix' backward products is the
     gradient of its weights.
@@ -70,6 +71,7 @@ class RawStep:
     scatter_layer: FloatArray
     reduce_stage: FloatArray
     gather_stage: FloatArray
+    parts: FloatArray
     optimizer_parameters: FloatArray
     accumulate_parameters: FloatArray
     pass_bytes_per_s: FloatArray
@@ -92,6 +94,7 @@ class RawStep:
     tensor: FloatArray
     node_accelerators: FloatArray
     tensor_inside: FloatArray
+    split_tensor: FloatArray
     expert_inside: FloatArray
     nodes: FloatArray
     imbalance: FloatArray
@@ -255,6 +258,7 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
         scatter_layer=state.scatter_layer[state_rows],
         reduce_stage=state.reduce_stage[state_rows],
         gather_stage=state.gather_stage[state_rows],
+        parts=np.where(table.sharding < FULL, shards(table, OPTIMIZER, group(table)), 1.0),
         optimizer_parameters=state.optimizer_parameters[state_rows],
         accumulate_parameters=state.accumulate_parameters[state_rows],
         pass_bytes_per_s=whole * machine.device.memory_bytes_per_s * machine.device.kernels.element_pass.memory_share,
@@ -276,6 +280,7 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
         block_scaled=whole * float(machine.device.number_format(setup.number_format).block_scaled),
         tensor=table.tensor,
         node_accelerators=whole * machine.fabric.node,
+        split_tensor=whole * float(setup.split_tensor),
         tensor_inside=np.where(table.tensor <= machine.node_accelerators, 1.0, 0.0),
         expert_inside=np.where(table.expert <= machine.node_accelerators, 1.0, 0.0),
         nodes=whole * machine.nodes,

@@ -27,8 +27,9 @@ def estimate_run(run: Run, kernels: KernelTable, calibration: TrainingCalibratio
     A run that ran and leaves open what is computed again is taken to compute as much as makes it fit.
     """
     if run.layout is None:
-        found = search(run.setup, run.cluster, kernels, keep=1, calibration=calibration)[0]
-        return slowed(found, calibration)
+        whole = run.accelerators
+        best = search(run.setup, run.cluster, kernels, keep=1, calibration=calibration, accelerators=whole)[0]
+        return slowed(best, calibration)
     estimate = _at_layout(run, run.layout, kernels, calibration)
     for level in heavier(run, calibration) if run.open_recompute and not run.out_of_memory else ():
         if estimate.limit != "memory":

@@ -102,8 +102,12 @@ def read_system(record: Record, accelerator: Accelerator, catalogue: Catalogue, 
 
 
 def read_format(record: Record, reading: Reading) -> Format:
-    """Read a row's precision, the narrowest where it names several. Raises InputError where none is known."""
-    said = record.text("precision") or reading.defaults["precision"]
+    """Read a row's precision, the narrowest where it names several, with the scheme of scales that its notes tell.
+
+    Raises InputError where none is known.
+    """
+    said, notes = record.text("precision") or reading.defaults["precision"], record.text("notes").lower()
+    said = next((name for name in reading.formats if name.startswith(f"{said}-") and name in notes), said)
     if said not in reading.formats:
         spelled = [name for name in reading.formats if name in re.split(r"[^a-z0-9]+", said.lower())]
         if spelled:

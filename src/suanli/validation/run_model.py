@@ -30,10 +30,10 @@ def read_run_model(record: Record, reading: Reading) -> Model | None:
 
 
 def _agrees(model: Model, record: Record) -> bool:
-    """Say whether a packaged model of experts has the shape that a row's columns tell: columns know no windows."""
+    """Say whether a packaged model of experts or windows has the shape that a row's columns tell: they know neither."""
     layers, hidden = record.count("layers"), record.count("hidden")
-    routed = any(run.layer.experts > 1 for run in model.runs)
-    return routed and model.hidden == hidden and sum(run.count for run in model.runs) == layers
+    more = any(run.layer.experts > 1 or run.layer.core.window for run in model.runs)
+    return more and model.hidden == hidden and sum(run.count for run in model.runs) == layers
 
 
 def without_drafts(model: Model, record: Record) -> Model:

@@ -13,7 +13,7 @@ from suanli.domain.software import Software, TrainingCalibration
 from suanli.domain.validation import MeasuredQuantity
 from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
 from suanli.estimate.operators import layer_count
-from suanli.estimate.software import find_software
+from suanli.estimate.software import find_software, software_for
 from suanli.foundation.errors import SuanliError
 from suanli.foundation.language import tr
 from suanli.parts.axes.axis import divisors
@@ -27,6 +27,8 @@ GIGABYTE = 10**9
 LONGEST = re.compile(r"longest sample (\d+) tokens")
 GROUPS = re.compile(r"groups of (\d+)")
 OUT_OF_MEMORY = re.compile(r"\bOOM\b|\bout[ -]of[ -]memory\b", re.IGNORECASE)
+SPLIT = re.compile(r"use-mc2|async tp", re.IGNORECASE)
+"""Words of notes for products that are cut into pieces beside their tensor traffic."""
 STAGES = {
     "zero2": Sharding.GRADIENTS,
     "gradop": Sharding.GRADIENTS,
@@ -133,7 +135,9 @@ def read_run(record: Record, catalogue: Catalogue, reading: Reading, calibration
     except SuanliError as error:
         return str(error)
     assumed = _Assumed(record)
-    software = software_of(record, calibration, assumed)
+    software = software_for(
+        calibration, software_of(record, calibration, assumed), model, form.number_format, accelerator.id
+    )
     tuning = TUNING.get(record.text("workload"))
     setup = TrainingSetup(
         model=model,
@@ -146,6 +150,7 @@ def read_run(record: Record, catalogue: Catalogue, reading: Reading, calibration
         tuning=tuning,
         lora_rank=calibration.adapter_rank if tuning in (TuningMethod.LORA, TuningMethod.QLORA) else 0,
         balanced_experts=True,
+        split_tensor=SPLIT.search(record.text("notes")) is not None,
         capacity=1.0 if "tokendrop" in record.text("notes") else None,
         frozen_format=form.frozen,
     )
