@@ -10,10 +10,13 @@ layout that ran often counts once, at its median.
 
 from __future__ import annotations
 
+import itertools
+import math
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 
@@ -30,6 +33,7 @@ from suanli.validation.training import Run, measured_quantities, read_run
 LEAST = 4
 """A group of fewer layouts orders nothing."""
 
+TINY = 1e-300
 SEARCHES = ("vTrain", "BigScience")
 
 
@@ -110,6 +114,39 @@ def tell(name: str, judged: list[Judged]) -> None:
     )
 
 
+NEAR = 0.1
+"""Layouts this far behind the best estimate, as a log, settle how wide near ties are."""
+GAPS = (0.0, 0.03, 0.07, 0.1, 0.2, 0.4)
+
+
+def behind_best(tried: list[Tried]) -> list[tuple[float, bool]]:
+    """Say of every layout but the one liked best how far behind it its estimate is, as a log, and if it was faster."""
+    estimated, measured = (np.log([getattr(one, what) for one in tried]) for what in ("estimated", "measured"))
+    best = int(np.argmin(estimated))
+    gaps, faster = estimated - estimated[best], measured < measured[best]
+    return [(float(gaps[row]), bool(faster[row])) for row in range(len(tried)) if row != best]
+
+
+def tie_spread(behind: list[tuple[float, bool]]) -> float:
+    """Find the sigma under which it is likeliest that just those layouts were faster: P = 1 - Phi(gap / sigma)."""
+    normal = NormalDist()
+
+    def likelihood(sigma: float) -> float:
+        return sum(math.log(max(normal.cdf(-gap / sigma if won else gap / sigma), TINY)) for gap, won in behind)
+
+    return float(max(np.geomspace(0.005, 0.3, 200), key=likelihood))
+
+
+def tell_ties(behind: list[tuple[float, bool]]) -> None:
+    """Print how often layouts behind the best estimate were faster, by how far behind they were."""
+    print("\n| estimate behind the best by, log | layouts | faster than the best |\n| --- | --: | --: |")
+    for low, high in itertools.pairwise(GAPS):
+        won = [faster for gap, faster in behind if low <= gap < high]
+        print(f"| {low:.2f} to {high:.2f} | {len(won)} | {np.mean(won):.0%} |")
+    for near in (NEAR / 2, NEAR, math.inf):
+        print(f"tie spread, layouts up to {near:g} behind: {tie_spread([one for one in behind if one[0] <= near]):.3f}")
+
+
 def by_layout(tried: list[Tried]) -> list[Tried]:
     """Put runs of the same layout together, at their medians: a layout that ran often is one choice."""
     found: dict[str, list[Tried]] = defaultdict(list)
@@ -127,6 +164,7 @@ def by_layout(tried: list[Tried]) -> list[Tried]:
 
 def main() -> None:
     everything: list[Judged] = []
+    behind: list[tuple[float, bool]] = []
     print("| groups | number | median regret | worst | median rank correlation | least | sigma, median | pooled |")
     print("| --- | --: | --: | --: | --: | --: | --: | --: |")
     for file in map(Path, sys.argv[1:]):
@@ -135,7 +173,9 @@ def main() -> None:
         for source in sorted({one.source for one in judged}):
             tell(f"{source}, {file.stem}", [one for one in judged if one.source == source])
         everything += judged
+        behind += [one for tried in groups.values() if len(tried) >= LEAST for one in behind_best(tried)]
     tell("all", everything)
+    tell_ties(behind)
 
 
 if __name__ == "__main__":

@@ -44,8 +44,8 @@ def test_a_layout_takes_a_schedule_an_offload_and_an_optimizer():
 def test_a_path_that_turns_has_two_chunks_unless_told_otherwise():
     (found,) = train(ask(nodes=2, pipeline=4, schedule="zb-v", global_batch=64))
     assert (found.layout.interleave, found.limit) == (2, "")
-    (wrong,) = train(ask(nodes=2, pipeline=4, schedule="zb-v", interleave=4, global_batch=64))
-    assert wrong.limit == "pipeline"
+    with pytest.raises(InputError, match="2 chunks a stage under zb-v"):
+        train(ask(nodes=2, pipeline=4, schedule="zb-v", interleave=4, global_batch=64))
 
 
 def test_a_search_keeps_to_the_schedule_that_is_asked_and_any_lets_it_choose():
@@ -113,6 +113,83 @@ def test_unknown_names_are_refused(field, said):
 def test_degrees_must_use_every_accelerator():
     with pytest.raises(InputError, match="product is 8"):
         train(ask(tensor=4, data=4))
+
+
+def places(**wrong):
+    with pytest.raises(InputError) as caught:
+        train(ask(**wrong))
+    return [fault.place for fault in caught.value.faults]
+
+
+def test_every_rule_that_a_layout_breaks_is_told_at_once():
+    """3 heads of 32, 80 chunks of 32 layers, half a round, a context of an odd sequence, experts there are not."""
+    wrong = {"nodes": 3, "tensor": 3, "pipeline": 2, "interleave": 40, "expert": 4, "sharding_ranks": 5,
+             "micro_batch": 5, "context": 4, "sequence_tokens": 1001}  # fmt: skip
+    assert sorted(places(**wrong)) == [
+        "--cp", "--dp, --micro-batch, --global-batch", "--ep", "--global-batch, --micro-batch, --dp", "--pp, --vp",
+        "--tp",
+    ]  # fmt: skip
+    assert "--sharding-ranks" in places(sharding_ranks=5)
+
+
+def test_where_no_number_of_replicas_comes_out_nothing_is_said_of_replicas():
+    assert places(nodes=3, tensor=5, pipeline=7, expert=4, global_batch=1000) == ["--tp, --pp, --dp, --cp", "--tp"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        ({"pipeline": 64, "nodes": 8}, "--pp, --vp"),
+        ({"schedule": "zb-h1", "tensor": 1}, "--schedule"),
+        ({"interleave": 2}, "--vp"),
+        ({"schedule": "gpipe", "pipeline": 4, "interleave": 2}, "--vp"),
+        ({"schedule": "dualpipe", "pipeline": 8, "global_batch": 8}, "--global-batch, --micro-batch, --dp"),
+        ({"schedule": "dualpipe", "pipeline": 3, "nodes": 3}, "--pp"),
+    ],
+)
+def test_pipelines_say_what_does_not_go_together(wrong, place):
+    assert place in places(**wrong)
+
+
+def test_a_search_keeps_what_is_fixed():
+    found = train(ask(nodes=4, search=True, keep=1000, tensor=4, pipeline=2, recompute="full", sequence_parallel=False))
+    assert {(one.layout.tensor, one.layout.pipeline, one.layout.recompute) for one in found} == {(4, 2, "full")}
+    assert {one.layout.sequence_parallel for one in found} == {False}
+    whole = train(ask(nodes=4, search=True, keep=1000))
+    kept = [one.layout for one in whole if one.layout.tensor == 4 and one.layout.pipeline == 2]
+    free = train(ask(nodes=4, search=True, keep=1000, tensor=4, pipeline=2))
+    assert [one.layout for one in free[: len(kept)]] == kept
+
+
+def test_a_search_that_is_left_nothing_says_so():
+    with pytest.raises(InfeasibleError, match="fixed"):
+        train(ask(search=True, tensor=4, expert=2))
+
+
+def test_room_of_experts_and_even_spreading_are_for_models_with_experts():
+    mixture = {"model": "Mixtral-8x7B", "nodes": 4, "tensor": 2, "expert": 8, "global_batch": 256}
+    (plain,), (roomy,), (even,) = (
+        train(ask(**mixture, **more)) for more in ({}, {"capacity": 4.0}, {"balanced_experts": True})
+    )
+    assert roomy.step_seconds > plain.step_seconds > even.step_seconds
+    for wrong in ({"capacity": 1.5}, {"balanced_experts": True}):
+        with pytest.raises(InputError, match="a model with experts"):
+            train(ask(tensor=1, **wrong))
+    with pytest.raises(InputError, match="a number above 0"):
+        train(ask(**mixture, capacity=-1.0))
+
+
+def test_unfused_attention_holds_its_scores():
+    (flash,), (unfused,) = (train(ask(tensor=8, attention=kind)) for kind in ("flash", "unfused"))
+    assert unfused.memory_bytes > flash.memory_bytes
+    assert unfused.step_seconds > flash.step_seconds
+
+
+def test_a_sharding_group_smaller_than_all_replicas_holds_more():
+    (whole,) = train(ask(nodes=4, sharding="full"))
+    (node,) = train(ask(nodes=4, sharding="full", sharding_ranks=8))
+    assert node.layout.sharding_ranks == 8
+    assert node.memory_bytes > whole.memory_bytes
 
 
 def test_tuning_is_lora_unless_told_otherwise():

@@ -62,8 +62,43 @@ def test_people_get_tables(command):
     assert "Assumed: global_batch = 1024" in shown
 
 
-def test_a_layout_over_its_memory_is_told_with_the_limit():
-    assert "memory" in told("train", "--model", "LLaMA-65B", "--system", "dgx-a100-320", "--tp", "1").stdout
+OVER = ["--model", "LLaMA2-7B", "--system", "dgx-a100-640", "--tp", "2", "--micro-batch", "64"]
+
+
+def test_a_layout_over_its_memory_is_told_and_ends_in_three():
+    found = told("train", *OVER, code=3)
+    assert "This layout breaks a limit: memory" in found.stdout
+    assert "over the memory by" in found.stderr
+    assert "It would fit as" in found.stderr
+
+
+def test_a_layout_over_its_memory_is_json_too(tmp_path):
+    trace = tmp_path / "step.json"
+    found = told("train", *OVER, "--tokens", "1e9", "--trace", str(trace), "--json", code=3)
+    answer = json.loads(found.stdout)
+    assert answer["limit"] == "memory"
+    assert answer["short_bytes"] > 0
+    assert answer["relief"][0]["limit"] == ""
+    assert "wall_clock" not in answer
+    assert not trace.exists()
+
+
+def test_where_no_layout_fits_the_advice_says_what_would():
+    found = told("train", "--model", "GPT-3-175B", "--system", "dgx-a100-640", "--tp", "8", "--json", code=3)
+    assert json.loads(found.stdout)["relief"] == []
+    assert "nodes would hold it" in json.loads(found.stdout)["advice"]
+    assert "nodes would hold it" in found.stderr
+
+
+@pytest.mark.parametrize("command", [["train"], ["finetune", "--method", "full"]])
+def test_a_layout_that_breaks_rules_ends_in_two_with_all_of_them(command):
+    found = told(*command, *MODEL, "--nodes", "2", "--tp", "3", "--pp", "5", "--json", code=2)
+    assert found.stdout == ""
+    assert "--tp: found 3" in found.stderr
+    assert "product is 16" in found.stderr
+    found = RUN.invoke(app, [*command, *MODEL, "--ep", "3", "--lang", "zh"])
+    assert found.exit_code == 2
+    assert "整除" in found.stderr or "约数" in found.stderr
 
 
 def test_an_unknown_model_ends_in_two():

@@ -17,15 +17,21 @@ def test_a_site_draws_at_least_what_its_systems_draw(watts, pue):
     assert energy.facility_watts(watts, 1.0) == watts
 
 
-@given(WATTS, SHARE, SHARE)
-def test_mean_power_lies_between_rest_and_peak(watts, idle, used):
-    mean = energy.drawn_watts(watts, idle, used)
+@given(WATTS, SHARE, SHARE, SHARE, SHARE)
+def test_mean_power_lies_between_rest_and_peak(watts, idle, more, used, rest):
+    traffic, sending = idle + more * (1 - idle), rest * (1 - used)
+    mean = energy.drawn_watts(watts, idle, traffic, used, sending)
     assert idle * watts * (1 - 1e-12) <= mean <= watts * (1 + 1e-12)
 
 
 @given(WATTS, SHARE)
 def test_full_work_draws_the_peak(watts, idle):
-    assert energy.drawn_watts(watts, idle, 1.0) == pytest.approx(watts)
+    assert energy.drawn_watts(watts, idle, idle, 1.0, 0.0) == pytest.approx(watts)
+
+
+@given(WATTS, SHARE, SHARE)
+def test_traffic_that_draws_like_rest_is_rest(watts, idle, sending):
+    assert energy.drawn_watts(watts, idle, idle, 0.0, sending) == pytest.approx(idle * watts)
 
 
 @given(WATTS, st.floats(1.0, 1e8))

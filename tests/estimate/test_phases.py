@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from tests.estimate.jobs import question_of, setup_of, small_model
 
-from suanli.domain.layout import Layout, Recompute, Sharding
+from suanli.domain.layout import Layout, Recompute, Schedule, Sharding
 from suanli.domain.workload import Attention, TuningMethod
 from suanli.estimate.compose import compose, shown_hop_seconds
 from suanli.estimate.evaluate import wear_of
@@ -39,16 +39,39 @@ def split_of(setup=None, layout=PLAIN):
 @pytest.mark.parametrize("setup", SETUPS)
 def test_phases_sum_to_the_whole_cause_by_cause(setup, layout):
     question, table = question_of(setup), to_table([layout])
-    raw = single(raw_step(question.setup, question.machine, question.software, table))
-    whole = compose(raw, question.software, wear_of(question)).causes
+    step = raw_step(question.setup, question.machine, question.software, table)
+    whole = compose(single(step), question.software, wear_of(question)).causes
     split = phases(question, table)
     for cause, told in whole.items():
         if cause == "head":
             assert sum(split.head.values()) == pytest.approx(float(told[0]))
         elif cause == "pipeline_exposed":
-            assert split.hop_seconds == pytest.approx(float(shown_hop_seconds(raw, question.software)[0]))
+            assert split.hop_seconds == pytest.approx(float(shown_hop_seconds(step, question.software)[0]))
         elif cause not in ONCE:
             assert sum(part[cause] for part in split.layer.values()) == pytest.approx(float(told[0]), abs=1e-12)
+
+
+MEETING = [
+    Layout(data=8, expert=8, pipeline=2, interleave=2),
+    Layout(data=8, expert=8, pipeline=2, interleave=2, recompute=Recompute.FULL),
+    Layout(data=8, expert=8, pipeline=2, schedule=Schedule.DUALPIPE),
+    Layout(data=8, expert=8, pipeline=2, schedule=Schedule.DUALPIPE, recompute=Recompute.FULL),
+]
+
+
+@pytest.mark.parametrize("layout", MEETING)
+def test_chunks_that_meet_hide_in_phases_what_they_hide_in_the_step(layout):
+    """Expert traffic of all turns is what the step counts, and no phase gives back what another hides."""
+    setup = setup_of(small_model(experts=8, active=2), batch=128)
+    question, table = question_of(setup, nodes=2), to_table([layout])
+    raw = raw_step(question.setup, question.machine, question.software, table)
+    whole = compose(raw, question.software, wear_of(question)).causes
+    split = phases(question, table)
+    layers = float(raw.micro_batches[0]) * float(raw.layer_count[0]) / layout.pipeline
+    for cause in ("expert_exposed", "recompute", "matmul"):
+        told = layers * sum(part[cause] for part in split.layer.values())
+        assert told == pytest.approx(float(whole[cause][0]), rel=1e-6)
+    assert all(spent >= -1e-12 for part in split.layer.values() for spent in part.values())
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from tests.estimate.jobs import CALIBRATION, KERNELS, cluster_of, setup_of, small_model
 
 from suanli.api.train import TrainingQuestion, train_told
-from suanli.domain.layout import Layout, Recompute
+from suanli.domain.layout import Layout, Offload, Recompute
 from suanli.estimate.relief import changed, layouts_that_fit
 from suanli.estimate.training import estimate_layout
 
@@ -28,8 +28,12 @@ def test_every_relief_fits_keeps_the_degrees_and_is_named_once():
 
 
 def test_a_layout_that_holds_least_has_itself_left():
-    least = list(changed(WIDE))[-1]
-    assert {replace(one, recompute=Recompute.FULL) for one in changed(least)} == {least}
+    least = list(changed(WIDE))[-2]
+    assert {replace(one, recompute=Recompute.FULL, offload=Offload.NONE) for one in changed(least)} == {least}
+
+
+def test_what_lives_on_the_host_comes_back_first():
+    assert next(changed(replace(WIDE, offload=Offload.BOTH))) == WIDE
 
 
 def test_a_layout_that_fits_asks_for_no_relief():
@@ -42,4 +46,5 @@ def test_a_layout_that_does_not_fit_is_answered_with_relief():
     found = train_told(question)
     assert found.estimates[0].limit == "memory"
     assert found.fitting == 0
+    assert found.short_bytes > 0
     assert found.relief[0].limit == ""

@@ -171,8 +171,19 @@ def test_a_tie_is_one_chance_in_five():
     """Two layouts whose estimates lie as far apart as the factor says: the slower is the faster in one draw of five."""
     random = np.random.default_rng(7)
     apart = math.log(tie_factor(0.08, CALIBRATION.tie_sigmas))
-    faster = apart + random.normal(0, 0.08, 1_000_000) < random.normal(0, 0.08, 1_000_000)
+    faster = apart < random.normal(0, 0.08, 1_000_000)
     assert faster.mean() == pytest.approx(0.2, abs=0.002)
+
+
+def test_errors_of_near_layouts_are_mostly_shared():
+    """The difference of two near layouts spreads by less than two independent errors of the layouts' own would."""
+    assert 0 < CALIBRATION.tie_spread < math.sqrt(2) * CALIBRATION.layout_spread
+
+
+def test_ties_are_those_within_the_factor_of_the_best():
+    told = search(setup_of(batch=48), cluster_of(2), KERNELS, keep=200)
+    within = told[0].step_seconds * tie_factor(CALIBRATION.tie_spread, CALIBRATION.tie_sigmas)
+    assert [one.near_tie for one in told[1:]] == [one.step_seconds <= within for one in told[1:]]
 
 
 def test_ties_come_before_all_others_and_the_best_is_none_of_them():

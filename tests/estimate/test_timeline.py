@@ -101,6 +101,16 @@ def test_a_step_of_a_large_model_agrees_with_the_estimate(pipeline, chunks):
     assert found.estimated_seconds == estimate.step_seconds
 
 
+@pytest.mark.parametrize(("layers", "stages"), [(32, 5), (18, 4), (60, 16), (9, 2), (33, 8)])
+@pytest.mark.parametrize("rounds", [1, 2, 8])
+def test_a_step_of_uneven_stages_agrees_with_the_estimate(layers, stages, rounds):
+    """Also with as few micro-batches as stages, where a lighter last stage lets the others run ahead."""
+    setup = setup_of(small_model(layers=layers, hidden=4096, heads=32), batch=stages * rounds, sequence=4096)
+    nodes = -(-stages // 8)
+    found, estimate = told(Layout(pipeline=stages), setup, cluster_of(nodes))
+    assert found.step_seconds == pytest.approx(estimate.step_seconds, rel=0.01)
+
+
 @pytest.mark.parametrize("layout", [Layout(data=16), Layout(data=8, tensor=2, recompute=Recompute.FULL)])
 def test_without_a_pipeline_play_and_estimate_are_one(layout):
     found, estimate = told(layout)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.simulate.test_schedules import shapes
 
 from suanli.domain.layout import Schedule
+from suanli.equations.pipeline import bubble_seconds, lighter_end_seconds
 from suanli.simulate.schedules import Phase, Program, program
 from suanli.simulate.step import TurnSeconds, play
 
@@ -142,6 +143,25 @@ def test_the_slowest_last_stage_idles_as_long_as_the_others_work_on_one_micro_ba
     made = program(Schedule.ONE_F_ONE_B, 4, 1, 16)
     seconds = replace(even(made), forward_seconds=(1.0, 1.0, 1.0, 1.5))
     assert play(made, seconds).step_seconds == pytest.approx(16 * 3.5 + 3 * 3.0)
+
+
+@given(
+    st.integers(2, 8),
+    st.integers(1, 16),
+    st.floats(0.5, 3.0),
+    st.floats(0.0, 1.5),
+    st.floats(0.5, 3.0),
+)
+def test_a_lighter_last_stage_saves_what_the_longest_path_says(stages, work, backward, share, own):
+    """All stages but the last alike, whatever the last one is: the formula is the play, to the last bit of rounding."""
+    made = program(Schedule.ONE_F_ONE_B, stages, 1, work)
+    forward, back = (*(1.0,) * (stages - 1), share), (*(backward,) * (stages - 1), share * own)
+    seconds = TurnSeconds(forward_seconds=forward, input_seconds=back, weight_seconds=(0.0,) * stages)
+    full, last = 1.0 + backward, share * (1.0 + own)
+    slowest = max(full, last)
+    filled = bubble_seconds((stages - 1) * full + last, slowest, 1.0)
+    saved = lighter_end_seconds(slowest, last, max(1.0, backward), float(work))
+    assert play(made, seconds).step_seconds == pytest.approx(work * slowest + filled - saved)
 
 
 def test_a_smaller_last_micro_batch_counts_for_its_share():

@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from suanli.api.train import DEGREES, TrainingQuestion, option_of, train
+from suanli.api.run_cost import MarketQuestion, RunCost, market_faults, run_cost
+from suanli.api.train import TrainingQuestion, train
+from suanli.api.training_question import faults_of
+from suanli.api.wall_clock import RunQuestion, job_of, run_faults
 from suanli.domain.comparison import TrainingComparison, TrainingOption
 from suanli.foundation.errors import Fault, InfeasibleError, InputError
 from suanli.foundation.language import tr
 
 if TYPE_CHECKING:
-    from suanli.domain.hardware import System
+    from suanli.domain.plan import Assumed
+    from suanli.domain.result import TrainingEstimate
+    from suanli.domain.wall_clock import WallClock
 
 __all__ = ["ComparisonQuestion", "TrainingComparison", "TrainingOption", "compare"]
-
-SECONDS_PER_HOUR = 3600
-TENURES = ("on_demand", "month", "reserved")
-"""Rents that are looked for, in this order."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ComparisonQuestion:
-    """A job, the systems and node counts to try it on, and how many tokens the whole run has (None: a step alone).
+    """A job, the systems and node counts to try it on, how long the run is (not asked: a step alone), and the market.
 
-    Rents are those of `region` as known at `as_of` (today unless said) in `currency`. `traced` asks for a trace, which
-    only a single system's step has.
+    `traced` asks for a trace, which only a single system's step has.
     """
 
     job: TrainingQuestion
     systems: tuple[str, ...]
     nodes: tuple[int, ...]
-    total_tokens: float | None = None
-    as_of: str = ""
-    region: str = "world"
-    currency: str = "USD"
+    run: RunQuestion = field(default_factory=RunQuestion)
+    market: MarketQuestion = field(default_factory=MarketQuestion)
     traced: bool = False
 
 
@@ -46,74 +43,71 @@ def compare(question: ComparisonQuestion) -> TrainingComparison:
     Raises InputError with every fault at once, InfeasibleError where no option holds the job.
     """
     _check(question)
-    as_of = question.as_of or datetime.date.today().isoformat()
-    options = [_option(question, name, nodes, as_of) for name in question.systems for nodes in question.nodes]
-    feasible = [one for one in options if one.estimate is not None]
+    told = [_option(question, name, nodes) for name in question.systems for nodes in question.nodes]
+    options = [option for option, _ in told]
+    feasible = [one.estimate for one in options if one.estimate is not None]
     if not feasible:
         raise InfeasibleError(
             limit=tr("No system at any size holds the job."),
             relief=" ".join(f"{one.system_id} x {one.nodes}: {one.reason}" for one in options),
         )
-    assumed = feasible[0].estimate.assumed if feasible[0].estimate else ()
-    if question.total_tokens is not None:
+    assumed = feasible[0].assumed
+    if question.run.asked:
         options = _with_front(options)
-        said = tr("rents of {region} as of {date}", region=question.region, date=as_of)
-        assumed = (*assumed, said, tr("systems draw their full power throughout; cooling is left out"))
+        market = question.market
+        assumed = (*assumed, tr("rents of {region} as of {date}", region=market.region, date=market.as_of))
+    figures = {one.name: one for _, used in told for one in used}
     return TrainingComparison(
-        options=tuple(options), total_tokens=question.total_tokens, currency=question.currency, assumed=assumed
+        options=tuple(options),
+        total_tokens=next((one.total_tokens for one in options if one.total_tokens is not None), None),
+        currency=question.market.currency,
+        assumed=assumed,
+        figures=tuple(figures.values()),
     )
 
 
 def _check(question: ComparisonQuestion) -> None:
-    faults = []
-    if question.total_tokens is not None and not 0 < question.total_tokens < float("inf"):
-        faults.append(Fault(place="--tokens", found=str(question.total_tokens), allowed=tr("a number above 0")))
-    for name in DEGREES:
-        if getattr(question.job, name) is not None:
-            told = tr("no layout: each system is searched for its own")
-            faults.append(Fault(place=option_of(name), found=str(getattr(question.job, name)), allowed=told))
+    """Raise InputError with what is wrong in any part of the question."""
+    jobs = [replace(question.job, nodes=nodes) for nodes in question.nodes]
+    faults = list(dict.fromkeys(fault for job in jobs for fault in faults_of(job)))
+    faults += [*run_faults(question.run), *market_faults(question.market)]
     if question.traced:
         faults.append(Fault(place="--trace", found=tr("a comparison"), allowed=tr("one system at one size")))
     if faults:
         raise InputError(faults)
 
 
-def _option(question: ComparisonQuestion, name: str, nodes: int, as_of: str) -> TrainingOption:
-    """Search one system at one size, and price the run."""
+def _option(question: ComparisonQuestion, name: str, nodes: int) -> tuple[TrainingOption, tuple[Assumed, ...]]:
+    """Search one system at one size, put the run on the wall's clock and price it; say which figures that rests on."""
     from suanli.catalogue.find import system
-    from suanli.equations.energy import energy_joules
+    from suanli.estimate.wall_clock import wall_clock
 
     box = system(name, place="--system")
+    job = replace(question.job, system=name, nodes=nodes, search=True, keep=1)
     plain = TrainingOption(system_id=box.id, nodes=nodes, accelerators=nodes * box.accelerators)
     try:
-        best = train(replace(question.job, system=name, nodes=nodes, search=True, keep=1))[0]
+        best = train(job)[0]
+        if not question.run.asked:
+            return replace(plain, estimate=best), ()
+        clock = wall_clock(job_of(job, question.run, best))
     except InfeasibleError as error:
-        return replace(plain, reason=str(error))
-    if question.total_tokens is None:
-        return replace(plain, estimate=best)
-    seconds = question.total_tokens / best.tokens_per_s
-    rent, basis = _rent_per_hour(question, box, as_of)
-    watts = None if box.power_watts is None else box.power_watts.value * nodes
+        return replace(plain, reason=str(error)), ()
+    cost = run_cost(box, nodes, best, clock, question.market)
+    return _priced(plain, best, clock, cost), (*clock.assumed, *cost.assumed)
+
+
+def _priced(plain: TrainingOption, best: TrainingEstimate, clock: WallClock, cost: RunCost) -> TrainingOption:
     return replace(
         plain,
         estimate=best,
-        run_seconds=seconds,
-        rent=None if rent is None else rent * plain.accelerators * seconds / SECONDS_PER_HOUR,
-        rent_basis=basis,
-        energy_joules=None if watts is None else float(energy_joules(watts, seconds)),
+        total_tokens=clock.tokens,
+        run_seconds=clock.wall_seconds,
+        goodput=clock.goodput,
+        rent=cost.rent,
+        rent_basis=cost.rent_basis,
+        energy_joules=cost.energy_joules,
+        system_watts=cost.system_watts,
     )
-
-
-def _rent_per_hour(question: ComparisonQuestion, box: System, as_of: str) -> tuple[float | None, str]:
-    """Return what an accelerator costs for an hour and on which evidence; None where no price is known."""
-    from suanli.catalogue.market import rent_quote
-
-    for tenure in TENURES:
-        quote = rent_quote(box.id, tenure, as_of, question.region, question.currency)
-        if quote is not None:
-            said = {"tenure": tenure.replace("_", " "), "basis": quote.basis, "offers": len(quote.evidence)}
-            return quote.price_per_accelerator_hour.value, tr("{tenure}: {basis}, {offers} offers", **said)
-    return None, tr("no price known")
 
 
 def _with_front(options: Sequence[TrainingOption]) -> list[TrainingOption]:

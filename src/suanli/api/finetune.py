@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from suanli.api.train import TrainingQuestion, train
+from suanli.api.train import TrainingQuestion, TrainingSearch, train_told
 from suanli.domain.result import TrainingEstimate
 from suanli.domain.workload import TuningMethod
 
@@ -14,4 +14,12 @@ def finetune(question: TrainingQuestion) -> list[TrainingEstimate]:
 
     Raises InputError with every fault at once, InfeasibleError where nothing fits.
     """
-    return train(replace(question, method=TuningMethod.LORA.value) if question.method is None else question)
+    return list(finetune_told(question).estimates)
+
+
+def finetune_told(question: TrainingQuestion) -> TrainingSearch:
+    """Answer as `finetune` does, and tell of a search why the other layouts were rejected.
+
+    Raises InputError with every fault at once, InfeasibleError where nothing fits.
+    """
+    return train_told(replace(question, method=question.method or TuningMethod.LORA.value))

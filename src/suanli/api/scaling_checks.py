@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from suanli.api.train import MOST
+from suanli.api.training_question import MOST
 from suanli.api.wall_clock import PRESETS
 from suanli.foundation.errors import Fault, InputError, did_you_mean
 from suanli.foundation.language import tr

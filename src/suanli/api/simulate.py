@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from suanli.api.train import TrainingQuestion, train
+from suanli.api.train import TrainingQuestion, over_a_limit, train_told
 from suanli.api.wall_clock import RunQuestion, job_of, refuse
 from suanli.domain.wall_clock import PlayedRun, RunQuantile, WallClock
 from suanli.foundation.errors import Fault, InputError
@@ -35,7 +35,10 @@ def play_training(question: TrainingQuestion, run: RunQuestion, runs: int = 1000
     _refuse_plays(question, run, runs, seed)
     from suanli.estimate.wall_clock import run_terms, wall_clock
 
-    job = job_of(question, run, train(question)[0])
+    found = train_told(question)
+    if (refused := over_a_limit(found)) is not None:
+        raise refused
+    job = job_of(question, run, found.estimates[0])
     predicted = wall_clock(job)
     _refuse_endless(predicted, runs)
     from suanli.simulate.training_run import play_run

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from suanli.api.train import MOST, TrainingQuestion, TrainingSearch, faults_of, find_model, train_told
+from suanli.api.train import TrainingQuestion, TrainingSearch, find_model, train_told
+from suanli.api.training_question import MOST, faults_of
 from suanli.domain.result import TrainingEstimate
 from suanli.domain.wall_clock import Recovery, Saving, Upkeep, WallClock
 from suanli.foundation.errors import Fault, InputError, did_you_mean
@@ -67,11 +68,12 @@ def run_faults(run: RunQuestion) -> list[Fault]:
 def train_run(question: TrainingQuestion, run: RunQuestion) -> tuple[TrainingSearch, WallClock | None]:
     """Answer a training question, and put the whole run on the wall's clock where its length is told.
 
-    Raises InputError with every fault at once, InfeasibleError where nothing fits or the run never ends.
+    Of a given layout that does not fit no run is told. Raises InputError with every fault at once, InfeasibleError
+    where nothing fits or the run never ends.
     """
     refuse(question, run)
     found = train_told(question)
-    if not run.asked:
+    if not run.asked or found.estimates[0].limit:
         return found, None
     from suanli.estimate.wall_clock import wall_clock
 

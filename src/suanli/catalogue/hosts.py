@@ -6,6 +6,7 @@ import dataclasses
 
 from suanli.catalogue.assumptions import assumption
 from suanli.domain.hardware import Accelerator, Link, System, Topology
+from suanli.equations.energy import box_watts
 from suanli.foundation.figure import Figure, Kind
 from suanli.foundation.language import tr
 
@@ -56,7 +57,7 @@ def plain_host(accelerator: Accelerator) -> System:
         scale_out_bytes_per_s=assumption("host.scale_out_per_accelerator"),
         nics=None,
         host_memory_bytes=assumption("host.memory"),
-        power_watts=None if power is None else _assumed(power, power.value * count * share.value),
+        power_watts=None if power is None else _assumed(power, float(box_watts(power.value, count, share.value))),
         rack_units=assumption("host.rack_units"),
         cooling="air",
         confidence="estimate",

@@ -5,14 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from suanli.api.compare import TrainingComparison, TrainingOption
-from suanli.api.words import layout_in_words
+from suanli.api.words import assumed_in_words, layout_in_words
 from suanli.cli.output import print_json
+from suanli.cli.run_options import days, energy_in_words, rent_in_words
 from suanli.foundation.language import tr
-
-HOURS_PER_DAY = 24
-SECONDS_PER_DAY = HOURS_PER_DAY * 60 * 60
-JOULES_PER_MEGAWATT_HOUR = 3.6e9
-THOUSAND = 1000
 
 
 def told_option(one: TrainingOption) -> dict[str, Any]:
@@ -28,9 +24,11 @@ def told_option(one: TrainingOption) -> dict[str, Any]:
         "band": best and best.band,
         "layout": best and best.layout,
         "run_seconds": one.run_seconds,
+        "goodput": one.goodput,
         "rent": one.rent,
         "rent_basis": one.rent_basis,
         "energy_joules": one.energy_joules,
+        "system_watts": one.system_watts,
         "on_front": one.on_front,
         "reason": one.reason,
     }
@@ -45,6 +43,7 @@ def tell_comparison(found: TrainingComparison, json_output: bool) -> None:
                 "total_tokens": found.total_tokens,
                 "currency": found.currency,
                 "assumed": found.assumed,
+                "figures": found.figures,
             }
         )
         return
@@ -57,6 +56,8 @@ def tell_comparison(found: TrainingComparison, json_output: bool) -> None:
             console.print(f"{one.system_id} x {one.nodes}: {one.reason}", markup=False)
     for said in found.assumed:
         console.print(tr("Assumed: {said}", said=said), markup=False)
+    for line in assumed_in_words(found.figures):
+        console.print(line, markup=False)
 
 
 def _table(found: TrainingComparison) -> object:
@@ -66,7 +67,7 @@ def _table(found: TrainingComparison) -> object:
     caption = tr("*: no other option is as good in time, rent and energy, and better in one") if priced else None
     table = Table(title=tr("Systems and sizes"), caption=caption)
     table.add_column(tr("system x nodes"), no_wrap=True)
-    table.add_column(tr("best layout"))
+    table.add_column(tr("best layout"), overflow="fold")
     run = (tr("days"), tr("rent, thousand {currency}", currency=found.currency), "MWh") if priced else ()
     for heading in (tr("step, s"), tr("tokens/s"), *run):
         table.add_column(heading, justify="right")
@@ -85,9 +86,5 @@ def _cells(one: TrainingOption, priced: bool) -> list[str]:
     ]
     if not priced:
         return shown
-    days = "" if one.run_seconds is None else f"{one.run_seconds / SECONDS_PER_DAY:.1f}"
-    rent = tr("no price known") if one.rent is None else f"{one.rent / THOUSAND:,.0f}"
-    energy = (
-        tr("no power known") if one.energy_joules is None else f"{one.energy_joules / JOULES_PER_MEGAWATT_HOUR:,.1f}"
-    )
-    return [*shown, days, rent, energy]
+    time = "" if one.run_seconds is None else days(one.run_seconds)
+    return [*shown, time, rent_in_words(one.rent), energy_in_words(one.energy_joules)]

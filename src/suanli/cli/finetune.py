@@ -6,12 +6,16 @@ from typing import Annotated
 
 import typer
 
-from suanli.api.finetune import finetune
-from suanli.api.train import TrainingQuestion
+from suanli.api.finetune import finetune_told
+from suanli.api.train import TrainingQuestion, over_a_limit
 from suanli.cli.app import app
 from suanli.cli.output import CalibrationOption, JsonFlag, LangOption, guarded
-from suanli.cli.train import (
+from suanli.cli.train import tell_search
+from suanli.cli.train_options import (
+    AttentionOption,
+    BalancedOption,
     BatchOption,
+    CapacityOption,
     ContextOption,
     DataOption,
     DateOption,
@@ -30,10 +34,12 @@ from suanli.cli.train import (
     ScheduleOption,
     SearchFlag,
     SequenceOption,
+    SequenceParallelOption,
     ShardingOption,
+    ShardingRanksOption,
+    SplitTensorFlag,
     SystemOption,
     TensorOption,
-    tell,
 )
 
 RankOption = Annotated[int | None, typer.Option("--lora-rank", help="Rank of the adapters.", show_default=False)]
@@ -60,9 +66,15 @@ def finetune_command(
     micro_batch: MicroBatchOption = None,
     recompute: RecomputeOption = None,
     sharding: ShardingOption = None,
+    sharding_ranks: ShardingRanksOption = None,
+    sequence_parallel: SequenceParallelOption = None,
     schedule: ScheduleOption = None,
     offload: OffloadOption = None,
     optimizer: OptimizerOption = None,
+    attention: AttentionOption = None,
+    capacity: CapacityOption = None,
+    balanced_experts: BalancedOption = False,
+    split_tensor: SplitTensorFlag = False,
     search: SearchFlag = False,
     keep: KeepOption = 20,
     software_date: DateOption = None,
@@ -76,6 +88,11 @@ def finetune_command(
         precision=precision, framework=framework, tensor=tp, pipeline=pp, data=dp, context=cp, expert=ep,
         interleave=vp, micro_batch=micro_batch, recompute=recompute, sharding=sharding, search=search, keep=keep,
         method=method, lora_rank=lora_rank, software_date=software_date, calibration=calibration,
-        schedule=schedule, offload=offload, optimizer=optimizer,
+        schedule=schedule, offload=offload, optimizer=optimizer, sharding_ranks=sharding_ranks,
+        sequence_parallel=sequence_parallel, attention=attention, capacity=capacity, balanced_experts=balanced_experts,
+        split_tensor=split_tensor,
     )  # fmt: skip
-    tell(finetune(question), json_output)
+    found = finetune_told(question)
+    tell_search(found, json_output)
+    if (refused := over_a_limit(found)) is not None:
+        raise refused

@@ -34,6 +34,7 @@ def limit_words() -> dict[str, str]:
         "expert": tr("experts over ranks"),
         "sharding": tr("sharding group"),
         "memory": tr("memory"),
+        "host memory": tr("host memory"),
         "not_tried": tr("legal, not tried by a plain search"),
     }
 

@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
+from suanli.api.run_cost import RunCost
 from suanli.api.wall_clock import WallClock
 from suanli.api.words import assumed_in_words, name_in_words
 from suanli.foundation.language import tr
 
 DAY_SECONDS = 86400
 """Twenty-four hours of sixty minutes."""
+JOULES_PER_MEGAWATT_HOUR = 3.6e9
+THOUSAND = 1000
 
 TokensOption = Annotated[float | None, typer.Option("--tokens", help="Tokens of the whole run.", show_default=False)]
 StepsOption = Annotated[float | None, typer.Option("--steps", help="Steps of the whole run.", show_default=False)]
@@ -61,4 +64,34 @@ def tell_run(found: WallClock) -> None:
             **stops,
         )
     )
+    console.print("\n".join(assumed_in_words(found.assumed)), markup=False)
+
+
+def rent_in_words(rent: float | None) -> str:
+    """Say a rent in thousands of its currency."""
+    return tr("no price known") if rent is None else f"{rent / THOUSAND:,.0f}"
+
+
+def energy_in_words(energy_joules: float | None) -> str:
+    """Say energy in MWh."""
+    return tr("no power known") if energy_joules is None else f"{energy_joules / JOULES_PER_MEGAWATT_HOUR:,.1f}"
+
+
+def tell_cost(found: RunCost) -> None:
+    """Print what a whole run costs: rent and energy, and what they rest on."""
+    from rich.console import Console
+
+    console = Console()
+    if found.rent is None:
+        console.print(tr("Rent: no price known"), markup=False)
+    else:
+        told = {"rent": rent_in_words(found.rent), "currency": found.currency, "basis": found.rent_basis}
+        console.print(tr("Rent: {rent} thousand {currency} ({basis})", **told), markup=False)
+    if found.system_watts is None:
+        console.print(tr("Energy: no power known"), markup=False)
+        return
+    energy, kilowatts = energy_in_words(found.energy_joules), f"{found.system_watts / THOUSAND:,.1f}"
+    said = tr("Energy at the meter: {energy} MWh; the systems draw {kilowatts} kW on average.", energy=energy,
+              kilowatts=kilowatts)  # fmt: skip
+    console.print(said, markup=False)
     console.print("\n".join(assumed_in_words(found.assumed)), markup=False)

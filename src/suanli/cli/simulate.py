@@ -21,7 +21,7 @@ from suanli.cli.run_options import (
     causes_table,
     days,
 )
-from suanli.cli.train import (
+from suanli.cli.train_options import (
     BatchOption,
     DateOption,
     FrameworkOption,

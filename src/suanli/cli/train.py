@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from suanli.api.compare import ComparisonQuestion, compare
+from suanli.api.run_cost import MarketQuestion, RunCost, today, train_priced
 from suanli.api.trace import WrittenTrace, check_trace_path, write_trace
-from suanli.api.train import MemoryPeak, TrainingEstimate, TrainingQuestion, TrainingSearch
-from suanli.api.wall_clock import RunQuestion, WallClock, train_run
+from suanli.api.train import MemoryPeak, TrainingEstimate, TrainingQuestion, TrainingSearch, over_a_limit
+from suanli.api.wall_clock import RunQuestion, WallClock
 from suanli.api.words import layout_in_words, name_in_words
 from suanli.cli.app import app
 from suanli.cli.compare import tell_comparison
 from suanli.cli.output import CalibrationOption, JsonFlag, LangOption, guarded, print_json
-from suanli.cli.rejected import rejected_table, searched_keys
+from suanli.cli.rejected import limit_words, rejected_table, searched_keys
 from suanli.cli.run_options import (
     CheckpointsOption,
     FailuresOption,
@@ -25,65 +23,49 @@ from suanli.cli.run_options import (
     SparesOption,
     StepsOption,
     TokensOption,
+    tell_cost,
     tell_run,
+)
+from suanli.cli.train_options import (
+    AsOfOption,
+    AttentionOption,
+    BalancedOption,
+    BatchOption,
+    CapacityOption,
+    ContextOption,
+    CurrencyOption,
+    DataOption,
+    DateOption,
+    ExpertOption,
+    FrameworkOption,
+    InterleaveOption,
+    KeepOption,
+    MicroBatchOption,
+    ModelOption,
+    OffloadOption,
+    OptimizerOption,
+    PipelineOption,
+    PrecisionOption,
+    RecomputeOption,
+    RegionOption,
+    ScheduleOption,
+    SearchFlag,
+    SequenceOption,
+    SequenceParallelOption,
+    ShardingOption,
+    ShardingRanksOption,
+    SizesOption,
+    SplitTensorFlag,
+    SystemsOption,
+    TensorOption,
+    TraceOption,
 )
 from suanli.foundation.language import tr
 
-MODEL_HELP = "A config.json, its folder, or a packaged model's name."
 GIB = 2**30
 MEGA = 1e6
 WORTH_SAYING = 1e-2
 """A play of the step that differs from the estimate by more than this share is pointed out."""
-ModelOption = Annotated[str, typer.Option("--model", help=MODEL_HELP)]
-SystemOption = Annotated[str, typer.Option("--system", help="System or accelerator, by id or name.")]
-NodesOption = Annotated[int, typer.Option("--nodes", help="How many systems the job spans.")]
-SequenceOption = Annotated[int | None, typer.Option("--seq-len", help="Tokens of a sequence.", show_default=False)]
-BatchOption = Annotated[int | None, typer.Option("--global-batch", help="Sequences in a step.", show_default=False)]
-PrecisionOption = Annotated[str, typer.Option("--precision", help="Number format of the matrix products.")]
-FrameworkOption = Annotated[str, typer.Option("--framework", help="Framework, or its class.")]
-DateOption = Annotated[
-    str | None, typer.Option("--software-date", help="Of when the framework is: 2026-03.", show_default=False)
-]
-TensorOption = Annotated[int | None, typer.Option("--tp", help="Tensor degree.", show_default=False)]
-PipelineOption = Annotated[int | None, typer.Option("--pp", help="Pipeline stages.", show_default=False)]
-DataOption = Annotated[int | None, typer.Option("--dp", help="Replicas.", show_default=False)]
-ContextOption = Annotated[int | None, typer.Option("--cp", help="Parts of a sequence.", show_default=False)]
-ExpertOption = Annotated[int | None, typer.Option("--ep", help="Ranks that share out experts.", show_default=False)]
-InterleaveOption = Annotated[int | None, typer.Option("--vp", help="Chunks a stage.", show_default=False)]
-MicroBatchOption = Annotated[int | None, typer.Option("--micro-batch", help="Sequences at once.", show_default=False)]
-RecomputeOption = Annotated[str | None, typer.Option("--recompute", help="none, selective, full.", show_default=False)]
-ShardingOption = Annotated[
-    str | None, typer.Option("--sharding", help="none, optimizer, gradients, full.", show_default=False)
-]
-ScheduleOption = Annotated[
-    str | None,
-    typer.Option("--schedule", help="gpipe, 1f1b, zb-h1, zb-h2, zb-v, dualpipe; any in a search.", show_default=False),
-]
-OffloadOption = Annotated[
-    str | None,
-    typer.Option("--offload", help="On the host: none, optimizer, activations, both.", show_default=False),
-]
-SplitTensorFlag = Annotated[
-    bool,
-    typer.Option("--split-tensor", help="Run tensor ranks' products piece by piece beside traffic (async TP, MC2)."),
-]
-OptimizerOption = Annotated[
-    str | None,
-    typer.Option("--optimizer", help="adamw, adamw-8bit, muon, adafactor, lion, sgd.", show_default=False),
-]
-SystemsOption = Annotated[list[str], typer.Option("--system", help="System or accelerator; may be given again.")]
-SizesOption = Annotated[
-    list[int] | None, typer.Option("--nodes", help="How many systems (1); may be given again.", show_default=False)
-]
-AsOfOption = Annotated[str, typer.Option("--as-of", help="Date of the rents; today unless said.", show_default=False)]
-RegionOption = Annotated[str, typer.Option("--region", help="Market of the rents.")]
-CurrencyOption = Annotated[str, typer.Option("--currency", help="CNY, USD, EUR or JPY.")]
-SearchFlag = Annotated[bool, typer.Option("--search", help="Find the best layouts.")]
-KeepOption = Annotated[int, typer.Option("--keep", help="How many layouts a search returns.")]
-TraceOption = Annotated[
-    Path | None,
-    typer.Option("--trace", help="Write one step of the best layout as a Chrome trace.", show_default=False),
-]
 
 
 @app.command("train")
@@ -105,9 +87,14 @@ def train_command(
     micro_batch: MicroBatchOption = None,
     recompute: RecomputeOption = None,
     sharding: ShardingOption = None,
+    sharding_ranks: ShardingRanksOption = None,
+    sequence_parallel: SequenceParallelOption = None,
     schedule: ScheduleOption = None,
     offload: OffloadOption = None,
     optimizer: OptimizerOption = None,
+    attention: AttentionOption = None,
+    capacity: CapacityOption = None,
+    balanced_experts: BalancedOption = False,
     split_tensor: SplitTensorFlag = False,
     search: SearchFlag = False,
     keep: KeepOption = 20,
@@ -128,8 +115,8 @@ def train_command(
 ) -> None:
     """Estimate a training step: seconds and memory by cause, with the 80 % band.
 
-    Several systems or node counts, are answered by a comparison of the best layout of each; given --tokens or --steps,
-    the whole run is told too.
+    A layout that is given and does not fit is told all the same, and ends in exit code 3. Several systems or node
+    counts are answered by a comparison of the best layout of each; given --tokens or --steps, the whole run is told.
     """
     sizes = tuple(dict.fromkeys(nodes or [1]))
     question = TrainingQuestion(
@@ -137,26 +124,31 @@ def train_command(
         precision=precision, framework=framework, tensor=tp, pipeline=pp, data=dp, context=cp, expert=ep,
         interleave=vp, micro_batch=micro_batch, recompute=recompute, sharding=sharding, search=search, keep=keep,
         software_date=software_date, calibration=calibration, schedule=schedule, offload=offload, optimizer=optimizer,
+        sharding_ranks=sharding_ranks, sequence_parallel=sequence_parallel, attention=attention, capacity=capacity,
+        balanced_experts=balanced_experts,
         split_tensor=split_tensor,
     )  # fmt: skip
     if trace is not None:
         check_trace_path(trace)
     systems = tuple(dict.fromkeys(system))
-    if len(systems) * len(sizes) > 1:
-        asked = ComparisonQuestion(
-            job=question, systems=systems, nodes=sizes, total_tokens=tokens, as_of=as_of, region=region,
-            currency=currency, traced=trace is not None,
-        )  # fmt: skip
-        tell_comparison(compare(asked), json_output)
-        return
     run = RunQuestion(
         tokens=tokens, steps=steps, failures=failures, recovery=recovery, checkpoints=checkpoints, spares=spares
     )
-    found, whole = train_run(question, run)
-    written = write_trace(question, found.estimates[0], trace) if trace is not None else None
-    tell_search(found, json_output, whole)
+    market = MarketQuestion(as_of=as_of or today(), region=region, currency=currency)
+    if len(systems) * len(sizes) > 1:
+        asked = ComparisonQuestion(
+            job=question, systems=systems, nodes=sizes, run=run, market=market, traced=trace is not None
+        )
+        tell_comparison(compare(asked), json_output)
+        return
+    found, whole, cost = train_priced(question, run, market)
+    refused = over_a_limit(found)
+    written = write_trace(question, found.estimates[0], trace) if trace is not None and refused is None else None
+    tell_search(found, json_output, whole, cost)
     if written is not None:
         tell_trace(written)
+    if refused is not None:
+        raise refused
 
 
 def tell_trace(written: WrittenTrace) -> None:
@@ -192,20 +184,13 @@ def told(estimate: TrainingEstimate) -> dict[str, Any]:
     }
 
 
-def tell(estimates: list[TrainingEstimate], json_output: bool) -> None:
-    """Print the best estimate and the ones behind it."""
-    tell_search(TrainingSearch(estimates=tuple(estimates)), json_output)
-
-
-def tell_search(found: TrainingSearch, json_output: bool, whole: WallClock | None = None) -> None:
+def tell_search(
+    found: TrainingSearch, json_output: bool, whole: WallClock | None = None, cost: RunCost | None = None
+) -> None:
     """Print the best estimate, of a search the others and why some were rejected, and the whole run if asked for."""
-    best, rest = found.estimates[0], found.estimates[1:]
+    best = found.estimates[0]
     if json_output:
-        searched = {} if found.rejected is None else searched_keys(found, found.rejected)
-        relief = [told(estimate) for estimate in found.relief]
-        run = {"memory_peak": found.memory_peak} | ({"wall_clock": whole} if whole is not None else {})
-        others = [told(estimate) for estimate in rest]
-        print_json({**told(best), **run, "alternatives": others, "relief": relief, **searched})
+        print_json(search_keys(found, whole, cost))
         return
     from rich.console import Console
 
@@ -221,7 +206,9 @@ def tell_search(found: TrainingSearch, json_output: bool, whole: WallClock | Non
         gib = best.host_memory_bytes / GIB
         console.print(tr("Kept in the host's memory: {gib:.1f} GiB an accelerator", gib=gib), markup=False)
     if best.limit:
-        console.print(tr("This layout breaks a limit: {limit}", limit=best.limit), markup=False)
+        console.print(
+            tr("This layout breaks a limit: {limit}", limit=limit_words().get(best.limit, best.limit)), markup=False
+        )
     for one in found.relief:
         words = {"layout": in_words(one), "seconds": one.step_seconds, "gib": one.memory_bytes / GIB}
         console.print(tr("It would fit as {layout}: {seconds:.3g} s, {gib:.1f} GiB", **words), markup=False)
@@ -229,6 +216,22 @@ def tell_search(found: TrainingSearch, json_output: bool, whole: WallClock | Non
         console.print(tr("Assumed: {said}", said=said), markup=False)
     if whole is not None:
         tell_run(whole)
+    if cost is not None:
+        tell_cost(cost)
+
+
+def search_keys(found: TrainingSearch, whole: WallClock | None, cost: RunCost | None) -> dict[str, Any]:
+    """Write a whole answer under the keys that stay."""
+    best, rest = found.estimates[0], found.estimates[1:]
+    return {
+        **told(best),
+        "memory_peak": found.memory_peak,
+        **({"wall_clock": whole, "run_cost": cost} if whole is not None else {}),
+        "alternatives": [told(estimate) for estimate in rest],
+        "relief": [told(estimate) for estimate in found.relief],
+        **({"short_bytes": found.short_bytes, "advice": found.advice} if best.limit else {}),
+        **({} if found.rejected is None else searched_keys(found, found.rejected)),
+    }
 
 
 def peak_in_words(peak: MemoryPeak) -> str:

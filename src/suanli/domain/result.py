@@ -64,8 +64,10 @@ class Rejected:
 class TrainingSearch:
     """The best layouts, best first; how many were looked at, how many fit, and why the others did not.
 
-    Where one layout was given nothing was searched: `rejected` is None, and `relief` holds changes of that layout that
-    fit where it does not, the fastest first. `memory_peak` is the fullest moment of the best layout's step as played.
+    Where one layout was given nothing was searched: `rejected` is None. Where it does not fit, `short_bytes` says by
+    how much, `relief` holds layouts that do, the fastest first: changes of it on the same degrees, else the best on
+    others; `advice` says what would help where there is none. `memory_peak` is the fullest moment of the best layout's
+    step as played.
     """
 
     estimates: tuple[TrainingEstimate, ...]
@@ -73,6 +75,8 @@ class TrainingSearch:
     fitting: int = 1
     rejected: Rejected | None = None
     relief: tuple[TrainingEstimate, ...] = ()
+    short_bytes: float = 0.0
+    advice: str = ""
     memory_peak: MemoryPeak | None = None
 
 

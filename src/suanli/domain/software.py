@@ -145,9 +145,9 @@ class TrainingCalibration:
     kernels show, by pattern of accelerator ids (power, clocks). `frozen_bytes` is what one frozen parameter takes
     in each format. `hbm_share` is what drivers show of a printed gigabyte of HBM. `unknown_layout_slowdown` is what
     people's layouts take against the best one of a search. `layout_spread` is one sigma of the log of what errors
-    of one job's layouts do not share; a layout within `tie_sigmas` of the best one may well be the faster. `spread`
-    tells the 80 % band of a step; `bands` gives the ends of memory's as factors of the prediction, by class of
-    evidence.
+    of one job's layouts do not share, `tie_spread` of the difference of two that lie near each other; a layout within
+    `tie_sigmas` of that behind the best one may well be the faster. `spread` tells the 80 % band of a step;
+    `bands` gives the ends of memory's as factors of the prediction, by class of evidence.
     """
 
     software: Mapping[str, Software]
@@ -160,6 +160,7 @@ class TrainingCalibration:
     unknown_layout_slowdown: float
     hbm_share: float
     layout_spread: float
+    tie_spread: float
     tie_sigmas: float
     sustained: Mapping[str, Sustained]
     adapter_rank: int

@@ -20,18 +20,34 @@ def facility_watts(system_watts: Real, pue: Real) -> Real:
 
 
 @equation(unit="W", source="iso30134_2")
-def drawn_watts(peak_watts: Real, idle_share: Real, utilisation: Real) -> Real:
-    """Mean power of a system that works part of the time and idles the rest.
+def box_watts(accelerator_watts: Real, accelerators: Real, box_share: Real) -> Real:
+    """Greatest power of a box of which only the accelerators' is known.
 
-    drawn = peak (idle share + (1 - idle share) utilisation)
+    box = n x accelerator x share of the box
 
-    peak_watts: W, at work; idle_share: pure number, power at rest as a share of the peak; utilisation: pure number
-    from 0 to 1, share of time at work. Source: iso30134_2.
+    accelerator_watts: W; accelerators: pure number; box_share: pure number from 1 up, power of the whole box over that
+    of its accelerators. Source: iso30134_2.
 
-    >>> round(drawn_watts(1000.0, 0.2, 0.5), 9)
-    600.0
+    >>> box_watts(700.0, 8.0, 1.5)
+    8400.0
     """
-    return peak_watts * (idle_share + (1 - idle_share) * utilisation)
+    return accelerators * accelerator_watts * box_share
+
+
+@equation(unit="W", source="iso30134_2")
+def drawn_watts(peak_watts: Real, idle_share: Real, traffic_share: Real, working: Real, sending: Real) -> Real:
+    """Mean power of a system that computes part of the time, waits for traffic another part, and idles the rest.
+
+    drawn = peak (idle share + (1 - idle share) working + (traffic share - idle share) sending)
+
+    peak_watts: W, at work; idle_share, traffic_share: pure numbers, power at rest and under traffic alone as shares of
+    the peak; working, sending: pure numbers from 0 to 1 with a sum of 1 at most, shares of the time at work and
+    under traffic alone. Source: iso30134_2.
+
+    >>> round(drawn_watts(1000.0, 0.2, 0.5, 0.5, 0.0), 9), round(drawn_watts(1000.0, 0.2, 0.5, 0.5, 0.5), 9)
+    (600.0, 750.0)
+    """
+    return peak_watts * (idle_share + (1 - idle_share) * working + (traffic_share - idle_share) * sending)
 
 
 @equation(unit="J", source="iso30134_2")

@@ -77,6 +77,28 @@ def bubble_seconds(all_stages_seconds: Real, slowest_stage_seconds: Real, interl
     return (all_stages_seconds - slowest_stage_seconds) / interleave
 
 
+@equation(unit="s", source="narayanan2021")
+def lighter_end_seconds(
+    slowest_stage_seconds: Real, last_stage_seconds: Real, longer_way_seconds: Real, micro_batches: Real
+) -> Real:
+    """Idle time that 1F1B saves where the last stage is lighter than the full ones before it.
+
+    t = min(max(S - max(S', w), 0), S') for m > 1 micro-batches, else nothing.
+
+    Every stage but the last runs ahead of its first backward pass, so one of the m - 1 micro-batches behind the first
+    is paced by the last stage alone, or by the longer way through a full one. S and S' are a micro-batch on a full
+    stage and on the last, w the longer of forward and backward on a full stage; where the last is slowest nothing is
+    saved. Source: narayanan2021, the longest path through its schedule; exact for full stages that are alike.
+
+    >>> float(lighter_end_seconds(3.0, 1.0, 2.0, 8.0)), float(lighter_end_seconds(3.0, 3.5, 2.0, 8.0))
+    (1.0, 0.0)
+    """
+    paced = np.maximum(last_stage_seconds, longer_way_seconds)
+    several = np.minimum(np.ceil(np.maximum(micro_batches - 1, 0)), 1)
+    saved: Real = np.minimum(np.maximum(slowest_stage_seconds - paced, 0 * paced), last_stage_seconds) * several
+    return saved
+
+
 @equation(unit="s", source="qi2023")
 def zero_bubble_seconds(
     forward_seconds: Real,

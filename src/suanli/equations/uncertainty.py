@@ -70,20 +70,18 @@ def shrunk_seconds(seconds: Real, usual_seconds: Real, field_log: Real, layout_l
 
 
 @equation(unit="1", source="iso_gum")
-def tie_factor(layout_log: Real, sigmas: Real) -> Real:
+def tie_factor(difference_log: Real, sigmas: Real) -> Real:
     """Factor from the best estimate up to which another layout may still be the faster one.
 
-    factor = exp(sigmas x sqrt(2) x layout)
+    factor = exp(sigmas x difference)
 
-    layout_log: pure number, one sigma of the log of a layout's own error; sigmas: pure number, quantile of the normal
-    at the chance that still counts. The difference of two independent errors has sqrt(2) times the sigma of one.
-    Source: iso_gum.
+    difference_log: pure number, one sigma of the log of what the errors of two layouts near each other do not share;
+    sigmas: pure number, quantile of the normal at the chance that still counts. Source: iso_gum.
 
     >>> tie_factor(0.0, 0.84)
     1.0
     """
-    both_log: Real = np.sqrt(2.0) * layout_log
-    return np.exp(sigmas * both_log)
+    return np.exp(sigmas * difference_log)
 
 
 @equation(unit="1", source="iso_gum")

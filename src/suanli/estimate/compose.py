@@ -11,6 +11,7 @@ from suanli.equations.pipeline import (
     bubble_seconds,
     exposed_seconds,
     launch_bound_seconds,
+    lighter_end_seconds,
     lockstep_slowdown,
     slowest_stage_seconds,
     stage_hops,
@@ -217,10 +218,15 @@ def _pace(raw: RawStep, layer: Split, head: Split, whole: tuple[Real, Real], sho
     layers, hop = np.where(ending, last, raw.fullest), np.where(ending, end, middle)
     passing = np.maximum(raw.pipeline - 2, 0) * middle + np.minimum(raw.pipeline - 1, 1) * 2 * end
     idle = bubble_seconds(raw.layer_count * per_layer + all_head + passing, slowest, raw.interleave)
+    ahead = (raw.schedule == ONE_F_ONE_B) & (raw.interleave == 1) & (raw.pipeline > 1)
+    full = layer.times(raw.fullest, head, 0.0, middle)
+    longer = np.maximum(full.forward, full.inputs + full.weights)
+    saved = lighter_end_seconds(slowest, last * per_layer + all_head + end, longer, raw.micro_batches)
+    idle = idle - np.where(ahead, saved, 0.0)
     if np.any(raw.schedule > ONE_F_ONE_B):
         own = layer.times(layers, head, np.where(ending, share, 0.0), hop)
         others = layer.times(raw.layer_count, head, 1.0, passing).minus(own)
-        idle = idle_seconds(pipe, idle, others, own, layer.times(raw.fullest, head, 0.0, middle))
+        idle = idle_seconds(pipe, idle, others, own, full)
     return _Pace(layers=layers, hop=hop, slowest=slowest, idle=idle)
 
 

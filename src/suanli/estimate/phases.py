@@ -14,13 +14,14 @@ from suanli.estimate.evaluate import Question, wear_of
 from suanli.estimate.operators import LayerColumns
 from suanli.estimate.step import RawStep, raw_step
 from suanli.foundation.equation import FloatArray
+from suanli.parts.axes.pipeline import ONE_F_ONE_B
 from suanli.simulate.schedules import Phase
 
 PRODUCTS = ("matmul_backward", "misaligned_backward", "grouped_backward", "head_backward")
 """Columns whose backward seconds are two products of equal size: gradient of the input, gradient of the weights."""
 UNDIRECTED = ("quantise", "head_pass")
 """Columns that count forward and backward in one: half is each."""
-SHARED = ("launch", "sharding_exposed", "offload_exposed", "head", "pipeline_exposed")
+SHARED = ("expert_exposed", "recompute", "launch", "sharding_exposed", "offload_exposed", "head", "pipeline_exposed")
 """Causes of a micro-batch that are split between phases by a rule of their own."""
 ONCE = ("bubble", "data_exposed", "optimizer", "stragglers")
 """Causes that come once a step, or when nothing is done."""
@@ -38,13 +39,18 @@ class Phases:
 
 
 def single(raw: RawStep) -> RawStep:
-    """Cut a step down to one layer and the head, one micro-batch, one stage and one node."""
+    """Cut a step down to one layer and the head, one micro-batch, one stage and one node, without handing on.
+
+    Where chunks interleave there stay two stages of two chunks: chunks that meet still hide each other's traffic.
+    """
     one = np.ones(len(raw.micro_batches))
+    turns = one + ((raw.schedule == ONE_F_ONE_B) & (raw.interleave > 1) & (raw.pipeline > 1))
     return replace(
         raw,
         micro_batches=one,
-        pipeline=one,
-        interleave=one,
+        hop_seconds=0 * one,
+        pipeline=turns,
+        interleave=turns,
         fullest=one,
         last=one,
         layer_count=one,
@@ -81,9 +87,11 @@ def phases(question: Question, table: LayoutTable) -> Phases:
     """Split the seconds of a layout (a table of one row) into phases.
 
     The whole is read three times through the same formulas: as it is, without gradients of weights, and forward only;
-    what a reading lacks is the phase left out, so that the phases sum to the whole.
+    what a reading lacks is the phase left out, so that the phases sum to the whole. What is computed again comes before
+    gradients of inputs; expert traffic that work hides is shared out as it is sent, since each reading has other work.
     """
-    raw = single(raw_step(question.setup, question.machine, question.software, table))
+    step = raw_step(question.setup, question.machine, question.software, table)
+    raw = single(step)
     frozen = question.setup.tuning in (TuningMethod.LORA, TuningMethod.QLORA)
     kinds = (raw, without_weights(raw, frozen), forward_only(raw))
     whole, fewer, ahead = (_causes(question, kind) for kind in kinds)
@@ -93,11 +101,14 @@ def phases(question: Question, table: LayoutTable) -> Phases:
         Phase.INPUT: {cause: fewer[cause] - ahead[cause] for cause in causes},
         Phase.WEIGHT: {cause: whole[cause] - fewer[cause] for cause in causes},
     }
+    sent, brought = float(raw.layers.expert_forward[0]), float(raw.layers.expert_backward[0])
+    _share_out(layer, "expert_exposed", whole["expert_exposed"], (sent, brought, 0.0))
+    _share_out(layer, "recompute", whole["recompute"], (0.0, 1.0, 0.0))
     _share_out(layer, "launch", whole["launch"], _busy(layer))
     gather, scatter = float(raw.gather_layer[0]), float(raw.scatter_layer[0])
     _share_out(layer, "sharding_exposed", whole["sharding_exposed"], (gather, gather + scatter, 0.0))
     _share_out(layer, "offload_exposed", whole["offload_exposed"], (1.0, 1.0, 0.0))
-    handed = float(np.asarray(shown_hop_seconds(raw, question.software))[0])
+    handed = float(np.asarray(shown_hop_seconds(step, question.software))[0])
     head = (ahead["head"], fewer["head"] - ahead["head"], whole["head"] - fewer["head"])
     return Phases(layer=layer, head=dict(zip(PARTS, head, strict=True)), hop_seconds=handed)
 

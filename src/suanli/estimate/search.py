@@ -17,10 +17,10 @@ from suanli.domain.workload import TrainingSetup
 from suanli.equations.uncertainty import shrunk_seconds, tie_factor
 from suanli.estimate.evaluate import Question, ask, evaluate, fitting, weigh_memory, weigh_time
 from suanli.estimate.software import load_training_calibration
-from suanli.estimate.space import Chunk, Freedom, degrees_ruled_out, layout_chunks
+from suanli.estimate.space import WHOLE, Chunk, Freedom, degrees_ruled_out, layout_chunks
 from suanli.estimate.step import open_machine
 from suanli.estimate.tables import join, layout_at, take, to_table
-from suanli.estimate.training import at_row
+from suanli.estimate.training import MEMORY, at_row
 from suanli.foundation.equation import FloatArray
 from suanli.foundation.errors import InfeasibleError
 from suanli.foundation.language import tr
@@ -30,7 +30,6 @@ MEMORY_MARGIN = 0.05
 
 GIB = 2**30
 MOST_DOUBLINGS = 2 + 2 + 2
-MEMORY = "memory"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,7 +184,7 @@ def search_told(
         fitting=done.fitting,
         rejected=Rejected(
             by_limit={name: count for name, count in done.rejected.items() if count},
-            degrees_by_limit=degrees_ruled_out(question.setup, machine, every),
+            degrees_by_limit=degrees_ruled_out(question.setup, machine, every, freedom),
             nearest=done.nearest,
             nearest_short_bytes=done.nearest_bytes - question.capacity_bytes if done.nearest else 0.0,
         ),
@@ -207,7 +206,8 @@ def _told(question: Question, kept: Kept, known: Field) -> tuple[TrainingEstimat
     found, own = evaluate(question, kept.table), question.calibration.layout_spread
     usual = math.exp(known.mean_log)
     expected = np.asarray(shrunk_seconds(kept.seconds, usual, known.sigma_log, own))
-    tied = kept.seconds <= kept.seconds[0] * tie_factor(own, question.calibration.tie_sigmas)
+    within = tie_factor(question.calibration.tie_spread, question.calibration.tie_sigmas)
+    tied = kept.seconds <= kept.seconds[0] * within
     return tuple(
         replace(
             at_row(question, found, row),
@@ -223,6 +223,13 @@ def _infeasible(
 ) -> InfeasibleError:
     """Say which layout comes closest, how far it is off, and what would hold the job."""
     layout = done.nearest
+    if layout is None and space.freedom is not None and space.freedom.fixed:
+        return InfeasibleError(
+            limit=tr("No layout with the degrees and settings that are fixed keeps every rule."),
+            relief=tr(
+                "Fix fewer of them, or ask for that layout without a search to be told each rule that it breaks."
+            ),
+        )
     if layout is None:
         return InfeasibleError(
             limit=tr(
@@ -268,7 +275,7 @@ def _relief(
 ) -> str:
     """Try what could hold the job: more nodes and, thoroughly, layouts not worth trying else and a shorter sequence."""
     said = []
-    if thorough and fits_somewhere(question, Space(every=True)):
+    if thorough and fits_somewhere(question, _widest(space)):
         said.append(tr("A search over every legal layout finds some that fit."))
     sequence = sequence_that_fits(question, space) if thorough else 0
     if sequence:
@@ -278,6 +285,12 @@ def _relief(
         said.append(tr("{nodes} nodes would hold it.", nodes=enough))
     rest = tr("Take accelerators with {gib:.1f} GiB more memory, a shorter sequence or a smaller model.", gib=short)
     return " ".join(said) or rest
+
+
+def _widest(space: Space) -> Space:
+    """Return every legal layout that keeps what a space has fixed."""
+    fixed = space.freedom.fixed if space.freedom is not None else {}
+    return Space(every=True, freedom=replace(WHOLE, fixed=fixed))
 
 
 def fits_somewhere(question: Question, space: Space) -> bool:

@@ -77,6 +77,7 @@ def load_training_calibration(path: Path = FRAMEWORK_FILE) -> TrainingCalibratio
         hbm_share=float(said["cluster"]["hbm_share"]),
         unknown_layout_slowdown=float(said["cluster"]["unknown_layout_slowdown"]),
         layout_spread=float(said["search"]["layout_spread"]),
+        tie_spread=float(said["search"]["tie_spread"]),
         tie_sigmas=float(said["search"]["tie_sigmas"]),
         sustained={pattern: Sustained(**shares) for pattern, shares in said["sustained"].items()},
         adapter_rank=int(said["cluster"]["adapter_rank"]),

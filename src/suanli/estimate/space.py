@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,13 +34,18 @@ def legal_rows(job: Job, table: LayoutTable) -> Rows:
     return fits
 
 
-def broken_rule(job: Job, table: LayoutTable) -> list[str]:
-    """Name, for each row, the first axis whose rule it breaks ("" where it keeps them all)."""
-    found = [""] * len(table)
+def broken_rules(job: Job, table: LayoutTable) -> list[tuple[str, ...]]:
+    """Name, for each row, the axes whose rules it breaks, in the order in which they are looked at."""
+    found: list[tuple[str, ...]] = [()] * len(table)
     for name, axis in AXES.items():
         for row in np.flatnonzero(~np.asarray(axis.legal(job, table))):
-            found[row] = found[row] or name
+            found[row] = (*found[row], name)
     return found
+
+
+def broken_rule(job: Job, table: LayoutTable) -> list[str]:
+    """Name, for each row, the first axis whose rule it breaks ("" where it keeps them all)."""
+    return [names[0] if names else "" for names in broken_rules(job, table)]
 
 
 def _products(choices: dict[str, Sequence[float]]) -> Iterator[LayoutTable]:
@@ -76,20 +81,26 @@ def _stages(replicas: int, stages: int, every: bool) -> Sequence[float]:
     return range(len(SHARDING_STAGES)) if every or stages == 1 else (0, 1)
 
 
-def _degrees(job: Job, every: bool) -> Iterator[tuple[int, int, int, int]]:
-    """Tensor, pipeline, context and data degrees that use every accelerator and split the batch."""
+def _degrees(job: Job, every: bool, fixed: Mapping[str, float]) -> Iterator[tuple[int, int, int, int]]:
+    """Tensor, pipeline, context and data degrees that use every accelerator, split the batch and are those fixed."""
     for split in AXES["tensor"].degrees(job):
         for stages in AXES["pipeline"].degrees(job):
             for parts in AXES["context"].degrees(job):
-                torn = parts > 1 and job.sequence // parts < WORTH_SPLITTING
-                if not every and (split > job.node_accelerators or torn):
-                    continue
+                wide = split > job.node_accelerators and "tensor" not in fixed
+                torn = parts > 1 and job.sequence // parts < WORTH_SPLITTING and "context" not in fixed
                 used = split * stages * parts
-                if job.accelerators % used == 0 and job.global_batch % (job.accelerators // used) == 0:
+                if (wide or torn) and not every:
+                    continue
+                if job.accelerators % used or job.global_batch % (job.accelerators // used):
+                    continue
+                found = {"tensor": split, "pipeline": stages, "context": parts, "data": job.accelerators // used}
+                if all(found[name] == fixed.get(name, found[name]) for name in found):
                     yield split, stages, parts, job.accelerators // used
 
 
-def degrees_ruled_out(setup: TrainingSetup, machine: Machine, every: bool = False) -> dict[str, int]:
+def degrees_ruled_out(
+    setup: TrainingSetup, machine: Machine, every: bool = False, freedom: Freedom | None = None
+) -> dict[str, int]:
     """Count sets of degrees that use every accelerator but make no layout, by the first axis whose rule they break."""
     job = job_of(setup, machine)
     degrees = np.asarray(divisors(job.accelerators))
@@ -104,7 +115,7 @@ def degrees_ruled_out(setup: TrainingSetup, machine: Machine, every: bool = Fals
     replicas = job.accelerators // np.where(left, used, 1)
     still = left & (job.global_batch % replicas == 0)
     found["data"] = int((left & ~still).sum())
-    found[NOT_TRIED] = int(still.sum()) - sum(1 for _ in _degrees(job, every))
+    found[NOT_TRIED] = int(still.sum()) - sum(1 for _ in _degrees(job, every, (freedom or PLAIN).fixed))
     return {name: count for name, count in found.items() if count}
 
 
@@ -115,10 +126,18 @@ WORTH_SPLITTING = 2**11
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Freedom:
-    """What a search may choose of the schedules of pipelines, and of what lives on the host."""
+    """What a search may choose of the schedules of pipelines, and of what lives on the host.
+
+    `fixed` are columns of a layout that are given, each at a number as in a table.
+    """
 
     schedules: tuple[Schedule, ...] = (Schedule.ONE_F_ONE_B,)
     offloads: tuple[Offload, ...] = (Offload.NONE,)
+    fixed: Mapping[str, float] = field(default_factory=dict)
+
+    def choices(self, name: str, found: Sequence[float]) -> Sequence[float]:
+        """Return what may be chosen for a column: the value it is fixed at, else what was found."""
+        return (self.fixed[name],) if name in self.fixed else found
 
 
 PLAIN = Freedom()
@@ -144,26 +163,25 @@ def _candidates(setup: TrainingSetup, job: Job, every: bool, free: Freedom) -> I
     """Products of what each pair of degrees leaves to choose, as small tables; one stage has no schedule to choose."""
     scheduled = [float(SCHEDULES.index(one)) for one in free.schedules]
     experts = AXES["expert"].degrees(job)
-    for split, stages, parts, replicas in _degrees(job, every):
+    for split, stages, parts, replicas in _degrees(job, every, free.fixed):
         ranks, chunks = replicas * parts * split, PIPELINE_AXIS.chunks(job, stages)
         own = scheduled if stages > 1 else [ONE_F_ONE_B]
-        products = _products(
-            {
-                "data": (replicas,),
-                "tensor": (split,),
-                "pipeline": (stages,),
-                "context": (parts,),
-                "expert": [degree for degree in experts if ranks % degree == 0],
-                "interleave": sorted({*chunks, CHUNKS_OF_A_V} if ZB_V in own else chunks),
-                "micro_batch": divisors(job.global_batch // replicas),
-                "sharding": _stages(replicas * parts, stages, every),
-                "sharding_ranks": _groups(job, replicas * parts, split, every),
-                "recompute": _recompute(setup),
-                "sequence_parallel": (0, 1) if split > 1 and every else (1,),
-                "schedule": own,
-                "offload": [float(OFFLOADS.index(one)) for one in free.offloads],
-            }
-        )
+        found: dict[str, Sequence[float]] = {
+            "data": (replicas,),
+            "tensor": (split,),
+            "pipeline": (stages,),
+            "context": (parts,),
+            "expert": [degree for degree in experts if ranks % degree == 0],
+            "interleave": sorted({*chunks, CHUNKS_OF_A_V} if ZB_V in own else chunks),
+            "micro_batch": divisors(job.global_batch // replicas),
+            "sharding": _stages(replicas * parts, stages, every),
+            "sharding_ranks": _groups(job, replicas * parts, split, every),
+            "recompute": _recompute(setup),
+            "sequence_parallel": (0, 1) if split > 1 and every else (1,),
+            "schedule": own,
+            "offload": [float(OFFLOADS.index(one)) for one in free.offloads],
+        }
+        products = _products({name: free.choices(name, choices) for name, choices in found.items()})
         for table in products:
             useful = _useful(table, chunks)
             yield table if useful.all() else take(table, useful)

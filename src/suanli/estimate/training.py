@@ -27,6 +27,8 @@ FORWARD_AND_BACKWARD = 1 + 2
 """A backward pass takes twice the arithmetic of a forward pass: gradients of inputs and of weights."""
 
 GIGA = 1e9
+MEMORY = "memory"
+"""The limit of an accelerator's own memory, by its stable name."""
 
 
 def training_flop(setup: TrainingSetup) -> float:
@@ -86,7 +88,7 @@ def memory_limit(evaluation: Evaluation, row: int) -> str:
         return ""
     held = evaluation.memory
     live = held.memory_bytes[row] - held.causes["fragmentation"][row]
-    return "memory" if live > evaluation.capacity_bytes else "host memory"
+    return MEMORY if live > evaluation.capacity_bytes else "host memory"
 
 
 def estimate_layout(

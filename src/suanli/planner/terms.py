@@ -68,7 +68,7 @@ def watts_of(ground: Ground, system: System) -> float:
     power = system.accelerator.power_watts
     if power is None:
         return 0.0
-    return power.value * system.accelerators * ground.value("host.power_of_accelerators")
+    return float(energy.box_watts(power.value, system.accelerators, ground.value("host.power_of_accelerators")))
 
 
 def rack_units_of(ground: Ground, system: System) -> float:
