@@ -25,9 +25,10 @@ from suanli.catalogue.load import catalogue
 from suanli.estimate.software import load_training_calibration
 from suanli.foundation.errors import SuanliError
 from suanli.parts.architectures.count import parameters
+from suanli.validation.predict import estimate_run
 from suanli.validation.reading import load_reading
 from suanli.validation.rows import Record, read_records
-from suanli.validation.training import Run, estimate_run, measured_quantities, read_run
+from suanli.validation.training import Run, measured_quantities, read_run
 
 LEAST = 4
 """A group of fewer layouts orders nothing."""

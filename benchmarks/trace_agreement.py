@@ -20,9 +20,10 @@ from suanli.catalogue.load import catalogue
 from suanli.estimate.software import load_training_calibration
 from suanli.estimate.timeline import timeline
 from suanli.foundation.errors import SuanliError
+from suanli.validation.predict import estimate_run
 from suanli.validation.reading import load_reading
 from suanli.validation.rows import read_records
-from suanli.validation.training import estimate_run, read_run
+from suanli.validation.training import read_run
 
 TOLERANCE = 0.01
 Row = tuple[float, str, str]

@@ -31,7 +31,7 @@ def many(some):
             for name in ("ids", "sources", "accelerators", "chips")
         },
     )
-    loud = np.array([names[row] == "torch_eager" for row in rows])
+    loud = np.array([names[row] == "torch_foundry" for row in rows])
     noise = np.random.default_rng(7).normal(0, 1, len(rows)) * np.where(loud, LOUD, QUIET)
     return copied, loud, noise
 
@@ -53,7 +53,7 @@ def test_bands_hold_four_in_five_of_every_class(many):
 def test_a_louder_class_has_a_wider_band(many):
     runs, _, noise = many
     spread = fit_spread(KNOWN.spread, runs, even(noise), FREE.spread)
-    ratio = spread.software["torch_eager"] / spread.software["megatron_core"]
+    ratio = spread.software["torch_foundry"] / spread.software["megatron_core"]
     assert ratio == pytest.approx(LOUD / QUIET, rel=0.15)
 
 

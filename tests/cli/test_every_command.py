@@ -53,7 +53,7 @@ STABLE = {
         "assumed",
         "sources",
     },
-    "validate": {"rows", "summary"},
+    "validate": {"rows", "summary", "fits", "wrong_fits"},
     "calibrate": {"figures", "untouched", "runs", "errors", "errors_by_source", "refused", "written"},
     "catalogue show": {"id", "name", "link", "sources"},
     "market": {"as_of", "region", "currency", "systems", "offers"},
@@ -203,6 +203,7 @@ PURE = {
     "nodes", "steps", "failures", "spares", "heads",
     "rows", "predicted_rows", "runs", "hidden", "vocabulary", "layers", "count", "batch", "experts", "concurrency",
     "nics", "state_elements", "domain", "offers", "sources", "faults", "max_positions",
+    "stage", "ran", "ran_told_to_fit", "ran_with_recompute_assumed", "out_of_memory", "out_of_memory_told_so",
     "data", "tensor", "pipeline", "context", "expert", "interleave", "micro_batch", "attention_data", "sharding_ranks",
 }  # fmt: skip
 UNDER = {"parameters_by_role", "breakdown", "bytes_by_cause", "seconds_by_cause", "weight_bytes_by_format"}

@@ -115,7 +115,8 @@ def test_what_cannot_fit_ends_in_three():
 def test_validation_prints_rows_and_summary(tmp_path):
     path = write(tmp_path / "runs.csv", DENSE, {**DENSE, "id": "run-2", "accelerator": "Abacus"})
     answer = json.loads(told("validate", str(path), "--json").stdout)
-    assert set(answer) == {"rows", "summary"}
+    assert set(answer) == {"rows", "summary", "fits", "wrong_fits"}
+    assert answer["fits"]["ran_told_to_fit"] == 1
     assert set(answer["rows"][0]) == {"id", "quantity", "measured", "predicted", "low", "high", "error", "status"}
     assert answer["summary"]["step_seconds"]["rows"] == 2
     assert answer["summary"]["step_seconds"]["predicted_rows"] == 1

@@ -222,7 +222,7 @@ def test_recomputing_all_keeps_the_input_of_each_layer_alone():
     found = weighed(to_table([Layout(data=16, recompute=level) for level in Recompute]), setup_of(), 2)
     inputs = 8 * 2048 * 1024 * 2
     assert found.memory.causes["activations"][2] < found.memory.causes["activations"][0]
-    assert found.memory.causes["activations"][2] > inputs
+    assert found.memory.causes["activations"][2] == inputs  # of the loss's moment; a layer is computed again after it
 
 
 def test_every_role_of_the_models_is_known():

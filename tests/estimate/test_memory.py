@@ -1,5 +1,7 @@
 """Bytes of a rank, cause by cause, against what is known of them by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,8 @@ from tests.estimate.jobs import CALIBRATION, KERNELS, cluster_of, setup_of, smal
 
 from suanli.domain.layout import Layout, Recompute, Sharding
 from suanli.domain.workload import Attention, TuningMethod
-from suanli.estimate.memory import layer_position_bytes, memory_columns
+from suanli.estimate.kept import Keeping, layer_position_bytes
+from suanli.estimate.memory import memory_columns
 from suanli.estimate.step import job_of, open_machine
 from suanli.estimate.tables import to_table
 from suanli.parts.architectures.count import parameters
@@ -46,12 +49,30 @@ def test_one_rank_gathers_nothing():
 def test_a_gpt_layer_keeps_34_bytes_a_hidden_element_with_dropout_and_32_without():
     layer = small_model(hidden=1024, heads=16).runs[0].layer
     for dropout, expected in ((True, 34), (False, 32)):
-        whole, split, _ = layer_position_bytes(layer, 1024, dropout)
-        assert whole + split == expected * 1024
+        assert kept_of(layer, dropout=dropout) == expected * 1024
+
+
+def test_a_frozen_gpt_layer_keeps_no_inputs_of_products_unless_they_are_quantised():
+    layer = small_model(hidden=1024, heads=16).runs[0].layer
+    assert kept_of(layer, trained=False) == (32 - 2 * 2 - 4 * 2) * 1024
+    assert kept_of(layer, trained=False, quantised=True) == 32 * 1024
+
+
+def test_an_eager_gated_layer_keeps_its_norms_in_32_bits_and_the_gate_s_result():
+    layer, hidden, inner = LLAMA.runs[0].layer, LLAMA.hidden, 11008
+    fused, eager = kept_of(layer, hidden), kept_of(layer, hidden, eager=True)
+    assert eager - fused == 2 * (8 - 2) * hidden + 2 * inner
+    frozen = kept_of(layer, hidden, eager=True, trained=False)
+    assert eager - frozen == 2 * 4 * hidden + 2 * 2 * hidden + 2 * inner
+
+
+def kept_of(layer, hidden=1024, **keeping):
+    whole, split, _ = layer_position_bytes(layer, hidden, Keeping(**keeping))
+    return whole + split
 
 
 def test_unfused_scores_take_five_bytes_a_head_and_pair():
-    setup = setup_of(small_model(layers=1, heads=16), attention=Attention.UNFUSED, sequence=2048)
+    setup = setup_of(small_model(layers=1, heads=16, vocabulary=1000), attention=Attention.UNFUSED, sequence=2048)
     kept, again = (held(Layout(data=16, recompute=level), setup)["activations"] for level in
                    (Recompute.NONE, Recompute.SELECTIVE))  # fmt: skip
     assert kept >= 5 * 16 * 2048**2
@@ -59,10 +80,30 @@ def test_unfused_scores_take_five_bytes_a_head_and_pair():
 
 
 def test_full_recomputation_keeps_layer_inputs_and_one_layer():
-    model = small_model(layers=8)
+    model = small_model(layers=8, vocabulary=1000)
     found = held(Layout(data=16, recompute=Recompute.FULL), setup_of(model))
     inputs = 8 * 2048 * 1024 * 2
     assert found["activations"] == pytest.approx(inputs + 32 * 1024 * 2048)
+    assert found["logits"] == 0
+
+
+def test_logits_and_a_layer_computed_again_are_never_held_at_once():
+    wide = setup_of(small_model(layers=8, vocabulary=128000))
+    found = held(Layout(data=16, recompute=Recompute.FULL), wide)
+    assert found["activations"] == pytest.approx(8 * 2048 * 1024 * 2)
+    assert found["logits"] == pytest.approx(2048 * 128000 * MEGATRON.logit_bytes)
+    kept = held(Layout(data=16), wide)
+    assert kept["logits"] == pytest.approx(found["logits"])
+
+
+def test_frozen_weights_that_are_not_let_go_are_whole_on_every_rank():
+    fabric = CALIBRATION.software["torch_fabric"]
+    setup = setup_of(LLAMA, tuning=TuningMethod.LORA, lora_rank=8)
+    layout = Layout(data=16, sharding=Sharding.FULL)
+    kept, free = (held(layout, setup, replace(fabric, gathers_frozen=on)) for on in (1.0, 0.0))
+    whole = parameters(LLAMA) * 2
+    assert whole < kept["buffers"] < 1.1 * whole
+    assert free["buffers"] < 0.2 * whole
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,9 +1,10 @@
 """Optimizers by hand: bytes of a parameter, bytes moved, Muon's products; AdamW is what software is calibrated with."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
-from tests.estimate.jobs import CALIBRATION, KERNELS, cluster_of, setup_of, small_model
+from tests.estimate.jobs import CALIBRATION, KERNELS, cluster_of, setup_of, small_model, with_links
 
 from suanli.domain.layout import Layout, Sharding
 from suanli.domain.workload import TuningMethod
@@ -116,6 +117,18 @@ def test_more_ranks_that_hold_a_matrix_never_multiply_longer(degree):
         for tensor in (1, degree)
     )
     assert more == pytest.approx(one / degree, rel=0.1)
+
+
+def test_tensor_ranks_bring_whole_matrices_together_twice_a_step():
+    """An eighth of 16-bit matrices to their owners and back, over links of which halving the rate doubles the time."""
+    setup, layout = setup_of(LLAMA, batch=64, optimizer="muon"), Layout(data=2, tensor=8, sharding=Sharding.NONE)
+    spent = [
+        estimate_layout(setup, with_links(cluster_of(2), inside=share), layout, KERNELS).seconds_by_cause["optimizer"]
+        for share in (1.0, 0.5, 0.25)
+    ]
+    more = [later - sooner for sooner, later in pairwise(spent)]
+    assert more[0] > 0
+    assert more[1] == pytest.approx(2 * more[0], rel=0.05)
 
 
 def test_experts_are_made_orthogonal_where_they_live():

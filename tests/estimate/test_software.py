@@ -32,8 +32,9 @@ CALIBRATION = load_training_calibration()
         ("Megatron-Bridge/Megatron-Core", "2026-02-25", "megatron_core"),
         ("Megatron-Bridge/Megatron-Core", "2026-06-15", "megatron_graphs"),
         ("NeMo Megatron 23.x", "2023-10", "megatron_core"),
-        ("llm-foundry/composer (PyTorch FSDP)", "", "torch_eager"),
-        ("torchtitan", "", "torch_compiled"),
+        ("llm-foundry/composer (PyTorch FSDP)", "", "torch_foundry"),
+        ("torchtitan", "2024-12-26", "torch_compiled"),
+        ("torchtitan", "2025-06-15", "torch_compiled_loss"),
         ("MaxText", "", "xla"),
         ("torch_eager", "", "torch_eager"),
         ("InternEvo", "2024-01", "zero_flash"),
@@ -63,6 +64,13 @@ def test_eras_are_in_order_and_of_known_classes():
     assert {one.software for one in eras} | {one.becomes for one in eras} <= set(CALIBRATION.software)
     assert {one.word for one in eras} <= {"", *CALIBRATION.aliases}
     assert [one.since for one in eras] == sorted(one.since for one in eras)
+
+
+def test_a_class_that_is_like_another_differs_in_what_it_says_of_its_own():
+    eager, foundry = (CALIBRATION.software[name] for name in ("torch_eager", "torch_foundry"))
+    own = {"id": foundry.id, "name": foundry.name, "logit_bytes": foundry.logit_bytes}
+    assert replace(eager, **own) == foundry
+    assert foundry.logit_bytes < eager.logit_bytes
 
 
 def test_an_unknown_framework_is_refused_by_name():

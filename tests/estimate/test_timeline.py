@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.estimate.jobs import KERNELS, cluster_of, question_of, setup_of, small_model
+from tests.estimate.jobs import CALIBRATION, KERNELS, cluster_of, question_of, setup_of, small_model
 
-from suanli.domain.layout import Layout, Recompute, Schedule
+from suanli.domain.layout import Layout, Offload, Recompute, Schedule, Sharding
 from suanli.domain.timeline import GRADIENTS, NOT_DRAWN, OPTIMIZER, STRAGGLERS, WEIGHTS
+from suanli.estimate.memory_play import memory_peak
 from suanli.estimate.phases import phases
 from suanli.estimate.step import raw_step
 from suanli.estimate.tables import to_table
@@ -186,8 +187,10 @@ def test_after_the_turns_come_gradients_optimizer_weights_and_waiting():
 @given(layouts())
 def test_the_fullest_moment_of_the_fullest_stage_holds_what_the_estimate_says(layout):
     found, estimate = told(layout)
-    most = max(stage.settled_bytes + held for stage in found.stages for _, held in stage.activation_bytes)
+    most = max(sum(held.bytes_by_cause.values()) for stage in found.stages for held in stage.held)
     assert most == pytest.approx(estimate.memory_bytes)
+    assert found.peak.memory_bytes == most
+    assert found.peak.bytes_by_cause == pytest.approx(estimate.bytes_by_cause)
 
 
 @settings(deadline=None, max_examples=20)
@@ -195,14 +198,56 @@ def test_the_fullest_moment_of_the_fullest_stage_holds_what_the_estimate_says(la
 def test_at_the_end_of_the_turns_no_activations_are_held(layout):
     found, _ = told(layout)
     for stage in found.stages:
-        moments = [moment for moment, _ in stage.activation_bytes]
+        moments = [held.moment_seconds for held in stage.held]
         assert moments == sorted(moments)
-        assert stage.activation_bytes[-1][1] == pytest.approx(0, abs=1)
+        assert stage.held[-1].bytes_by_cause["activations"] == pytest.approx(0, abs=1)
+        assert stage.held[-1].bytes_by_cause["logits"] == 0
+
+
+def test_gradients_come_with_the_first_backward_turn_where_no_buffer_stands_for_them():
+    setup = setup_of(MODEL, batch=128, framework="torch_eager")
+    found, estimate = told(Layout(data=16, sharding=Sharding.FULL), setup)
+    first, *_, last = (held.bytes_by_cause["gradients"] for held in found.stages[0].held)
+    assert (first, last) == (0, pytest.approx(estimate.bytes_by_cause["gradients"]))
+    assert found.peak.memory_bytes == pytest.approx(estimate.memory_bytes)
+    buffered, _ = told(Layout(data=16))
+    assert len({held.bytes_by_cause["gradients"] for held in buffered.stages[0].held}) == 1
+
+
+def test_tables_lie_on_the_ends_of_the_pipeline():
+    found, _ = told(Layout(data=4, pipeline=4))
+    weights = [stage.held[0].bytes_by_cause["weights"] for stage in found.stages]
+    assert weights[1] == weights[2] < min(weights[0], weights[3])
+
+
+def test_logits_stand_where_the_head_is_and_never_beside_a_layer_computed_again():
+    found, _ = told(Layout(data=4, pipeline=4, recompute=Recompute.FULL))
+    seen = [[held.bytes_by_cause["logits"] for held in stage.held] for stage in found.stages]
+    assert [max(one) > 0 for one in seen] == [False, False, False, True]
+
+
+def test_an_uneven_split_never_holds_more_than_the_estimate_says():
+    setup = setup_of(small_model(layers=14, hidden=2048), batch=128)
+    found, estimate = told(Layout(data=4, pipeline=4), setup)
+    assert 0.9 * estimate.memory_bytes < found.peak.memory_bytes <= estimate.memory_bytes * (1 + 1e-9)
+    assert len(found.peak.stage_bytes) == 4
+
+
+@pytest.mark.parametrize("offload", list(Offload))
+def test_what_lives_on_the_host_is_not_held(offload):
+    found, estimate = told(Layout(data=16, offload=offload))
+    assert found.peak.memory_bytes == pytest.approx(estimate.memory_bytes)
+
+
+def test_the_peak_that_training_tells_is_the_timeline_s():
+    setup, layout = setup_of(MODEL, batch=128), Layout(data=2, pipeline=8)
+    found, estimate = told(layout, setup)
+    assert memory_peak(setup, CLUSTER, estimate, KERNELS, CALIBRATION) == found.peak
 
 
 def test_earlier_stages_of_1f1b_hold_more():
-    found, _ = told(Layout(data=4, pipeline=4))
-    most = [max(held for _, held in stage.activation_bytes) for stage in found.stages]
+    found, _ = told(Layout(data=4, pipeline=4, recompute=Recompute.NONE))
+    most = [max(held.bytes_by_cause["activations"] for held in stage.held) for stage in found.stages]
     assert most == sorted(most, reverse=True)
     assert most[0] == pytest.approx(4 * most[-1])
 

@@ -10,6 +10,7 @@ from tests.estimate.jobs import KERNELS, setup_of
 from tests.estimate.test_timeline import CLUSTER, MODEL, layouts
 
 from suanli.domain.layout import Layout, Schedule
+from suanli.estimate.memory import MEMORY_CAUSES
 from suanli.estimate.timeline import timeline
 from suanli.estimate.training import estimate_layout
 from suanli.foundation.language import set_language
@@ -127,7 +128,7 @@ def test_counters_tell_what_each_stage_holds():
     document = traced()
     counters = [event for event in document["traceEvents"] if event["ph"] == "C"]
     assert {event["pid"] for event in counters} == {1, 2, 3, 4}
-    assert all(set(event["args"]) == {"settled", "activations"} for event in counters)
+    assert all(set(event["args"]) == set(MEMORY_CAUSES) for event in counters)
     for process in (1, 2, 3, 4):
         moments = [event["ts"] for event in counters if event["pid"] == process]
         assert moments == sorted(moments)

@@ -12,6 +12,7 @@ from suanli.domain.validation import PREDICTED
 from suanli.domain.workload import Attention, TuningMethod
 from suanli.estimate.software import load_training_calibration
 from suanli.foundation.errors import InputError
+from suanli.validation.predict import training_rows
 from suanli.validation.reading import load_reading
 from suanli.validation.rows import Record
 from suanli.validation.training import (
@@ -21,7 +22,6 @@ from suanli.validation.training import (
     measured_quantities,
     read_run,
     sharding_of,
-    training_rows,
 )
 
 CATALOGUE, KERNELS, CALIBRATION, READING = catalogue(), load_kernels(), load_training_calibration(), load_reading()
@@ -36,7 +36,7 @@ def run(**changes):
 
 
 def predicted(**changes):
-    return training_rows([record(**changes)], CATALOGUE, KERNELS, CALIBRATION, READING)
+    return training_rows([record(**changes)], CATALOGUE, KERNELS, CALIBRATION, READING)[0]
 
 
 @pytest.mark.parametrize(

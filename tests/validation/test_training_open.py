@@ -12,10 +12,11 @@ from suanli.domain.model import Role
 from suanli.estimate.search import search
 from suanli.estimate.software import load_training_calibration
 from suanli.estimate.training import estimate_layout
+from suanli.validation.predict import estimate_row, estimate_run, heavier, predictions_of, slowed
 from suanli.validation.reading import load_reading
 from suanli.validation.rows import Record
 from suanli.validation.run_model import model_of_columns, read_run_model
-from suanli.validation.training import LAYERS_A_CHUNK, estimate_run, heavier, predict_training_row, read_run, slowed
+from suanli.validation.training import LAYERS_A_CHUNK, read_run
 
 CATALOGUE, KERNELS, CALIBRATION, READING = catalogue(), load_kernels(), load_training_calibration(), load_reading()
 OPEN = {"tp": "", "pp": "", "dp": "", "sharding": "", "cp": ""}
@@ -42,7 +43,8 @@ def estimate(**changes):
 
 
 def predicted(**changes):
-    return predict_training_row(record(**changes), CATALOGUE, KERNELS, CALIBRATION, READING)
+    found = estimate_row(record(**changes), CATALOGUE, KERNELS, CALIBRATION, READING)
+    return found if isinstance(found, str) else predictions_of(*found)
 
 
 # -------------------------------------------------------------------------------------------------------------- chunks

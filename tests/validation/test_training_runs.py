@@ -11,18 +11,11 @@ from suanli.domain.workload import Attention, TuningMethod
 from suanli.estimate.software import load_training_calibration
 from suanli.foundation.errors import InputError
 from suanli.parts.architectures.count import parameters
+from suanli.validation.predict import estimate_row, estimate_run, predictions_of, training_rows
 from suanli.validation.reading import load_reading
 from suanli.validation.rows import read_records
 from suanli.validation.run_model import read_run_model
-from suanli.validation.training import (
-    estimate_run,
-    framework_of,
-    measured_quantities,
-    predict_training_row,
-    read_run,
-    sharding_of,
-    training_rows,
-)
+from suanli.validation.training import framework_of, measured_quantities, read_run, sharding_of
 
 TABLES = (catalogue(), load_kernels(), load_training_calibration(), load_reading())
 
@@ -37,7 +30,8 @@ def run(tmp_path, **cells):
 
 
 def predicted(tmp_path, **cells):
-    return predict_training_row(record(tmp_path, **cells), *TABLES)
+    found = estimate_row(record(tmp_path, **cells), *TABLES)
+    return found if isinstance(found, str) else predictions_of(*found)
 
 
 def test_a_step_is_measured_in_seconds_or_from_tokens(tmp_path):
@@ -192,7 +186,7 @@ def test_a_prediction_has_a_band_around_it(tmp_path):
 
 def test_unpredicted_rows_stay_with_their_status(tmp_path):
     path = write(tmp_path / "runs.csv", DENSE, {**DENSE, "id": "run-2", "accelerator": "Abacus"})
-    rows = training_rows(read_records(path), *TABLES)
+    rows, _ = training_rows(read_records(path), *TABLES)
     assert [row.status == "predicted" for row in rows] == [True, False]
     assert rows[0].error == pytest.approx(rows[0].predicted / 30 - 1)
     assert rows[1].predicted is None

@@ -17,6 +17,7 @@ from suanli.api.training_question import (
 )
 from suanli.domain.hardware import Cluster
 from suanli.domain.result import Rejected, TrainingEstimate, TrainingSearch
+from suanli.domain.timeline import MemoryPeak
 from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
 from suanli.foundation.errors import InfeasibleError, InputError, did_you_mean
 from suanli.foundation.language import tr
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from suanli.domain.software import TrainingCalibration
 
 __all__ = [
-    "Rejected", "TrainingEstimate", "TrainingQuestion", "TrainingSearch", "find_model", "over_a_limit", "train",
-    "train_told",
+    "MemoryPeak", "Rejected", "TrainingEstimate", "TrainingQuestion", "TrainingSearch", "find_model", "over_a_limit",
+    "train", "train_told",
 ]  # fmt: skip
 GIB = 2**30
 
@@ -49,6 +50,7 @@ def train_told(question: TrainingQuestion) -> TrainingSearch:
     """
     from suanli.catalogue.find import system
     from suanli.catalogue.kernels import load_kernels
+    from suanli.estimate.memory_play import memory_peak
     from suanli.estimate.relief import given_layout
     from suanli.estimate.search import search_told
 
@@ -65,7 +67,8 @@ def train_told(question: TrainingQuestion) -> TrainingSearch:
         layout = layout_of(question, setup, cluster, kernels)
         found = given_layout(setup, cluster, layout, kernels, calibration)
     said = tuple(replace(one, assumed=(*one.assumed, *assumed, *told)) for one in found.estimates)
-    return replace(found, estimates=said)
+    peak = memory_peak(setup, cluster, found.estimates[0], kernels, calibration)
+    return replace(found, estimates=said, memory_peak=peak)
 
 
 def over_a_limit(found: TrainingSearch) -> InfeasibleError | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from suanli.api.train import own_calibration
-from suanli.domain.validation import Summary, ValidationResult
+from suanli.domain.validation import FitRow, Summary, ValidationResult
 from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
 
-__all__ = ["Summary", "ValidationResult", "validate"]
+__all__ = ["FitRow", "Summary", "ValidationResult", "validate"]
 
 
 def validate(path: str | Path, calibration: str | Path | None = None) -> ValidationResult:
@@ -44,7 +44,7 @@ def validate(path: str | Path, calibration: str | Path | None = None) -> Validat
         )
     from suanli.catalogue.kernels import load_kernels
     from suanli.catalogue.load import catalogue
+    from suanli.validation.predict import training_rows
     from suanli.validation.reading import load_reading
-    from suanli.validation.training import training_rows
 
-    return result_of(training_rows(records, catalogue(), load_kernels(), own, load_reading()))
+    return result_of(*training_rows(records, catalogue(), load_kernels(), own, load_reading()))

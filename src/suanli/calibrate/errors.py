@@ -12,8 +12,8 @@ from suanli.domain.software import Spread
 from suanli.domain.validation import MeasuredQuantity, Prediction, Summary, ValidationRow
 from suanli.estimate.uncertainty import band_around
 from suanli.foundation.equation import FloatArray
+from suanli.validation.predict import judge
 from suanli.validation.summary import summarise
-from suanli.validation.training import judge
 
 STEP = "step_seconds"
 

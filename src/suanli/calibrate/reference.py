@@ -16,6 +16,10 @@ HEAD = """# Figures of training that measured runs may move
 ([how](../how-to/calibrate-on-your-own-runs.md)).
 Start and width (one sigma) are what was thought of a figure before any run was seen; shipped is what the published runs
 made of it. Written by `scripts/write-free-figures` from `data/calibration/free.yaml` and `frameworks.yaml`.
+
+Memory has four more, fitted apart by `benchmarks/fit_training_memory.py`: `reserved_bytes`, `logit_bytes` and
+`fragmentation` of `eager_unfused`, and one `fragmentation` of all PyTorch classes. All other bytes follow from what
+software keeps, or are assumed.
 """
 COLUMNS = ("figure", "of", "unit", "start", "width", "from", "to", "shipped", "what it stands for")
 

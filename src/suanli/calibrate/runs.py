@@ -24,9 +24,10 @@ from suanli.foundation.equation import FloatArray
 from suanli.foundation.errors import InputError, SuanliError
 from suanli.foundation.language import tr
 from suanli.parts.architectures.count import attention_share, expert_share
+from suanli.validation.predict import estimate_run
 from suanli.validation.reading import load_reading
 from suanli.validation.rows import Record, raise_faults, read_records
-from suanli.validation.training import TRAINING_COLUMNS, Run, estimate_run, measured_quantities, read_run
+from suanli.validation.training import TRAINING_COLUMNS, Run, measured_quantities, read_run
 
 Columns = TypeVar("Columns")
 

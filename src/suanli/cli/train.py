@@ -9,7 +9,7 @@ from typing import Any
 from suanli.api.compare import ComparisonQuestion, compare
 from suanli.api.run_cost import MarketQuestion, RunCost, today, train_priced
 from suanli.api.trace import WrittenTrace, check_trace_path, write_trace
-from suanli.api.train import TrainingEstimate, TrainingQuestion, TrainingSearch, over_a_limit
+from suanli.api.train import MemoryPeak, TrainingEstimate, TrainingQuestion, TrainingSearch, over_a_limit
 from suanli.api.wall_clock import RunQuestion, WallClock
 from suanli.api.words import layout_in_words, name_in_words
 from suanli.cli.app import app
@@ -171,6 +171,7 @@ def told(estimate: TrainingEstimate) -> dict[str, Any]:
         "tokens_per_s": estimate.tokens_per_s,
         "mfu": estimate.mfu,
         "memory_bytes": estimate.memory_bytes,
+        "capacity_bytes": estimate.capacity_bytes,
         "host_memory_bytes": estimate.host_memory_bytes,
         "breakdown": {"seconds": estimate.seconds_by_cause, "bytes": estimate.bytes_by_cause},
         "layout": estimate.layout,
@@ -187,14 +188,9 @@ def tell_search(
     found: TrainingSearch, json_output: bool, whole: WallClock | None = None, cost: RunCost | None = None
 ) -> None:
     """Print the best estimate, of a search the others and why some were rejected, and the whole run if asked for."""
-    best, rest = found.estimates[0], found.estimates[1:]
+    best = found.estimates[0]
     if json_output:
-        searched = {} if found.rejected is None else searched_keys(found, found.rejected)
-        relief = [told(estimate) for estimate in found.relief]
-        over = {"short_bytes": found.short_bytes, "advice": found.advice} if best.limit else {}
-        run = {"wall_clock": whole, "run_cost": cost} if whole is not None else {}
-        others = [told(estimate) for estimate in rest]
-        print_json({**told(best), **run, "alternatives": others, "relief": relief, **over, **searched})
+        print_json(search_keys(found, whole, cost))
         return
     from rich.console import Console
 
@@ -204,6 +200,8 @@ def tell_search(
     if found.rejected is not None:
         nearest = found.rejected.nearest
         console.print(rejected_table(found, found.rejected, layout_in_words(nearest) if nearest else ""))
+    if found.memory_peak is not None:
+        console.print(peak_in_words(found.memory_peak), markup=False)
     if best.host_memory_bytes:
         gib = best.host_memory_bytes / GIB
         console.print(tr("Kept in the host's memory: {gib:.1f} GiB an accelerator", gib=gib), markup=False)
@@ -220,6 +218,35 @@ def tell_search(
         tell_run(whole)
     if cost is not None:
         tell_cost(cost)
+
+
+def search_keys(found: TrainingSearch, whole: WallClock | None, cost: RunCost | None) -> dict[str, Any]:
+    """Write a whole answer under the keys that stay."""
+    best, rest = found.estimates[0], found.estimates[1:]
+    return {
+        **told(best),
+        "memory_peak": found.memory_peak,
+        **({"wall_clock": whole, "run_cost": cost} if whole is not None else {}),
+        "alternatives": [told(estimate) for estimate in rest],
+        "relief": [told(estimate) for estimate in found.relief],
+        **({"short_bytes": found.short_bytes, "advice": found.advice} if best.limit else {}),
+        **({} if found.rejected is None else searched_keys(found, found.rejected)),
+    }
+
+
+def peak_in_words(peak: MemoryPeak) -> str:
+    """Say where and when a step is fullest, of what, and how full the stages are."""
+    said = ", ".join(f"{name_in_words(cause)} {size / GIB:.1f}" for cause, size in _largest(peak.bytes_by_cause))
+    told = {"gib": peak.memory_bytes / GIB, "seconds": peak.moment_seconds, "causes": said}
+    if len(peak.stage_bytes) == 1:
+        return tr("Fullest after {seconds:.3g} s of a step: {gib:.1f} GiB ({causes})", **told)
+    least, most = min(peak.stage_bytes) / GIB, max(peak.stage_bytes) / GIB
+    words = {**told, "stage": peak.stage, "stages": len(peak.stage_bytes), "least": least, "most": most}
+    return tr(
+        "Fullest is stage {stage} of {stages}, after {seconds:.3g} s of a step: {gib:.1f} GiB ({causes}); "
+        "stages hold {least:.1f} to {most:.1f} GiB",
+        **words,
+    )
 
 
 def _layouts(estimates: list[TrainingEstimate]) -> object:

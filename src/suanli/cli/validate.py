@@ -13,6 +13,8 @@ from suanli.cli.app import app
 from suanli.cli.output import CalibrationOption, JsonFlag, LangOption, guarded, print_json
 from suanli.foundation.language import tr
 
+Row = tuple[str, ...]
+GIGA = 1e9
 ROW_KEYS = ("id", "quantity", "measured", "predicted", "low", "high", "error", "status")
 
 
@@ -25,18 +27,22 @@ def validate_command(
     json_output: JsonFlag = False,
     lang: LangOption = "",
 ) -> None:
-    """Predict measured runs at their layouts and show the errors by quantity, source and accelerator."""
+    """Predict measured runs at their layouts and show the errors by quantity, source and accelerator, and what fits."""
     result = validate(runs, calibration)
     if json_output:
         print_json(
             {
                 "rows": [{key: getattr(row, key) for key in ROW_KEYS} for row in result.rows],
                 "summary": result.summary,
+                "fits": result.fits,
+                "wrong_fits": result.wrong_fits,
             }
         )
         return
     if markdown:
-        print("\n\n".join(_markdown(title, summaries, what) for title, summaries, what in tables(result)))
+        parts = [_markdown(title, _headings(what), _error_rows(rows)) for title, rows, what in tables(result)]
+        parts += [_markdown(*table) for table in fit_tables(result)]
+        print("\n\n".join(parts))
         return
     show(result)
 
@@ -54,13 +60,46 @@ def tables(result: ValidationResult) -> tuple[tuple[str, Summaries, str], ...]:
     )
 
 
+def fit_tables(result: ValidationResult) -> tuple[tuple[str, Row, list[Row]], ...]:
+    """Return the tables of what fits, each with title, headings and rows: verdicts, and the runs told wrongly."""
+    if result.fits is None:
+        return ()
+    one = result.fits
+    counts: list[Row] = [
+        (tr("ran, told to fit"), str(one.ran), str(one.ran_told_to_fit), _share(one.ran_told_to_fit, one.ran)),
+        (
+            tr("published out of memory, told so"),
+            str(one.out_of_memory),
+            str(one.out_of_memory_told_so),
+            _share(one.out_of_memory_told_so, one.out_of_memory),
+        ),
+        (
+            tr("ran, fits only with more computed again than the row tells"),
+            str(one.ran),
+            str(one.ran_with_recompute_assumed),
+            _share(one.ran_with_recompute_assumed, one.ran),
+        ),
+    ]
+    wrong: list[Row] = [
+        (row.id, tr("ran") if row.ran else tr("out of memory"), f"{row.over_bytes / GIGA:+.1f}", row.source)
+        for row in result.wrong_fits
+    ]
+    verdicts = (tr("Does it fit?"), (tr("runs"), tr("number"), tr("so many"), tr("share")), counts)
+    if not wrong:
+        return (verdicts,)
+    headings = (tr("run"), tr("published"), tr("GB above the memory"), tr("Source"))
+    return verdicts, (tr("Told wrongly whether they fit"), headings, wrong)
+
+
 def show(result: ValidationResult) -> None:
-    """Print the three tables of errors, and why rows have no prediction."""
+    """Print the tables of errors and of what fits, and why rows have no prediction."""
     from rich.console import Console
 
     console = Console()
     for title, summaries, what in tables(result):
-        console.print(_table(title, summaries, what))
+        console.print(_table(title, _headings(what), _error_rows(summaries)))
+    for title, headings, rows in fit_tables(result):
+        console.print(_table(title, headings, rows))
     reasons: dict[str, int] = {}
     for row in result.rows:
         if row.error is None:
@@ -73,32 +112,38 @@ def _percent(share: float | None) -> str:
     return "" if share is None else f"{share:.1%}"
 
 
-def _headings(what: str) -> tuple[str, ...]:
+def _headings(what: str) -> Row:
     errors = (tr("median error"), tr("mean error"), tr("90th percentile"))
     return what, tr("rows"), tr("predicted"), *errors, tr("band holds")
 
 
-def _cells(quantity: str, name: str, one: Summary) -> tuple[str, ...]:
+def _cells(quantity: str, name: str, one: Summary) -> Row:
     shares = (one.median_abs_error, one.mape, one.p90_abs_error, one.band_coverage)
     said = f"{quantity} · {name}" if name else quantity
     return said, str(one.rows), str(one.predicted_rows), *(_percent(share) for share in shares)
 
 
-def _table(title: str, summaries: Summaries, what: str) -> object:
+def _share(part: int, whole: int) -> str:
+    return _percent(part / whole) if whole else ""
+
+
+def _error_rows(summaries: Summaries) -> list[Row]:
+    return [_cells(quantity, name, one) for (quantity, name), one in summaries.items()]
+
+
+def _table(title: str, headings: Row, rows: list[Row]) -> object:
     from rich.table import Table
 
     table = Table(title=title)
-    first, *rest = _headings(what)
+    first, *rest = headings
     table.add_column(first, overflow="fold")
     for heading in rest:
         table.add_column(heading, justify="right")
-    for (quantity, name), one in summaries.items():
-        table.add_row(*_cells(quantity, name, one))
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
-def _markdown(title: str, summaries: Summaries, what: str) -> str:
-    headings = _headings(what)
+def _markdown(title: str, headings: Row, rows: list[Row]) -> str:
     lines = [f"## {title}", "", f"| {' | '.join(headings)} |", "|---" + "|---:" * (len(headings) - 1) + "|"]
-    lines += [f"| {' | '.join(_cells(quantity, name, one))} |" for (quantity, name), one in summaries.items()]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from suanli.domain.layout import Layout
+from suanli.domain.timeline import MemoryPeak
 from suanli.domain.workload import ServingLayout
 
 
@@ -21,10 +22,10 @@ class Band:
 class TrainingEstimate:
     """One layout's step: seconds and bytes by cause (keys of the two mappings are stable names), rates, band.
 
-    `limit` names the first limit that the layout breaks ("" where it fits); `host_memory_bytes` is what one accelerator
-    keeps in its host's memory. Of a search, `expected_step_seconds` is what the step is expected to take once chance in
-    the choice is taken out (None: nothing was chosen), and `near_tie` says that a layout behind the best one may well
-    be the faster.
+    `limit` names the first limit that the layout breaks ("" where it fits); `capacity_bytes` is the accelerator's
+    memory, `host_memory_bytes` what one accelerator keeps in its host's. Of a search, `expected_step_seconds` is what
+    the step is expected to take once chance in the choice is taken out (None: nothing was chosen), and `near_tie` says
+    that a layout behind the best one may well be the faster.
     """
 
     layout: Layout
@@ -38,6 +39,7 @@ class TrainingEstimate:
     memory_band: Band
     limit: str = ""
     assumed: tuple[str, ...] = ()
+    capacity_bytes: float = 0.0
     host_memory_bytes: float = 0.0
     expected_step_seconds: float | None = None
     near_tie: bool = False
@@ -64,7 +66,8 @@ class TrainingSearch:
 
     Where one layout was given nothing was searched: `rejected` is None. Where it does not fit, `short_bytes` says by
     how much, `relief` holds layouts that do, the fastest first: changes of it on the same degrees, else the best on
-    others; `advice` says what would help where there is none.
+    others; `advice` says what would help where there is none. `memory_peak` is the fullest moment of the best layout's
+    step as played.
     """
 
     estimates: tuple[TrainingEstimate, ...]
@@ -74,6 +77,7 @@ class TrainingSearch:
     relief: tuple[TrainingEstimate, ...] = ()
     short_bytes: float = 0.0
     advice: str = ""
+    memory_peak: MemoryPeak | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

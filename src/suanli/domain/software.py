@@ -22,8 +22,9 @@ class Software:
     memory is short and nothing is said. `working_share` is how much of a layer lives at once while it is computed
     again, `part_seconds` how long one rank takes to hand its part of the new weights to all others, `pairs_chunks`
     says that a chunk's way forward runs beside another's way back, `tensor_hidden_split` what hides of tensor traffic
-    where products are cut into pieces beside it, and `loads_whole` that every rank loads all weights before it keeps
-    its part of them.
+    where products are cut into pieces beside it. `eager_kept` says that norms and gates are made of single operations
+    that keep 32-bit copies and products, `gathers_frozen` that fully sharded weights which do not train stay gathered
+    until the backward pass ends.
     """
 
     id: str
@@ -68,7 +69,8 @@ class Software:
     reserved_bytes: float
     whole_recompute: float
     working_share: float
-    loads_whole: float
+    eager_kept: float
+    gathers_frozen: float
     part_seconds: float
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from suanli.domain.layout import Layout
@@ -29,13 +30,31 @@ class Slice:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """What a stage holds from a moment on, by cause of memory, until the next such moment."""
+
+    moment_seconds: float
+    bytes_by_cause: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemoryPeak:
+    """The fullest moment of a step: on which stage, when, and what for; `stage_bytes` is each stage's own fullest."""
+
+    stage: int
+    moment_seconds: float
+    bytes_by_cause: Mapping[str, float]
+    memory_bytes: float
+    stage_bytes: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StageTimeline:
-    """The slices of one stage in their order, and the bytes that it holds from each moment on: settled, activations."""
+    """The slices of one stage in their order, and what it holds from moment to moment while they are worked on."""
 
     stage: int
     slices: tuple[Slice, ...]
-    settled_bytes: float
-    activation_bytes: tuple[tuple[float, float], ...]
+    held: tuple[Held, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,3 +73,4 @@ class Timeline:
     turns: int
     drawn: int
     stages: tuple[StageTimeline, ...]
+    peak: MemoryPeak

@@ -60,10 +60,44 @@ class Summary:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FitRow:
+    """Whether one run fits, as published and as told: `ran` or published out of memory, `fits` as predicted.
+
+    `over_bytes` is by how much the predicted live bytes are above the accelerator's memory (below 0: what is left).
+    `recompute_assumed` says that the run fits only with more computed again than its row tells of.
+    """
+
+    id: str
+    source: str
+    accelerator: str
+    ran: bool
+    fits: bool
+    over_bytes: float
+    recompute_assumed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FitSummary:
+    """How many runs ran and were told to fit, how many were published out of memory and told so."""
+
+    ran: int
+    ran_told_to_fit: int
+    ran_with_recompute_assumed: int
+    out_of_memory: int
+    out_of_memory_told_so: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ValidationResult:
-    """All rows of a table with their sums: by quantity, and by (quantity, source) and (quantity, accelerator)."""
+    """All rows of a table with their sums: by quantity, and by (quantity, source) and (quantity, accelerator).
+
+    `fits` counts verdicts on memory, `wrong_fits` are the runs of which the wrong thing is told; None and empty for
+    tables without layouts of training.
+    """
 
     rows: tuple[ValidationRow, ...]
     summary: Mapping[str, Summary]
     by_source: Mapping[tuple[str, str], Summary] = field(default_factory=dict)
     by_accelerator: Mapping[tuple[str, str], Summary] = field(default_factory=dict)
+    fits: FitSummary | None = None
+    wrong_fits: tuple[FitRow, ...] = ()

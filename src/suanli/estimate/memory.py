@@ -6,31 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from suanli.domain.layout import RECOMPUTE_LEVELS, LayoutTable, Recompute
-from suanli.domain.model import CoreKind, Layer, Role
+from suanli.domain.layout import LayoutTable
 from suanli.domain.software import Software
-from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
-from suanli.equations.memory import (
-    held_bytes,
-    kept_activation_bytes,
-    logits_bytes,
-    score_activation_bytes,
-    state_bytes,
-)
+from suanli.domain.workload import TrainingSetup, TuningMethod
+from suanli.equations.memory import held_bytes, logits_bytes, state_bytes
 from suanli.equations.pipeline import fullest_stage_layers, last_stage_layers, micro_batches
-from suanli.estimate.operators import (
-    BF16_BYTES,
-    EXPERT_ROLES,
-    attention_elements,
-    layer_count,
-    mlp_elements,
-    routed_width,
-    runs_of,
-)
+from suanli.estimate.kept import activations
+from suanli.estimate.operators import BF16_BYTES, layer_count
 from suanli.estimate.optimizers import beyond_adamw_bytes, layers_on_device
-from suanli.estimate.schedules import copies_held, in_flight, weights_wait
+from suanli.estimate.schedules import copies_held, in_flight
 from suanli.estimate.shards import StageParameters, stage_layers, stage_parameters
-from suanli.estimate.tables import FULL_RECOMPUTE
 from suanli.estimate.updates import activations_away, optimizer_away
 from suanli.foundation.equation import FloatArray, Real
 from suanli.parts.axes.axis import Job, tokens_at_once
@@ -38,8 +23,6 @@ from suanli.parts.axes.expert import expert_copies
 from suanli.parts.axes.pipeline import ends_joined
 from suanli.parts.axes.sharding import FULL, GRADIENTS, OPTIMIZER, Parameters, group, shards
 
-SELECTIVE = float(RECOMPUTE_LEVELS.index(Recompute.SELECTIVE))
-SCORE_BYTES = 2 * BF16_BYTES + 1
 MEMORY_CAUSES = (
     "weights", "gradients", "optimizer", "activations", "logits", "buffers", "fragmentation", "runtime",
 )  # fmt: skip
@@ -55,78 +38,11 @@ class MemoryColumns:
     host_bytes: FloatArray
 
 
-def layer_position_bytes(
-    layer: Layer, hidden: int, dropout: bool, expert_rows: float = 1.0
-) -> tuple[float, float, float]:
-    """Bytes that one position of one layer keeps: split only under sequence parallelism, split by tensor, of scores.
-
-    Norm inputs and the inputs of column-parallel matrices; queries, keys, values, the attention's result and what
-    stands between the MLP matrices; with dropout two masks of a byte.
-    """
-    core, form = layer.core, BF16_BYTES
-    joints = float(min(layer.norms, 2))
-    inputs = 1.0 if layer.parallel else joints
-    whole = (joints + inputs) * hidden * form + (joints * hidden if dropout else 0.0)
-    incoming, outgoing = mlp_elements(layer, expert_rows)
-    mixed = attention_elements(core)
-    if core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT):
-        kv_heads = core.heads if core.kind is CoreKind.LATENT else core.kv_heads
-        mixed += (core.heads + kv_heads) * core.v_head_dim
-    elif core.kind is not CoreKind.NONE:
-        mixed = float(sum(matrix.outputs for matrix in layer.matrices if matrix.role.value == "mixer"))
-    routed = (
-        layer.experts_per_token * routed_width(layer)
-        if any(one.role in EXPERT_ROLES for one in layer.matrices)
-        else 0.0
-    )
-    scores = float(core.heads) if core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT) else 0.0
-    return whole, (mixed + incoming + outgoing + 2 * expert_rows * routed) * form, scores
-
-
-def adapter_bytes(setup: TrainingSetup, layer: Layer) -> float:
-    """Bytes that adapters beside a layer's attention keep of one position: input, mask, padded result."""
-    if setup.tuning not in (TuningMethod.LORA, TuningMethod.QLORA):
-        return 0.0
-    read = [matrix for matrix in layer.matrices if matrix.role is Role.ATTENTION_IN]
-    results = float(sum(matrix.outputs for matrix in read))
-    return (setup.model.hidden * (BF16_BYTES + 1) + results * BF16_BYTES) if read else 0.0
-
-
-def _activations(setup: TrainingSetup, job: Job, software: Software, table: LayoutTable) -> tuple[Real, Real]:
-    """Bytes that the mean layer keeps for one micro-batch, and what one layer needs while it is computed again."""
-    tokens = tokens_at_once(job, table)
-    whole_split = np.where(table.sequence_parallel > 0, table.tensor, 1.0)
-    unfused, total = setup.attention is Attention.UNFUSED, float(layer_count(setup.model))
-    everything: Real = 0.0
-    scored: Real = 0.0
-    for run in runs_of(setup.model):
-        whole, split, heads = layer_position_bytes(run.layer, setup.model.hidden, unfused, job.expert_rows)
-        whole = whole + adapter_bytes(setup, run.layer)
-        share = run.count / total
-        everything = everything + share * kept_activation_bytes(tokens, whole, split, table.tensor, whole_split)
-        if unfused:
-            scores = score_activation_bytes(tokens, float(job.sequence), heads, table.tensor, SCORE_BYTES)
-            scored = scored + share * scores
-    inputs = tokens * setup.model.hidden * BF16_BYTES / whole_split
-    selective = everything * software.selective_kept
-    kept = np.where(table.recompute == SELECTIVE, selective, everything + scored)
-    saved = (table.recompute == FULL_RECOMPUTE) & (weights_wait(table) == 0)
-    kept = np.where(saved, inputs, kept)
-    again = np.where(table.recompute == FULL_RECOMPUTE, software.working_share * (everything + scored), 0.0)
-    working = np.where(table.recompute == SELECTIVE, everything - selective + scored, again)
-    return kept, working
-
-
-def kept_layer_bytes(setup: TrainingSetup, job: Job, software: Software, table: LayoutTable) -> Real:
-    """Bytes that the mean layer keeps of one micro-batch for its backward pass."""
-    return _activations(setup, job, software, table)[0]
-
-
 def _kept(held: Parameters, element_bytes: float, dense_shards: Real, expert_shards: Real) -> Real:
     return state_bytes(held.dense, element_bytes, dense_shards) + state_bytes(held.expert, element_bytes, expert_shards)
 
 
-def _states(
+def stage_states(
     setup: TrainingSetup,
     software: Software,
     table: LayoutTable,
@@ -134,7 +50,11 @@ def _states(
     held: StageParameters,
     frozen: float,
 ) -> dict[str, Real]:
-    """Bytes of weights, gradients, optimizer state and gathering buffers of one stage."""
+    """Bytes of weights, gradients, optimizer state and gathering buffers of one stage.
+
+    Software that gathers frozen weights lets none of them go before the backward pass ends, and makes gradients of a
+    layer as if all of it were trained.
+    """
     ranks, copies = group(table), expert_copies(table)
     whole = np.where(table.sharding == FULL, 1.0, 0.0)
     share, (parameters, tables) = held.trained_share, stage
@@ -152,6 +72,8 @@ def _states(
     moments = _kept(trained, 1.0, kept_in, shards(table, OPTIMIZER, copies))
     one = held.layer.dense + held.layer.expert
     gathered = (software.gathered_layers * one + tables) * BF16_BYTES * (1 + share)
+    if tuned and software.gathers_frozen:
+        gathered = (parameters.dense + parameters.expert + software.gathered_layers * one) * BF16_BYTES
     return {
         "weights": weights,
         "gradients": gradients,
@@ -175,33 +97,16 @@ def live_layers(setup: TrainingSetup, table: LayoutTable) -> tuple[Real, Real]:
     return np.where(ends, held / copies_held(table), fullest), np.where(ends, fullest, last)
 
 
-def _loaded(
-    kinds: dict[str, FloatArray],
-    total: FloatArray,
-    software: Software,
-    table: LayoutTable,
-    held: StageParameters,
-    frozen_bytes: float,
-) -> tuple[dict[str, FloatArray], FloatArray]:
-    """Take the moment of loading where it is the fullest: all weights, as they come, beside the part that is kept."""
-    whole = software.loads_whole * (held.first.dense + held.first.expert) * frozen_bytes
-    kept = whole / shards(table, FULL, group(table))
-    loading = whole + kept + software.reserved_bytes
-    fuller = np.asarray((loading > total) & (kept < whole))
-    then: dict[str, Real] = {"weights": kept, "buffers": whole, "runtime": software.reserved_bytes}
-    told = {name: np.where(fuller, then.get(name, 0.0), bytes_held) for name, bytes_held in kinds.items()}
-    return told, np.where(fuller, loading, total)
-
-
 def memory_columns(
     setup: TrainingSetup, job: Job, software: Software, table: LayoutTable, frozen_bytes: float = BF16_BYTES
 ) -> MemoryColumns:
     """Count the bytes of the first and the last stage, and keep the fuller of the two.
 
+    The logits are gone before the first layer is computed again: a stage is fullest in one of the two moments.
     `frozen_bytes` is what one parameter of the model takes where training leaves it as it is.
     """
     held = stage_parameters(setup, table)
-    kept, working = _activations(setup, job, software, table)
+    kept, working = activations(setup, job, software, table)
     work = micro_batches(float(setup.global_batch), table.data, table.micro_batch)
     first_layers, last_layers = live_layers(setup, table)
     flying = in_flight(table, work)
@@ -215,14 +120,15 @@ def memory_columns(
         (last_stage, np.maximum(last_layers, 1.0) * flying.last, apart),
     )
     for stage, live, out in ends:
-        causes = _states(setup, software, table, stage, held, frozen_bytes)
+        causes = stage_states(setup, software, table, stage, held, frozen_bytes)
         stays, host = live, 0.0 * live
         if offloads:
             stays = np.where(activations_away(table) > 0, np.minimum(live, layers_on_device()), live)
             host = kept * (live - stays) + optimizer_away(table) * causes["optimizer"]
             causes["optimizer"] = causes["optimizer"] * (1 - optimizer_away(table))
-        causes["activations"] = kept * stays + working
-        causes["logits"] = logits * out
+        at_loss = logits * out >= working
+        causes["activations"] = kept * stays + np.where(at_loss, 0.0, working)
+        causes["logits"] = np.where(at_loss, logits * out, 0.0)
         settled = causes["weights"] + causes["gradients"] + causes["optimizer"]
         short = causes["activations"] + causes["logits"] + causes["buffers"]
         taken = held_bytes(settled, short, software.reserved_bytes, software.fragmentation)
@@ -238,6 +144,5 @@ def memory_columns(
     total: FloatArray = np.zeros(len(table))
     for held_for in kinds.values():
         total = total + held_for
-    kinds, total = _loaded(kinds, total, software, table, held, frozen_bytes)
     away: FloatArray = np.asarray(np.where(fuller, first_host, end_host)) * whole
     return MemoryColumns(causes=kinds, memory_bytes=total, host_bytes=away)

@@ -133,7 +133,8 @@ def in_flight(table: LayoutTable, work: Real) -> InFlight:
         return InFlight(first=first, last=one)
     kinds = [schedule == ONE_F_ONE_B, (schedule == ZB_H1) | (schedule == ZB_H2), schedule == ZB_V, schedule == DUALPIPE]
     whole = first_stage_in_flight(work, stages, 1.0)
-    same = [put_off_in_flight(work, stages, put_off(schedule)), whole, dualpipe_in_flight(work, stages)]
+    paired = np.where(stages > 1, dualpipe_in_flight(work, stages), 1.0)
+    same = [put_off_in_flight(work, stages, put_off(schedule)), whole, paired]
     forward_first = np.where(stages > 1, np.maximum(work, 1), 1.0)
     return InFlight(
         first=np.select(kinds, [first, *same], forward_first), last=np.select(kinds, [one, *same], forward_first)

@@ -60,10 +60,14 @@ def _spread(said: Mapping[str, Any]) -> Spread:
 
 @functools.cache
 def load_training_calibration(path: Path = FRAMEWORK_FILE) -> TrainingCalibration:
-    """Read the file of training software. Raises InputError naming the entry at fault."""
+    """Read the file of training software; a class that is like another says only what it has of its own.
+
+    Raises InputError naming the entry at fault.
+    """
     said = read_yaml(path).data
+    classes = {name: {**said["software"].get(one.get("like"), {}), **one} for name, one in said["software"].items()}
     return TrainingCalibration(
-        software={name: _software(name, one, f"{path.name}: {name}") for name, one in said["software"].items()},
+        software={name: _software(name, one, f"{path.name}: {name}") for name, one in classes.items()},
         aliases=dict(said["aliases"]),
         eras=tuple(SoftwareEra(**one) for one in said["eras"]),
         reach={name: _reach(one) for name, one in said["reach"].items()},

@@ -14,7 +14,7 @@ from suanli.domain.model import Model
 from suanli.domain.software import Software
 from suanli.domain.workload import Attention, TrainingSetup
 from suanli.equations.pipeline import fullest_stage_layers, last_stage_layers, micro_batches
-from suanli.estimate.memory import kept_layer_bytes
+from suanli.estimate.kept import kept_layer_bytes
 from suanli.estimate.operators import (
     BF16_BYTES,
     KERNEL_KEY,
@@ -28,7 +28,14 @@ from suanli.estimate.operators import (
 from suanli.estimate.optimizers import load_choices, makes_orthogonal
 from suanli.estimate.shards import StageParameters, head_parameters, stage_layers, stage_parameters
 from suanli.estimate.tables import FULL_RECOMPUTE, NO_RECOMPUTE, distinct
-from suanli.estimate.updates import UpdateColumns, activations_away, more_moved, optimizer_away, orthogonal_stage
+from suanli.estimate.updates import (
+    UpdateColumns,
+    activations_away,
+    more_moved,
+    optimizer_away,
+    orthogonal_stage,
+    whole_matrices,
+)
 from suanli.foundation.equation import FloatArray, Real
 from suanli.parts.axes.axis import Job, Transfer
 from suanli.parts.axes.expert import expert_copies
@@ -207,6 +214,7 @@ def update_columns(
         matrices = Parameters(dense=held.first.dense - held.first_tables, expert=held.first.expert)
         products = np.asarray(orthogonal_stage(setup, machine.device, table, stage_layers(setup, table)[0]))
         products = products + _sent(machine.fabric, weights(job, table, matrices, BF16_BYTES))
+        products = products + _sent(machine.fabric, whole_matrices(job, table, matrices.dense))
     return UpdateColumns(
         more_moved_bytes=more_moved_bytes,
         orthogonal_seconds=products * whole,

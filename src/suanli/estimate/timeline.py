@@ -21,12 +21,13 @@ from suanli.domain.timeline import (
 )
 from suanli.domain.workload import TrainingSetup
 from suanli.estimate.evaluate import ask
+from suanli.estimate.memory_play import drawn_of, memory_lines, peak_of
 from suanli.estimate.phases import Phases, phases
 from suanli.estimate.software import load_training_calibration
 from suanli.estimate.step import RawStep, open_machine, raw_step
 from suanli.estimate.tables import to_table
-from suanli.estimate.turns import Performance, perform
-from suanli.simulate.schedules import Phase, Turn
+from suanli.estimate.turns import Performance, perform, shown
+from suanli.simulate.schedules import Phase
 
 MOST_DRAWN = 2**15
 """Turns that get slices, about ten events each: a file that a browser still opens at once."""
@@ -93,13 +94,12 @@ def timeline(
     kept = max(most_drawn // len(turns), 2)
     busy_seconds = performance.played.step_seconds + after.seconds
     waited = after.straggler_share * busy_seconds
-    held = _Held(performance, estimate)
+    lines = memory_lines(question, table, performance)
     stages = tuple(
         StageTimeline(
             stage=stage,
             slices=(*_drawn(performance, stage, kept), *_afterwards(after, performance.played.ends[stage][-1], waited)),
-            settled_bytes=held.settled_bytes,
-            activation_bytes=held.drawn(stage, kept),
+            held=drawn_of(lines[stage], turns[stage], kept),
         )
         for stage in range(len(turns))
     )
@@ -113,14 +113,8 @@ def timeline(
         turns=round(sum(map(len, turns)) * work / (work - performance.skipped)),
         drawn=sum(one.micro_batch is not None for stage in stages for one in stage.slices),
         stages=stages,
+        peak=peak_of(lines),
     )
-
-
-def shown(count: int, kept: int) -> tuple[range, range]:
-    """Return the places of the turns that are drawn: all of them, or the first and the last ones."""
-    if count <= kept:
-        return range(count), range(0)
-    return range(kept // 2), range(count - kept // 2, count)
 
 
 def _drawn(performance: Performance, stage: int, kept: int) -> Iterator[Slice]:
@@ -156,44 +150,3 @@ def _afterwards(after: After, begin: float, waited: float) -> Iterator[Slice]:
         if seconds > 0:
             yield Slice(name=name, begin_seconds=begin, seconds=seconds, parts=((cause, seconds),))
             begin += seconds
-
-
-class _Held:
-    """How many layers' activations each stage holds from moment to moment, and what one of them takes.
-
-    The fullest stage at its fullest moment holds what the estimate says.
-    """
-
-    def __init__(self, performance: Performance, estimate: TrainingEstimate) -> None:
-        self.performance = performance
-        activations = estimate.bytes_by_cause["activations"]
-        self.settled_bytes = estimate.memory_bytes - activations
-        self.lines = [self.line(stage) for stage in range(len(performance.work.program.turns))]
-        most = max((level for line in self.lines for _, level in line), default=0.0)
-        self.layer_bytes = activations / most if most else 0.0
-
-    def change(self, stage: int, turn: Turn, begin: float, end: float) -> tuple[float, float]:
-        """Say when a turn changes how many layers are held, and by how much; weights' gradients free what they used."""
-        phase, chunk, one = turn
-        work = self.performance.work
-        layers = work.layers[work.program.positions[stage][chunk]]
-        size = work.last_share if one + 1 == work.program.micro_batches else 1.0
-        if phase is Phase.FORWARD:
-            return begin, size * layers
-        return end, 0.0 if phase is Phase.INPUT else -size * layers
-
-    def line(self, stage: int) -> list[tuple[float, float]]:
-        """Return the layers held after every turn, and when that begins."""
-        played, level, told = self.performance.played, 0.0, []
-        turns = self.performance.work.program.turns[stage]
-        for turn, begin, end in zip(turns, played.begins[stage], played.ends[stage], strict=True):
-            moment, more = self.change(stage, turn, begin, end)
-            level += more
-            told.append((moment, level))
-        return told
-
-    def drawn(self, stage: int, kept: int) -> tuple[tuple[float, float], ...]:
-        """Return the bytes of activations held from each moment of a drawn turn on."""
-        line = self.lines[stage]
-        first, last = shown(len(line), kept)
-        return tuple((line[at][0], line[at][1] * self.layer_bytes) for at in (*first, *last))

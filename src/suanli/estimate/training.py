@@ -66,6 +66,7 @@ def at_row(question: Question, evaluation: Evaluation, row: int, limit: str = ""
         ),
         memory_band=band_of(question.calibration, "memory", machine.device, held),
         limit=limit or memory_limit(evaluation, row),
+        capacity_bytes=evaluation.capacity_bytes,
         host_memory_bytes=float(evaluation.memory.host_bytes[row]),
         assumed=() if layout.offload is Offload.NONE else offload_assumed(),
     )

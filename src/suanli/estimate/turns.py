@@ -158,3 +158,10 @@ def put_off(played: Played, middle_seconds: float, gap_seconds: float) -> Played
         begins=tuple(map(later, played.begins, played.begins)),
         ends=tuple(map(later, played.ends, played.begins)),
     )
+
+
+def shown(count: int, kept: int) -> tuple[range, range]:
+    """Return the places of the turns that are drawn: all of them, or the first and the last ones."""
+    if count <= kept:
+        return range(count), range(0)
+    return range(kept // 2), range(count - kept // 2, count)

@@ -14,6 +14,7 @@ from suanli.equations.pipeline import exposed_seconds
 from suanli.estimate.operators import BF16_BYTES
 from suanli.estimate.optimizers import beyond_adamw_moved, load_choices, orthogonal_seconds
 from suanli.foundation.equation import FloatArray, Real
+from suanli.parts.axes.axis import Job, Transfer, placed_together
 from suanli.parts.axes.expert import expert_copies
 from suanli.parts.axes.sharding import OPTIMIZER, Parameters, group, shards
 from suanli.parts.devices.electronic import Device
@@ -61,6 +62,22 @@ def orthogonal_stage(setup: TrainingSetup, device: Device, table: LayoutTable, l
     )
     held = Parameters(dense=1.0, expert=table.expert * np.where(table.expert > 1, 1.0, table.tensor))
     return layers * orthogonal_seconds(setup, device, held, ranks)
+
+
+def whole_matrices(job: Job, table: LayoutTable, parameters: Real) -> tuple[Transfer, ...]:
+    """Ask for what brings parts of matrices, which tensor ranks hold, to the rank that multiplies each, and back.
+
+    Gradients go and updates return in 16 bits: two exchanges among the tensor ranks of what optimizer shards hold.
+    """
+    message = parameters * BF16_BYTES / shards(table, OPTIMIZER, group(table))
+    count = np.where(table.tensor > 1, 2.0, 0.0)
+    local = placed_together(table.tensor, 1.0, job.node_accelerators)
+    return (
+        Transfer(
+            cause="tensor", op="all_to_all", message_bytes=message, ranks=table.tensor, ranks_per_node=local,
+            count=count,
+        ),
+    )  # fmt: skip
 
 
 def update_seconds(

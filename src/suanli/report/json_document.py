@@ -161,6 +161,8 @@ def training(estimate: TrainingEstimate) -> Document:
         "tokens_per_s": number(estimate.tokens_per_s),
         "mfu": number(estimate.mfu),
         "memory_bytes": number(estimate.memory_bytes),
+        "capacity_bytes": number(estimate.capacity_bytes),
+        "host_memory_bytes": number(estimate.host_memory_bytes),
         "breakdown": _breakdown(estimate.seconds_by_cause, estimate.bytes_by_cause),
         "layout": _plain(estimate.layout),
         "band": {"step_seconds": _band(estimate.band), "memory_bytes": _band(estimate.memory_band)},

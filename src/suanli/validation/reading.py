@@ -37,10 +37,15 @@ class Format:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """The file that says how cells are read; `networks` is what kinds of network reach of InfiniBand's share."""
+    """The file that says how cells are read.
+
+    `networks` is what kinds of network reach of InfiniBand's share, `peaks` which causes the peaks that a framework
+    prints leave out.
+    """
 
     formats: Mapping[str, Format]
     networks: Mapping[str, float]
+    peaks: Mapping[str, tuple[str, ...]]
     defaults: Mapping[str, Any]
     source: str
     date: str
@@ -53,6 +58,7 @@ def load_reading(path: Path = READING_FILE) -> Reading:
     return Reading(
         formats={name: Format(**one) for name, one in said["formats"].items()},
         networks={word: float(share) for word, share in said["networks"].items()},
+        peaks={word: tuple(causes) for word, causes in said["peaks"].items()},
         defaults=said["defaults"],
         source=said["source"],
         date=said["date"],
@@ -110,6 +116,12 @@ def read_format(record: Record, reading: Reading) -> Format:
             place=f"{record.file}:{record.line}: precision", found=f"'{said}'", allowed=", ".join(reading.formats)
         )
     return reading.formats[said]
+
+
+def unseen_causes(record: Record, reading: Reading) -> tuple[str, ...]:
+    """Return the causes of memory that a row's peak leaves out: none where its framework shows the device's."""
+    name = record.text("framework").lower()
+    return next((causes for word, causes in reading.peaks.items() if word in name), ())
 
 
 def slices_of(record: Record) -> int:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from suanli.domain.validation import Summary, ValidationResult, ValidationRow
+from suanli.domain.validation import FitRow, Summary, ValidationResult, ValidationRow
+from suanli.validation.fits import fit_summary, wrong_fits
 
 NINETIETH_PERCENT = 90
 """The percentile that tells of the tail."""
@@ -36,12 +37,14 @@ def _grouped(
     return {name: summarise(group) for name, group in sorted(groups.items())}
 
 
-def result_of(rows: Sequence[ValidationRow]) -> ValidationResult:
-    """Put all rows together with their sums by quantity, source and accelerator."""
+def result_of(rows: Sequence[ValidationRow], fits: Sequence[FitRow] = ()) -> ValidationResult:
+    """Put all rows together with their sums by quantity, source and accelerator, and with verdicts on memory."""
     by_quantity = _grouped(rows, lambda row: (row.quantity, ""))
     return ValidationResult(
         rows=tuple(rows),
         summary={quantity: summary for (quantity, _), summary in by_quantity.items()},
         by_source=_grouped(rows, lambda row: (row.quantity, row.source)),
         by_accelerator=_grouped(rows, lambda row: (row.quantity, row.accelerator)),
+        fits=fit_summary(fits) if fits else None,
+        wrong_fits=wrong_fits(fits),
     )

@@ -1,30 +1,24 @@
-"""Predicts published training runs at the layout that each row gives, with nothing tuned to the row."""
+"""Reads rows of a table of training runs: setup, cluster, layout, what was measured; open cells by default."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from suanli.catalogue.load import Catalogue
 from suanli.domain.hardware import Cluster, Precision
-from suanli.domain.kernel import KernelTable
 from suanli.domain.layout import Layout, Recompute, Sharding
-from suanli.domain.result import Band, TrainingEstimate
 from suanli.domain.software import Software, TrainingCalibration
-from suanli.domain.validation import PREDICTED, MeasuredQuantity, Prediction, ValidationRow
+from suanli.domain.validation import MeasuredQuantity
 from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
 from suanli.estimate.operators import layer_count
-from suanli.estimate.search import search
 from suanli.estimate.software import find_software, software_for
-from suanli.estimate.training import estimate_layout
-from suanli.estimate.uncertainty import band_without_layout
 from suanli.foundation.errors import SuanliError
 from suanli.foundation.language import tr
 from suanli.parts.axes.axis import divisors
-from suanli.validation.reading import Reading, read_accelerator, read_format, read_system, slices_of
-from suanli.validation.rows import Record, raise_faults
+from suanli.validation.reading import Reading, read_accelerator, read_format, read_system, slices_of, unseen_causes
+from suanli.validation.rows import Record
 from suanli.validation.run_model import read_run_model
 
 TRAINING_COLUMNS = ("id", "accelerator")
@@ -32,6 +26,7 @@ MEASURED_COLUMNS = ("step_time_s", "tokens_per_s_per_gpu", "peak_mem_gb")
 GIGABYTE = 10**9
 LONGEST = re.compile(r"longest sample (\d+) tokens")
 GROUPS = re.compile(r"groups of (\d+)")
+OUT_OF_MEMORY = re.compile(r"\bOOM\b|\bout[ -]of[ -]memory\b", re.IGNORECASE)
 SPLIT = re.compile(r"use-mc2|async tp", re.IGNORECASE)
 """Words of notes for products that are cut into pieces beside their tensor traffic."""
 STAGES = {
@@ -50,7 +45,8 @@ TUNING = {"lora": TuningMethod.LORA, "qlora": TuningMethod.QLORA, "sft": TuningM
 class Run:
     """A row as the model sees it: setup, cluster, layout (None where the row gives none), what was assumed.
 
-    `open_recompute` says that the row does not tell what is computed again.
+    `open_recompute` says that the row does not tell what is computed again, `out_of_memory` that it was published as
+    a run that did not fit. `unseen_causes` are causes of memory that its printed peak leaves out.
     """
 
     id: str
@@ -61,6 +57,8 @@ class Run:
     accelerators: int
     layout: Layout | None
     open_recompute: bool
+    out_of_memory: bool
+    unseen_causes: tuple[str, ...]
     assumed: tuple[str, ...]
 
 
@@ -167,6 +165,8 @@ def read_run(record: Record, catalogue: Catalogue, reading: Reading, calibration
         accelerators=accelerators,
         layout=layout,
         open_recompute=not record.text("recompute"),
+        out_of_memory=bool(OUT_OF_MEMORY.search(record.text("notes"))),
+        unseen_causes=unseen_causes(record, reading),
         assumed=tuple(assumed.said),
     )
 
@@ -288,113 +288,3 @@ def recompute_of(record: Record, setup: TrainingSetup, assumed: _Assumed) -> Rec
     level = Recompute.NONE if setup.attention is Attention.FLASH else Recompute.SELECTIVE
     assumed.said.append(f"recompute = {level.value}")
     return level
-
-
-def estimate_run(run: Run, kernels: KernelTable, calibration: TrainingCalibration) -> TrainingEstimate:
-    """Estimate a run at its layout, or at the fastest legal one where it gives none."""
-    if run.layout is None:
-        whole = run.accelerators
-        best = search(run.setup, run.cluster, kernels, keep=1, calibration=calibration, accelerators=whole)[0]
-        return slowed(best, calibration)
-    estimate = _at_layout(run, run.layout, kernels, calibration)
-    for level in heavier(run, calibration) if run.open_recompute else ():
-        if estimate.limit != "memory":
-            return estimate
-        estimate = _at_layout(run, replace(run.layout, recompute=level), kernels, calibration)
-    return estimate
-
-
-def _at_layout(run: Run, layout: Layout, kernels: KernelTable, calibration: TrainingCalibration) -> TrainingEstimate:
-    return estimate_layout(
-        run.setup, run.cluster, layout, kernels, calibration=calibration, accelerators=run.accelerators
-    )
-
-
-def heavier(run: Run, calibration: TrainingCalibration) -> tuple[Recompute, ...]:
-    """List what a run that does not fit and says nothing of it is taken to compute again, the lightest first.
-
-    Compilers that shard fully compute whole layers again; other software single modules.
-    """
-    compiled = calibration.software[run.setup.framework].whole_recompute > 0
-    return (Recompute.SELECTIVE, Recompute.FULL) if compiled else (Recompute.SELECTIVE,)
-
-
-def slowed(estimate: TrainingEstimate, calibration: TrainingCalibration) -> TrainingEstimate:
-    """Stretch the best layout's step to that of a layout somebody chose without knowing it is the best."""
-    factor = calibration.unknown_layout_slowdown
-    wide = band_without_layout(calibration, estimate.band, estimate.step_seconds)
-    return replace(
-        estimate,
-        step_seconds=factor * estimate.step_seconds,
-        expected_step_seconds=estimate.expected_step_seconds and factor * estimate.expected_step_seconds,
-        tokens_per_s=estimate.tokens_per_s / factor,
-        mfu=estimate.mfu / factor,
-        seconds_by_cause={cause: factor * seconds for cause, seconds in estimate.seconds_by_cause.items()},
-        band=Band(low=factor * wide.low, high=factor * wide.high),
-    )
-
-
-def predict_training_row(
-    record: Record,
-    catalogue: Catalogue,
-    kernels: KernelTable,
-    calibration: TrainingCalibration,
-    reading: Reading,
-) -> dict[str, Prediction] | str:
-    """Predict every quantity of a row, or say in words why there is no prediction."""
-    run = read_run(record, catalogue, reading, calibration)
-    if isinstance(run, str):
-        return run
-    try:
-        estimate = estimate_run(run, kernels, calibration)
-    except SuanliError as error:
-        return str(error)
-    band, memory, assumed = estimate.band, estimate.memory_band, assumed_of(run, estimate)
-    return {
-        "step_seconds": Prediction(predicted=estimate.step_seconds, low=band.low, high=band.high, assumed=assumed),
-        "peak_memory_bytes": Prediction(
-            predicted=estimate.memory_bytes, low=memory.low, high=memory.high, assumed=assumed
-        ),
-    }
-
-
-def assumed_of(run: Run, estimate: TrainingEstimate) -> tuple[str, ...]:
-    """Tell what was assumed of a run: what is computed again as the estimate took it, not as it was first read."""
-    if run.layout is None or estimate.layout.recompute is run.layout.recompute:
-        return run.assumed
-    taken = f"recompute = {estimate.layout.recompute.value}"
-    return tuple(taken if word.startswith("recompute") else word for word in run.assumed)
-
-
-def judge(measured: MeasuredQuantity, predicted: Prediction | None, status: str) -> ValidationRow:
-    """Hold one measured quantity against its prediction."""
-    if predicted is None:
-        return ValidationRow(
-            id=measured.id, quantity=measured.quantity, measured=measured.measured, predicted=None, low=None, high=None,
-            error=None, status=status, source=measured.source, accelerator=measured.accelerator,
-        )  # fmt: skip
-    return ValidationRow(
-        id=measured.id, quantity=measured.quantity, measured=measured.measured, predicted=predicted.predicted,
-        low=predicted.low, high=predicted.high, error=predicted.predicted / measured.measured - 1, status=PREDICTED,
-        source=measured.source, accelerator=measured.accelerator, assumed=predicted.assumed,
-    )  # fmt: skip
-
-
-def training_rows(
-    records: Sequence[Record],
-    catalogue: Catalogue,
-    kernels: KernelTable,
-    calibration: TrainingCalibration,
-    reading: Reading,
-) -> list[ValidationRow]:
-    """Predict every quantity of every row. Raises InputError with every wrong cell of the table at once."""
-    rows: list[ValidationRow] = []
-    for record in records:
-        found = predict_training_row(record, catalogue, kernels, calibration, reading)
-        for measured in measured_quantities(record):
-            if isinstance(found, str):
-                rows.append(judge(measured, None, found))
-            else:
-                rows.append(judge(measured, found[measured.quantity], ""))
-    raise_faults(records)
-    return rows

@@ -1,7 +1,8 @@
 """Writes a timeline as trace events in JSON, which Perfetto and Chrome's own viewer open.
 
-A stage is a process with three tracks of slices and one of counters: turns; arithmetic by cause; traffic that nothing
-hides by cause, of the stage itself and of the exchange between replicas on a track each. Moments are microseconds.
+A stage is a process with three tracks of slices and one of counters, of memory by cause: turns; arithmetic by cause;
+traffic that nothing hides by cause, of the stage itself and of the exchange between replicas on a track each. Moments
+are microseconds.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ def metadata(timeline: Timeline) -> dict[str, Any]:
         "micro_batches": timeline.micro_batches,
         "turns": timeline.turns,
         "turns_drawn": timeline.drawn,
+        "memory_peak": dataclasses.asdict(timeline.peak),
         "version": f"suanli {version('suanli')}",
     }
 
@@ -76,9 +78,9 @@ def _stage_events(stage: StageTimeline, stages: int) -> Iterator[Event]:
         yield place.event("M", "thread_sort_index", track, args={"sort_index": track})
     for one in stage.slices:
         yield from _slice_events(one, place)
-    for moment, held in stage.activation_bytes:
-        told = {"settled": round(stage.settled_bytes), "activations": round(held)}
-        yield place.event("C", "memory bytes", ts=_microseconds(moment), args=told)
+    for held in stage.held:
+        told = {cause: round(size) for cause, size in held.bytes_by_cause.items()}
+        yield place.event("C", "memory bytes", ts=_microseconds(held.moment_seconds), args=told)
 
 
 def _slice_events(one: Slice, place: _Place) -> Iterator[Event]:

@@ -1,0 +1,150 @@
+"""Bytes of activations that a layer keeps for its backward pass, tensor by tensor as autograd keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from suanli.domain.layout import RECOMPUTE_LEVELS, LayoutTable, Recompute
+from suanli.domain.model import CoreKind, Layer, Role
+from suanli.domain.software import Software
+from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
+from suanli.equations.memory import kept_activation_bytes, score_activation_bytes
+from suanli.estimate.operators import (
+    BF16_BYTES,
+    EXPERT_ROLES,
+    attention_elements,
+    layer_count,
+    mlp_elements,
+    routed_width,
+    runs_of,
+)
+from suanli.estimate.schedules import weights_wait
+from suanli.estimate.tables import FULL_RECOMPUTE
+from suanli.foundation.equation import Real
+from suanli.parts.axes.axis import Job, tokens_at_once
+
+SELECTIVE = float(RECOMPUTE_LEVELS.index(Recompute.SELECTIVE))
+SCORE_BYTES = 2 * BF16_BYTES + 1
+FP32_BYTES = 2 * BF16_BYTES
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Keeping:
+    """What decides which tensors autograd keeps of a layer.
+
+    `dropout` leaves masks of a byte. `trained` weights need the inputs of their products and norms, and so does a
+    `quantised` product, which frozen 16-bit weights do not. `eager` norms by root mean square keep their input, and
+    what it is scaled to, in 32 bits; an eager gate keeps its own result beside what comes in.
+    """
+
+    dropout: bool = False
+    trained: bool = True
+    quantised: bool = False
+    eager: bool = False
+
+    @property
+    def inputs(self) -> bool:
+        """Whether products keep what goes into them."""
+        return self.trained or self.quantised
+
+
+def keeping_of(setup: TrainingSetup, software: Software) -> Keeping:
+    """Say what a setup's autograd keeps."""
+    return Keeping(
+        dropout=setup.attention is Attention.UNFUSED,
+        trained=setup.tuning not in (TuningMethod.LORA, TuningMethod.QLORA),
+        quantised=setup.tuning is TuningMethod.QLORA,
+        eager=software.eager_kept > 0,
+    )
+
+
+def norm_position_bytes(layer: Layer, hidden: int, keeping: Keeping) -> float:
+    """Bytes that one position keeps for the norms of a layer; gated layers are taken to norm by root mean square."""
+    joints = float(min(layer.norms, 2))
+    if not (keeping.eager and layer.gated):
+        return joints * hidden * BF16_BYTES
+    return joints * hidden * FP32_BYTES * (2 if keeping.trained else 1)
+
+
+def mixed_elements(layer: Layer) -> float:
+    """Elements of one position inside the mixing core: queries, keys, values and the result, or a scan's inputs."""
+    core = layer.core
+    mixed = attention_elements(core)
+    if core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT):
+        kv_heads = core.heads if core.kind is CoreKind.LATENT else core.kv_heads
+        return mixed + (core.heads + kv_heads) * core.v_head_dim
+    if core.kind is CoreKind.NONE:
+        return mixed
+    return float(sum(matrix.outputs for matrix in layer.matrices if matrix.role is Role.MIXER))
+
+
+def between_matrices(layer: Layer, keeping: Keeping, expert_rows: float) -> float:
+    """Elements of one position between the feed-forward matrices, and of tokens sent to experts and back.
+
+    What comes back is kept to be weighed, what is sent as the input of the experts' products.
+    """
+    incoming, outgoing = mlp_elements(layer, expert_rows)
+    gate = outgoing if keeping.eager and layer.gated else 0.0
+    experts = any(one.role in EXPERT_ROLES for one in layer.matrices)
+    routed = layer.experts_per_token * routed_width(layer) if experts else 0.0
+    sent = expert_rows * routed * (2 if keeping.inputs else 1)
+    return incoming + (outgoing if keeping.inputs else 0.0) + gate + sent
+
+
+def layer_position_bytes(
+    layer: Layer, hidden: int, keeping: Keeping, expert_rows: float = 1.0
+) -> tuple[float, float, float]:
+    """Bytes that one position of one layer keeps: split only under sequence parallelism, split by tensor, of scores.
+
+    Norm inputs and the inputs of column-parallel matrices; queries, keys, values, the attention's result and what
+    stands between the MLP matrices; with dropout two masks of a byte.
+    """
+    joints = float(min(layer.norms, 2))
+    inputs = (1.0 if layer.parallel else joints) if keeping.inputs else 0.0
+    masks = joints * hidden if keeping.dropout else 0.0
+    whole = norm_position_bytes(layer, hidden, keeping) + inputs * hidden * BF16_BYTES + masks
+    inside = mixed_elements(layer) + between_matrices(layer, keeping, expert_rows)
+    scores = float(layer.core.heads) if layer.core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT) else 0.0
+    return whole, inside * BF16_BYTES, scores
+
+
+def adapter_bytes(setup: TrainingSetup, layer: Layer) -> float:
+    """Bytes that adapters beside a layer's attention keep of one position: input, mask, padded result."""
+    if setup.tuning not in (TuningMethod.LORA, TuningMethod.QLORA):
+        return 0.0
+    read = [matrix for matrix in layer.matrices if matrix.role is Role.ATTENTION_IN]
+    results = float(sum(matrix.outputs for matrix in read))
+    return (setup.model.hidden * (BF16_BYTES + 1) + results * BF16_BYTES) if read else 0.0
+
+
+def activations(setup: TrainingSetup, job: Job, software: Software, table: LayoutTable) -> tuple[Real, Real]:
+    """Bytes that the mean layer keeps for one micro-batch, and what one layer needs while it is computed again."""
+    tokens = tokens_at_once(job, table)
+    whole_split = np.where(table.sequence_parallel > 0, table.tensor, 1.0)
+    unfused, total = setup.attention is Attention.UNFUSED, float(layer_count(setup.model))
+    keeping = keeping_of(setup, software)
+    everything: Real = 0.0
+    scored: Real = 0.0
+    for run in runs_of(setup.model):
+        whole, split, heads = layer_position_bytes(run.layer, setup.model.hidden, keeping, job.expert_rows)
+        whole = whole + adapter_bytes(setup, run.layer)
+        share = run.count / total
+        everything = everything + share * kept_activation_bytes(tokens, whole, split, table.tensor, whole_split)
+        if unfused:
+            scores = score_activation_bytes(tokens, float(job.sequence), heads, table.tensor, SCORE_BYTES)
+            scored = scored + share * scores
+    inputs = tokens * setup.model.hidden * BF16_BYTES / whole_split
+    selective = everything * software.selective_kept
+    kept = np.where(table.recompute == SELECTIVE, selective, everything + scored)
+    saved = (table.recompute == FULL_RECOMPUTE) & (weights_wait(table) == 0)
+    kept = np.where(saved, inputs, kept)
+    again = np.where(table.recompute == FULL_RECOMPUTE, software.working_share * (everything + scored), 0.0)
+    working = np.where(table.recompute == SELECTIVE, everything - selective + scored, again)
+    return kept, working
+
+
+def kept_layer_bytes(setup: TrainingSetup, job: Job, software: Software, table: LayoutTable) -> Real:
+    """Bytes that the mean layer keeps of one micro-batch for its backward pass."""
+    return activations(setup, job, software, table)[0]
