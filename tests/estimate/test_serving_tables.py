@@ -1,0 +1,80 @@
+"""A replica written as tables for compiled code takes exactly as long as its step does, whatever a step carries."""
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("numba")
+
+from suanli.catalogue.find import system  # noqa: E402
+from suanli.catalogue.kernels import load_kernels  # noqa: E402
+from suanli.domain.workload import ServingLayout, ServingSetup  # noqa: E402
+from suanli.estimate.serving_open import open_replica  # noqa: E402
+from suanli.estimate.serving_step import StepLoad, step_seconds  # noqa: E402
+from suanli.estimate.serving_tables import BLOCK_TOKENS, rules_of, step_times  # noqa: E402
+from suanli.foundation.errors import InputError  # noqa: E402
+from suanli.parts.architectures.read import named_model  # noqa: E402
+from suanli.simulate import serving_step as compiled  # noqa: E402
+
+KERNELS = load_kernels()
+REPLICAS = {
+    "dense": ("LLAMA3_8B", "dgx-a100-640", ServingLayout(), "vllm", "bf16"),
+    "dense, split": ("LLaMA2-70B", "dgx-h100", ServingLayout(tensor=8), "trt-llm", "fp8"),
+    "latent, experts": ("DeepSeekV3", "dgx-h200", ServingLayout(attention_data=8, expert=8), "sglang", "fp8"),
+    "sparse index": ("deepseek-ai/DeepSeek-V3.2", "dgx-h200", ServingLayout(tensor=8), "vllm", "fp8"),
+    "windows, sinks": ("gpt-oss-120b", "dgx-h100", ServingLayout(tensor=2), "vllm", "bf16"),
+    "hybrid": ("nvidia-nemotron-3-super-120b-a12b", "dgx-h200", ServingLayout(tensor=8), "vllm", "bf16"),
+    "unfused": ("LLaMA2-7B", "dgx-a100-640", ServingLayout(), "llama.cpp", "bf16"),
+}
+
+
+def opened(name, **changes):
+    model, box, layout, engine, weights = REPLICAS[name]
+    told = {"input_tokens": 1000.0, "output_tokens": 200.0, "engine": engine, "kv_format": "auto", **changes}
+    setup = ServingSetup(model=named_model(model), weight_format=weights, **told)
+    return open_replica(setup, system(box), layout, KERNELS)
+
+
+OPENED = {name: opened(name) for name in REPLICAS}
+TIMES = {name: step_times(replica) for name, replica in OPENED.items()}
+
+
+@st.composite
+def batches(draw):
+    """Sequences in decode with some cache, or prompts with some keys, or both."""
+    prompts = draw(st.integers(0, 4))
+    decoding = draw(st.integers(0 if prompts else 1, 60))
+    tokens = draw(st.integers(prompts, 1200)) if prompts else 0
+    keys = prompts * (tokens + draw(st.integers(0, 20000))) if prompts else 0
+    return compiled.Batch(decoding, decoding * draw(st.integers(1, 60000)), prompts, tokens, keys, 0, 0)
+
+
+@pytest.mark.parametrize("name", REPLICAS)
+@settings(max_examples=60, deadline=None)
+@given(batch=batches())
+def test_compiled_steps_take_what_the_step_model_says_to_rounding(name, batch):
+    assume(batch.decoding + batch.prompts <= OPENED[name].engine.sequence_limit)
+    load = StepLoad(
+        decoding=float(batch.decoding),
+        context=batch.cached / batch.decoding if batch.decoding else 1.0,
+        prompt_tokens=float(batch.prompt_tokens),
+        prompts=float(batch.prompts),
+        prompt_context=batch.prompt_keys / batch.prompts if batch.prompts else 1.0,
+    )
+    told = compiled.step_seconds(TIMES[name], batch)
+    assert told == pytest.approx(float(step_seconds(OPENED[name], load)), rel=1e-12)
+
+
+def test_the_cache_in_blocks_holds_what_the_capacity_says():
+    law = rules_of(OPENED["dense"], 0)
+    assert law.block_tokens == BLOCK_TOKENS
+    assert 4e5 < law.pool_blocks * BLOCK_TOKENS < 6e5
+    assert rules_of(OPENED["dense"], 512).shared_blocks == 512 // BLOCK_TOKENS
+
+
+def test_shared_blocks_that_no_block_divides_and_a_full_cache_are_refused():
+    with pytest.raises(InputError, match="shared blocks"):
+        rules_of(OPENED["dense"], 500)
+    whole = opened("dense", usable_share=0.1)
+    with pytest.raises(InputError, match="cache"):
+        rules_of(whole, 0)
