@@ -1,7 +1,7 @@
 """A replica written as tables for compiled code takes exactly as long as its step does, whatever a step carries."""
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip("numba")
@@ -50,10 +50,12 @@ def batches(draw):
 
 
 @pytest.mark.parametrize("name", REPLICAS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 @given(batch=batches())
 def test_compiled_steps_take_what_the_step_model_says_to_rounding(name, batch):
-    assume(batch.decoding + batch.prompts <= OPENED[name].engine.sequence_limit)
+    engine = OPENED[name].engine
+    assume(batch.decoding + batch.prompts <= engine.sequence_limit)
+    assume(batch.decoding + batch.prompt_tokens <= engine.token_budget)
     load = StepLoad(
         decoding=float(batch.decoding),
         context=batch.cached / batch.decoding if batch.decoding else 1.0,
