@@ -123,7 +123,7 @@ def _plain(name: str, job: Job, layout: Layout) -> Fault:
         "context": (
             "--cp",
             str(layout.context),
-            tr("a degree twice of which divides the sequence ({tokens} tokens)", tokens=job.sequence),
+            _context_rule(job, heads),
         ),
         "expert": (
             "--ep",
@@ -142,6 +142,14 @@ def _plain(name: str, job: Job, layout: Layout) -> Fault:
     }
     place, found, allowed = told[name]
     return Fault(place=place, found=found, allowed=allowed)
+
+
+def _context_rule(job: Job, heads: str) -> str:
+    """Say which context degrees keep the rule: twice of them divide the sequence; under Ulysses they split heads."""
+    halves = tr("a degree twice of which divides the sequence ({tokens} tokens)", tokens=job.sequence)
+    if not job.ulysses:
+        return halves
+    return halves + tr(", and which times the tensor degree divides the heads ({heads})", heads=heads)
 
 
 def _pipeline(job: Job, layout: Layout) -> Iterator[Fault]:

@@ -18,7 +18,7 @@ from suanli.api.training_question import (
 from suanli.domain.hardware import Cluster
 from suanli.domain.result import Rejected, TrainingEstimate, TrainingSearch
 from suanli.domain.timeline import MemoryPeak
-from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
+from suanli.domain.workload import Attention, ContextExchange, TrainingSetup, TuningMethod
 from suanli.foundation.errors import InfeasibleError, InputError, did_you_mean
 from suanli.foundation.language import tr
 
@@ -160,5 +160,7 @@ def setup_of(
         capacity=question.capacity,
         balanced_experts=question.balanced_experts,
         split_tensor=question.split_tensor,
+        context_exchange=ContextExchange(question.context_exchange or ContextExchange.RING),
+        document_tokens=question.document_tokens,
     )
     return (tuned(setup, TuningMethod(question.method), calibration) if question.method else setup), tuple(assumed)

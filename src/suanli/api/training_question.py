@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from suanli.domain.layout import Offload, Recompute, Schedule, Sharding
-from suanli.domain.workload import Attention, TuningMethod
+from suanli.domain.workload import Attention, ContextExchange, TuningMethod
 from suanli.foundation.errors import Fault, did_you_mean
 from suanli.foundation.language import tr
 
@@ -22,6 +22,7 @@ class TrainingQuestion:
     lives on the host. `capacity` is the room of an expert in even shares of the tokens, `balanced_experts` spreads
     tokens evenly by force.
     `split_tensor` cuts products of tensor ranks into pieces that run beside each other's traffic.
+    `context_exchange` is ring or ulysses, `document_tokens` the mean length of documents packed into a sequence.
     `software_date` is of when the framework is (its latest unless said), `calibration` a file of a user's own figures.
     """
 
@@ -56,15 +57,17 @@ class TrainingQuestion:
     capacity: float | None = None
     balanced_experts: bool = False
     split_tensor: bool = False
+    context_exchange: str | None = None
+    document_tokens: int | None = None
 
 
 COUNTS = (
     "nodes", "sequence_tokens", "global_batch", "tensor", "pipeline", "data", "context", "expert", "interleave",
-    "micro_batch", "keep", "lora_rank", "sharding_ranks",
+    "micro_batch", "keep", "lora_rank", "sharding_ranks", "document_tokens",
 )  # fmt: skip
 MOST = 2**20
 """The most of any count: beyond every cluster, batch and degree that was ever built, and still searched in seconds."""
-MOST_OF = {"sequence_tokens": 2**30}
+MOST_OF = {"sequence_tokens": 2**30, "document_tokens": 2**30}
 OPTIONS = {
     "sequence_tokens": "--seq-len", "tensor": "--tp", "pipeline": "--pp", "data": "--dp", "context": "--cp",
     "expert": "--ep", "interleave": "--vp",
@@ -103,6 +106,7 @@ def _words(question: TrainingQuestion) -> Sequence[tuple[str, str | None, tuple[
         ("sharding", question.sharding, tuple(Sharding)),
         ("attention", question.attention, tuple(Attention)),
         ("method", question.method, tuple(TuningMethod)),
+        ("context-exchange", question.context_exchange, tuple(ContextExchange)),
     )
 
 

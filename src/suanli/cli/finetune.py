@@ -19,6 +19,8 @@ from suanli.cli.train_options import (
     ContextOption,
     DataOption,
     DateOption,
+    DocumentOption,
+    ExchangeOption,
     ExpertOption,
     FrameworkOption,
     InterleaveOption,
@@ -75,6 +77,8 @@ def finetune_command(
     capacity: CapacityOption = None,
     balanced_experts: BalancedOption = False,
     split_tensor: SplitTensorFlag = False,
+    context_exchange: ExchangeOption = None,
+    document_tokens: DocumentOption = None,
     search: SearchFlag = False,
     keep: KeepOption = 20,
     software_date: DateOption = None,
@@ -90,7 +94,7 @@ def finetune_command(
         method=method, lora_rank=lora_rank, software_date=software_date, calibration=calibration,
         schedule=schedule, offload=offload, optimizer=optimizer, sharding_ranks=sharding_ranks,
         sequence_parallel=sequence_parallel, attention=attention, capacity=capacity, balanced_experts=balanced_experts,
-        split_tensor=split_tensor,
+        split_tensor=split_tensor, context_exchange=context_exchange, document_tokens=document_tokens,
     )  # fmt: skip
     found = finetune_told(question)
     tell_search(found, json_output)

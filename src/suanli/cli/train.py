@@ -36,6 +36,8 @@ from suanli.cli.train_options import (
     CurrencyOption,
     DataOption,
     DateOption,
+    DocumentOption,
+    ExchangeOption,
     ExpertOption,
     FrameworkOption,
     InterleaveOption,
@@ -96,6 +98,8 @@ def train_command(
     capacity: CapacityOption = None,
     balanced_experts: BalancedOption = False,
     split_tensor: SplitTensorFlag = False,
+    context_exchange: ExchangeOption = None,
+    document_tokens: DocumentOption = None,
     search: SearchFlag = False,
     keep: KeepOption = 20,
     software_date: DateOption = None,
@@ -126,7 +130,7 @@ def train_command(
         software_date=software_date, calibration=calibration, schedule=schedule, offload=offload, optimizer=optimizer,
         sharding_ranks=sharding_ranks, sequence_parallel=sequence_parallel, attention=attention, capacity=capacity,
         balanced_experts=balanced_experts,
-        split_tensor=split_tensor,
+        split_tensor=split_tensor, context_exchange=context_exchange, document_tokens=document_tokens,
     )  # fmt: skip
     if trace is not None:
         check_trace_path(trace)

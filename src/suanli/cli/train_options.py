@@ -61,6 +61,14 @@ SplitTensorFlag = Annotated[
     bool,
     typer.Option("--split-tensor", help="Run tensor ranks' products piece by piece beside traffic (async TP, MC2)."),
 ]
+ExchangeOption = Annotated[
+    str | None,
+    typer.Option("--context-exchange", help="Between context ranks: ring, ulysses.", show_default=False),
+]
+DocumentOption = Annotated[
+    int | None,
+    typer.Option("--document-tokens", help="Mean tokens of documents packed into a sequence.", show_default=False),
+]
 OptimizerOption = Annotated[
     str | None,
     typer.Option("--optimizer", help="adamw, adamw-8bit, muon, adafactor, lion, sgd.", show_default=False),

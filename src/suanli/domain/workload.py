@@ -24,6 +24,13 @@ class Attention(StrEnum):
     FLASH = "flash"
 
 
+class ContextExchange(StrEnum):
+    """What context ranks send each other: keys and values in a ring, or their parts of heads for parts of sequences."""
+
+    RING = "ring"
+    ULYSSES = "ulysses"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingSetup:
     """What is trained and with which software settings; the layout is chosen apart.
@@ -33,7 +40,8 @@ class TrainingSetup:
     `balanced_experts` says that tokens are spread evenly over experts by force, as benchmarks do. `frozen_format` is
     the number format of frozen weights under QLoRA. `capacity` gives each expert room for so many times its even share
     of the tokens: less is padded, more is dropped (None: every expert takes what comes). `split_tensor` cuts products
-    of tensor ranks into pieces that run beside each other's traffic (async TP, MC2).
+    of tensor ranks into pieces that run beside each other's traffic (async TP, MC2). `document_tokens` is the mean
+    length of documents that are packed into a sequence and do not see each other (None: a sequence is one).
     """
 
     model: Model
@@ -50,6 +58,15 @@ class TrainingSetup:
     frozen_format: str = ""
     capacity: float | None = None
     split_tensor: bool = False
+    context_exchange: ContextExchange = ContextExchange.RING
+    document_tokens: float | None = None
+
+    @property
+    def seen_tokens(self) -> float:
+        """Tokens of what attention sees as one: a packed document, or the whole sequence."""
+        if self.document_tokens is None:
+            return float(self.sequence_tokens)
+        return float(min(self.document_tokens, self.sequence_tokens))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

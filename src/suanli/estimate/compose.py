@@ -114,7 +114,7 @@ def _layer(raw: RawStep, software: Software, one: LayerColumns) -> _Layer:
     hidden = np.where(raw.split_tensor > 0, software.tensor_hidden_split, software.tensor_hidden)
     shown = 1 - hidden * raw.tensor_inside
     context = [
-        exposed_seconds(sent, cover, software.context_hidden)
+        exposed_seconds(sent, cover, software.context_hidden * raw.ring)
         for sent, cover in ((one.context_forward, one.core_forward), (one.context_backward, one.core_backward))
     ]
     seen: Real = 1 - np.where(raw.expert_inside > 0, software.expert_hidden, software.expert_hidden_across)

@@ -170,14 +170,18 @@ def attended_keys(core: Core, sequence: float, fused: bool) -> float:
 
 def core_seconds(bench: Bench, core: Core) -> tuple[Real, Real]:
     """Seconds of one mixing core, forward and backward."""
-    table, sequence = bench.table, bench.job.sequence
+    table, length = bench.table, bench.setup.seen_tokens
     if core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT):
         fused = bench.setup.attention is Attention.FLASH
         kv_heads = core.heads if core.kind is CoreKind.LATENT else core.kv_heads
+        if not fused:
+            length = float(bench.job.sequence)
+        traded = table.context if bench.job.ulysses else np.ones(len(table))
+        split = table.tensor * traded
         shape = (
-            sequence / table.context, attended_keys(core, sequence, fused), core.heads / table.tensor,
-            np.maximum(kv_heads / table.tensor, 1.0), float(core.qk_head_dim), float(core.v_head_dim),
-            table.micro_batch,
+            length / table.context * traded, attended_keys(core, length, fused), core.heads / split,
+            np.maximum(kv_heads / split, 1.0), float(core.qk_head_dim), float(core.v_head_dim),
+            table.micro_batch * bench.job.sequence / length,
         )  # fmt: skip
         times = [
             bench.device.attention_seconds(phase, *shape, number_format="bf16", fused=fused, causal=False)

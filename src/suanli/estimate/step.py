@@ -12,7 +12,7 @@ from suanli.domain.kernel import KernelTable
 from suanli.domain.layout import LayoutTable
 from suanli.domain.model import Model
 from suanli.domain.software import Software
-from suanli.domain.workload import Attention, TrainingSetup
+from suanli.domain.workload import Attention, ContextExchange, TrainingSetup
 from suanli.equations.pipeline import fullest_stage_layers, last_stage_layers, micro_batches
 from suanli.estimate.kept import kept_layer_bytes
 from suanli.estimate.operators import (
@@ -60,6 +60,7 @@ class RawStep:
     `full`, `scores` and `modules` are 1 where the whole forward pass, the unfused attention core, or the passes between
     matrices are computed again.
     `parts` is over how many ranks the new weights come, where they are not gathered layer by layer (1 there).
+    `ring` is 1 where context ranks send keys and values in a ring, which attention hides; trading heads it waits for.
     `tensor_inside` is 1 where tensor ranks share a node, `sharded` for fully sharded weights, `every` where
     gradients are scattered after each micro-batch. `weight_share` is what part of a matrix' backward products is the
     gradient of its weights.
@@ -95,6 +96,7 @@ class RawStep:
     node_accelerators: FloatArray
     tensor_inside: FloatArray
     split_tensor: FloatArray
+    ring: FloatArray
     expert_inside: FloatArray
     nodes: FloatArray
     imbalance: FloatArray
@@ -147,6 +149,7 @@ def job_of(setup: TrainingSetup, machine: Machine) -> Job:
     return Job(
         model=setup.model,
         sequence=setup.sequence_tokens,
+        ulysses=setup.context_exchange is ContextExchange.ULYSSES,
         global_batch=setup.global_batch,
         accelerators=machine.accelerators,
         node_accelerators=machine.node_accelerators,
@@ -281,6 +284,7 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
         tensor=table.tensor,
         node_accelerators=whole * machine.fabric.node,
         split_tensor=whole * float(setup.split_tensor),
+        ring=whole * float(setup.context_exchange is ContextExchange.RING),
         tensor_inside=np.where(table.tensor <= machine.node_accelerators, 1.0, 0.0),
         expert_inside=np.where(table.expert <= machine.node_accelerators, 1.0, 0.0),
         nodes=whole * machine.nodes,

@@ -36,7 +36,8 @@ def training_flop(setup: TrainingSetup) -> float:
 
     Frozen weights have no gradients of their own, which leaves two passes of three.
     """
-    forward = forward_flop(setup.model, setup.sequence_tokens, setup.global_batch, causal=True)
+    documents = setup.global_batch * setup.sequence_tokens / setup.seen_tokens
+    forward = forward_flop(setup.model, setup.seen_tokens, documents, causal=True)
     frozen = setup.tuning in (TuningMethod.LORA, TuningMethod.QLORA)
     return (2 if frozen else FORWARD_AND_BACKWARD) * forward
 
@@ -62,7 +63,7 @@ def at_row(question: Question, evaluation: Evaluation, row: int, limit: str = ""
         memory_bytes=held,
         bytes_by_cause={cause: float(evaluation.memory.causes[cause][row]) for cause in MEMORY_CAUSES},
         band=step_band(
-            question.calibration, question.software.id, machine.device, setup.model, setup.sequence_tokens, seconds
+            question.calibration, question.software.id, machine.device, setup.model, setup.seen_tokens, seconds
         ),
         memory_band=band_of(question.calibration, "memory", machine.device, held),
         limit=limit or memory_limit(evaluation, row),

@@ -50,7 +50,7 @@ def step_band(
     software: str,
     device: Device,
     model: Model,
-    sequence_tokens: int,
+    sequence_tokens: float,
     seconds: float,
 ) -> Band:
     """Put the 80 % band around a step at a known layout: wide for software, chips and experts that are less known."""

@@ -22,7 +22,7 @@ class Job:
     """What the axes split: a model, its sequences and batch, on so many accelerators, so many of them to a node.
 
     `activation_bytes` is what one activation element takes on the wire, `expert_rows` how many tokens an expert works
-    on for each one of its even share.
+    on for each one of its even share. `ulysses` says that context ranks trade heads for sequence around attention.
     """
 
     model: Model
@@ -32,6 +32,7 @@ class Job:
     node_accelerators: int
     activation_bytes: float
     expert_rows: float = 1.0
+    ulysses: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
