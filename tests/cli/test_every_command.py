@@ -23,6 +23,7 @@ ASKED = {
     "train": ("train", *TRAIN),
     "finetune": ("finetune", *TRAIN, "--method", "qlora", "--lora-rank", "8"),
     "serve": ("serve", *SERVE),
+    "replay": ("replay", *SERVE[:4], "--traffic", "sharegpt", "--requests", "50"),
     "simulate": ("simulate", *TRAIN[:4], "--tokens", "1e11", "--runs", "20"),
     "scaling": ("scaling", "--flop", "1e22", "--system", "dgx-h100", "--deadline-days", "30", "--as-of", "2024-06"),
     "validate": ("validate", "{runs}"),
@@ -40,6 +41,7 @@ STABLE = {
     "train": LAYOUT,
     "finetune": LAYOUT,
     "serve": {"ttft_seconds", "tpot_seconds", "output_tokens_per_s", "replicas", "layout", "band"},
+    "replay": {"ttft_seconds", "tpot_seconds", "itl_seconds", "goodput_per_s", "hit_share", "samples", "assumed"},
     "simulate": {"chance", "with_errors", "goodput", "seconds_by_cause"},
     "scaling": {
         "flop",

@@ -6,15 +6,15 @@ from hypothesis import strategies as st
 
 pytest.importorskip("numba")
 
-from suanli.catalogue.find import system  # noqa: E402
-from suanli.catalogue.kernels import load_kernels  # noqa: E402
-from suanli.domain.workload import ServingLayout, ServingSetup  # noqa: E402
-from suanli.estimate.serving_open import open_replica  # noqa: E402
-from suanli.estimate.serving_step import StepLoad, step_seconds  # noqa: E402
-from suanli.estimate.serving_tables import BLOCK_TOKENS, rules_of, step_times  # noqa: E402
-from suanli.foundation.errors import InputError  # noqa: E402
-from suanli.parts.architectures.read import named_model  # noqa: E402
-from suanli.simulate import serving_step as compiled  # noqa: E402
+from suanli.catalogue.find import system
+from suanli.catalogue.kernels import load_kernels
+from suanli.domain.workload import ServingLayout, ServingSetup
+from suanli.estimate.serving_open import open_replica
+from suanli.estimate.serving_step import StepLoad, step_seconds
+from suanli.estimate.serving_tables import BLOCK_TOKENS, rules_of, step_times
+from suanli.foundation.errors import InfeasibleError, InputError
+from suanli.parts.architectures.read import named_model
+from suanli.simulate import serving_step as compiled
 
 KERNELS = load_kernels()
 REPLICAS = {
@@ -78,5 +78,5 @@ def test_shared_blocks_that_no_block_divides_and_a_full_cache_are_refused():
     with pytest.raises(InputError, match="shared blocks"):
         rules_of(OPENED["dense"], 500)
     whole = opened("dense", usable_share=0.1)
-    with pytest.raises(InputError, match="cache"):
+    with pytest.raises(InfeasibleError, match="no room for a cache"):
         rules_of(whole, 0)

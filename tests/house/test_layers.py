@@ -13,6 +13,7 @@ FLOORS = {
     "catalogue": 3,
     "parts": 3,
     "simulate": 3,
+    "traffic": 4,
     "procure": 3,
     "report": 3,
     "estimate": 4,

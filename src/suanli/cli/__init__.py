@@ -8,6 +8,7 @@ from suanli.cli import (
     market,
     model,
     plan,
+    replay,
     scaling,
     serve,
     simulate,
@@ -16,7 +17,21 @@ from suanli.cli import (
 )
 from suanli.cli.app import main
 
-COMMANDS = (plan, init, model, train, finetune, serve, simulate, scaling, validate, calibrate, catalogue, market)
+COMMANDS = (
+    plan,
+    init,
+    model,
+    train,
+    finetune,
+    serve,
+    replay,
+    simulate,
+    scaling,
+    validate,
+    calibrate,
+    catalogue,
+    market,
+)
 """The modules of the commands; being imported is what registers them."""
 
 __all__ = ["COMMANDS", "main"]

@@ -13,7 +13,7 @@ from suanli.estimate.serving_replica import Replica
 from suanli.estimate.serving_steady import speculation
 from suanli.estimate.serving_step import SCAN_TOKENS, STATE_BYTES, StepLoad, step_causes
 from suanli.foundation.equation import FloatArray
-from suanli.foundation.errors import InputError
+from suanli.foundation.errors import InfeasibleError, InputError
 from suanli.foundation.language import tr
 from suanli.parts.devices.electronic import PRODUCTS, attention_terms
 from suanli.simulate.serving_state import Rules, StepTimes
@@ -160,8 +160,8 @@ def _index_row(replica: Replica, count: float, core: Core, phase: str) -> list[f
 def rules_of(replica: Replica, shared_tokens: int, swap_seconds: float = -1.0) -> Rules:
     """Write how a replica's engine admits requests, with a cache counted in blocks of its mean sequence's bytes.
 
-    `shared_tokens` is how many tokens one shared block of the traffic has (0 without). Raises InputError where
-    the cache holds nothing, or shared blocks are no multiple of the engine's own.
+    `shared_tokens` is how many tokens one shared block of the traffic has (0 without). Raises InfeasibleError where
+    the cache holds nothing, InputError where shared blocks are no multiple of the engine's own.
     """
     if shared_tokens % BLOCK_TOKENS:
         raise InputError.single(
@@ -172,10 +172,9 @@ def rules_of(replica: Replica, shared_tokens: int, swap_seconds: float = -1.0) -
     setup, engine, ranks = replica.setup, replica.engine, replica.layout.attention_data
     tokens = cache_capacity_tokens(replica, setup.input_tokens + setup.output_tokens)
     if tokens < 1:
-        raise InputError.single(
-            place=tr("cache"),
-            found=tr("no room beside the weights"),
-            allowed=tr("a layout whose cache holds a request"),
+        raise InfeasibleError(
+            limit=tr("Beside the weights there is no room for a cache."),
+            relief=tr("Split the model over more accelerators (--tp), or narrow its weights (--weight-format)."),
         )
     return Rules(
         token_budget=int(engine.token_budget * ranks),

@@ -9,7 +9,7 @@ import numpy as np
 from suanli.domain.traffic import Fleet, IntArray, Quantiles, Requests, Served, Targets, TrafficResult
 from suanli.estimate.serving_memory import sequence_cache_bytes
 from suanli.estimate.serving_replica import Replica
-from suanli.estimate.serving_tables import rules_of, step_times
+from suanli.estimate.serving_tables import BLOCK_TOKENS, rules_of, step_times
 from suanli.foundation.equation import FloatArray
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
@@ -71,7 +71,7 @@ def play_pool(pool: Pool, work: Work, rules: Rules) -> Played:
 def play_traffic(pool: Pool, requests: Requests, targets: Targets) -> TrafficResult:
     """Play requests through one pool of replicas that prefill and decode.
 
-    Raises InputError where a routing is not known or the cache holds nothing.
+    Raises InputError where a routing is not known, InfeasibleError where the cache holds nothing.
     """
     rules = _rules(pool, requests)
     work = work_of(requests, pool.replica.engine.request_seconds)
@@ -121,6 +121,20 @@ def send_seconds(prefill: Replica, decode: Replica, tokens: IntArray) -> FloatAr
     ranks = prefill.layout.accelerators + decode.layout.accelerators
     seconds = prefill.fabric.collective_seconds("send", kept, ranks, prefill.ranks_per_node)
     return np.asarray(seconds, dtype=float) * np.ones(len(tokens))
+
+
+def swap_block_seconds(replica: Replica) -> float:
+    """Seconds that one block of the cache takes over the host's link, its parts on all ranks side by side.
+
+    Raises InputError where the rate of the link is not known.
+    """
+    rate = replica.device.accelerator.host_bytes_per_s
+    if rate is None:
+        raise InputError.single(
+            place="--swap", found=tr("no rate of the host's link"), allowed=tr("an accelerator whose link is known")
+        )
+    mean = max(replica.setup.input_tokens + replica.setup.output_tokens, 1.0)
+    return float(sequence_cache_bytes(replica, mean)) / mean * BLOCK_TOKENS / rate.value
 
 
 def _rules(pool: Pool, requests: Requests) -> Rules:
