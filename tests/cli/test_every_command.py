@@ -198,9 +198,11 @@ PURE = {
     "mfu", "goodput", "gap", "error", "median_abs_error", "mape", "p90_abs_error", "band_coverage",
     "discount_rate_per_year", "now", "flips_at", "tried_low", "tried_high", "quantity_share",
     "gain", "saved_share", "best_learning_rate",
+    "hit_share", "good_share", "busy_share", "cache_share",
     # a figure's own unit stands beside it
     "value", "low", "high", "measured", "predicted", "before", "after", "width_before", "width_after",
     # counts
+    "requests", "completed", "refused", "preempted", "running", "waiting",
     "parameters", "active_parameters", "draft_parameters", "systems", "systems_bought", "accelerators", "replicas",
     "nodes", "steps", "failures", "spares", "heads",
     "rows", "predicted_rows", "runs", "hidden", "vocabulary", "layers", "count", "batch", "experts", "concurrency",
@@ -208,7 +210,14 @@ PURE = {
     "stage", "ran", "ran_told_to_fit", "ran_with_recompute_assumed", "out_of_memory", "out_of_memory_told_so",
     "data", "tensor", "pipeline", "context", "expert", "interleave", "micro_batch", "attention_data", "sharding_ranks",
 }  # fmt: skip
-UNDER = {"parameters_by_role", "breakdown", "bytes_by_cause", "seconds_by_cause", "weight_bytes_by_format"}
+PERCENTILES = {"ttft_seconds", "tpot_seconds", "itl_seconds", "finish_seconds", "queue_seconds"}
+UNDER = PERCENTILES | {
+    "parameters_by_role",
+    "breakdown",
+    "bytes_by_cause",
+    "seconds_by_cause",
+    "weight_bytes_by_format",
+}
 FOREIGN = re.compile(r"_(ms|us|ns|minutes|hours|days|weeks|kb|mb|gb|tb|gib|mib|kw|mw|kwh|tflop|tflops|gflop|percent)$")
 
 
