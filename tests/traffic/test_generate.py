@@ -95,3 +95,13 @@ def test_traffic_by_name_has_the_median_and_mean_of_its_trace(name):
 def test_mean_and_median_of_a_lognormal_tell_its_spread():
     """Sigma = 1: mean over median is exp(1/2), and the coefficient of variation sqrt(e - 1)."""
     assert variation_of(np.exp(0.5), 1.0) == pytest.approx((np.e - 1) ** 0.5)
+
+
+@pytest.mark.parametrize("rate", [2.0, 50.0, 500.0])
+def test_talks_come_at_the_rate_that_was_asked_for_from_the_start(rate):
+    """Talks are under way already when traffic begins, so that the first minute is like any other."""
+    found = generate(replace(TALKS, rate_per_s=rate), 6000, 2)
+    assert len(found) == 6000
+    assert (len(found) - 1) / found.arrival_seconds[-1] == pytest.approx(rate, rel=0.08)
+    half = np.searchsorted(found.arrival_seconds, found.arrival_seconds[-1] / 2)
+    assert half == pytest.approx(3000, rel=0.1)

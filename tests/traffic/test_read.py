@@ -75,6 +75,9 @@ def test_chunks_are_the_whole(chunk, tmp_path):
         ("arrived_at,num_prefill_tokens,num_decode_tokens\n0,1,x\n1,y,2\n", "trace.csv:3"),
         ("arrived_at,num_prefill_tokens,num_decode_tokens\n5,1,1\n4,1,1\n", "arrivals in order"),
         ("arrived_at,num_prefill_tokens,num_decode_tokens\n0,-1,1\n", "whole numbers of tokens"),
+        ("arrived_at,num_prefill_tokens,num_decode_tokens\ninf,1,1\n", "a time"),
+        ("arrived_at,num_prefill_tokens,num_decode_tokens\n0,1.5,1\n", "whole numbers"),
+        ("arrived_at,num_prefill_tokens,num_decode_tokens\n" + "x,1,1\n" * 30, "more lines, not read"),
         ("", "nothing"),
         ("arrived_at,num_prefill_tokens,num_decode_tokens\n", "no requests"),
         ('{"timestamp": 0, "input_length": 5, "output_length": 3, "hash_ids": []}\nbroken\n', "trace.csv:2"),
@@ -90,3 +93,14 @@ def test_a_file_that_is_no_text_is_no_trace(tmp_path):
     path.write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(InputError, match="UTF-8"):
         first_of(path, None)
+
+
+def test_chunks_are_bounded_by_their_blocks_too(tmp_path):
+    lines = [json.dumps({**MOONCAKE[0], "timestamp": at, "hash_ids": list(range(49))}) for at in range(40)]
+    parts = list(read_traffic(written(tmp_path / "trace.jsonl", "\n".join(lines)), 100))
+    assert [len(part) for part in parts] == [2] * 20
+
+
+def test_numbers_may_be_written_with_a_point(tmp_path):
+    text = "arrived_at,num_prefill_tokens,num_decode_tokens\n0,374.0,44.0\n"
+    assert first_of(written(tmp_path / "trace.csv", text), None).input_tokens[0] == 374

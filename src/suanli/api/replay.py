@@ -17,7 +17,7 @@ from suanli.foundation.language import tr
 if TYPE_CHECKING:
     from suanli.estimate.serving_traffic import Pool
 
-__all__ = ["Quantiles", "ReplayQuestion", "TrafficResult", "replay", "requests_of"]
+__all__ = ["Quantiles", "ReplayQuestion", "TrafficResult", "replay", "requests_of", "write_requests"]
 
 REQUESTS = 10_000
 """How many requests are generated where nobody says how many."""
@@ -91,6 +91,14 @@ def replay(question: ReplayQuestion) -> TrafficResult:
     decode = _pool(plays, question, requests, question.decode_tensor or question.tensor, fleet)
     apart: TrafficResult = plays.play_apart(pool, decode, requests, targets)
     return apart
+
+
+def write_requests(result: TrafficResult, path: Path) -> None:
+    """Write what became of requests as a trace, whole or not at all. Raises InputError where it cannot be written."""
+    from suanli.report.exporters.request_trace import request_trace
+    from suanli.report.files import write_whole
+
+    write_whole(path, request_trace(result))
 
 
 def _plays() -> ModuleType:

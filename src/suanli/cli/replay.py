@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from suanli.api.replay import Quantiles, ReplayQuestion, TrafficResult, replay
+from suanli.api.replay import Quantiles, ReplayQuestion, TrafficResult, replay, write_requests
+from suanli.api.trace import check_trace_path
 from suanli.cli.app import app
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
 from suanli.cli.serve import (
@@ -58,6 +60,11 @@ DecodeTensorOption = Annotated[
 ]
 
 
+RequestTraceOption = Annotated[
+    Path | None, typer.Option("--trace", help="Write requests as a trace for Perfetto.", show_default=False)
+]
+
+
 @app.command("replay")
 @guarded
 def replay_command(
@@ -88,6 +95,7 @@ def replay_command(
     decode_tp: DecodeTensorOption = None,
     ttft: TtftOption = "",
     tpot: TpotOption = "",
+    trace: RequestTraceOption = None,
     json_output: JsonFlag = False,
     lang: LangOption = "",
 ) -> None:
@@ -102,7 +110,11 @@ def replay_command(
         decode_replicas=decode_replicas, decode_tensor=decode_tp,
         ttft_limit_seconds=seconds(ttft, "--ttft"), tpot_limit_seconds=seconds(tpot, "--tpot"),
     )  # fmt: skip
+    if trace is not None:
+        check_trace_path(trace)
     result = replay(question)
+    if trace is not None:
+        write_requests(result, trace)
     if json_output:
         print_json(told(result))
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,35 +53,43 @@ def seconds_of(said: Any) -> float:
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
+def whole(said: Any) -> int:
+    """Read a whole number, however it is written (1155 or 1155.0). Raises ValueError on anything else."""
+    number = float(said)
+    if number != int(number):
+        raise ValueError(said)
+    return int(number)
+
+
 def _azure(cells: Cells) -> Line:
     return Line(
         arrival_seconds=seconds_of(cells["TIMESTAMP"]),
-        input_tokens=int(cells["ContextTokens"]),
-        output_tokens=int(cells["GeneratedTokens"]),
+        input_tokens=whole(cells["ContextTokens"]),
+        output_tokens=whole(cells["GeneratedTokens"]),
     )
 
 
 def _burst(cells: Cells) -> Line:
     return Line(
         arrival_seconds=seconds_of(cells["Timestamp"]),
-        input_tokens=int(cells["Request tokens"]),
-        output_tokens=int(cells["Response tokens"]),
+        input_tokens=whole(cells["Request tokens"]),
+        output_tokens=whole(cells["Response tokens"]),
     )
 
 
 def _vidur(cells: Cells) -> Line:
     return Line(
         arrival_seconds=seconds_of(cells["arrived_at"]),
-        input_tokens=int(cells["num_prefill_tokens"]),
-        output_tokens=int(cells["num_decode_tokens"]),
+        input_tokens=whole(cells["num_prefill_tokens"]),
+        output_tokens=whole(cells["num_decode_tokens"]),
     )
 
 
 def _mooncake(cells: Cells) -> Line:
     return Line(
         arrival_seconds=float(cells["timestamp"]) / MILLI,
-        input_tokens=int(cells["input_length"]),
-        output_tokens=int(cells["output_length"]),
+        input_tokens=whole(cells["input_length"]),
+        output_tokens=whole(cells["output_length"]),
         blocks=tuple(int(one) for one in cells["hash_ids"]),
     )
 
@@ -88,9 +97,9 @@ def _mooncake(cells: Cells) -> Line:
 def _own(cells: Cells) -> Line:
     return Line(
         arrival_seconds=seconds_of(cells["arrival_s"]),
-        input_tokens=int(cells["input_tokens"]),
-        output_tokens=int(cells["output_tokens"]),
-        priority=int(cells.get("priority") or 0),
+        input_tokens=whole(cells["input_tokens"]),
+        output_tokens=whole(cells["output_tokens"]),
+        priority=whole(cells.get("priority") or 0),
         blocks=tuple(int(one) for one in (cells.get("block_ids") or "").split()),
     )
 
@@ -153,10 +162,10 @@ def line_of(form: Form, cells: Cells | str, place: str) -> Line | Fault:
         return Fault(place=place, found=cells, allowed=tr("a line of a table or of JSON"))
     try:
         line = form.read(cells)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         said = ", ".join(f"{column} = {cells.get(column)!r}" for column in form.columns)
         return Fault(place=place, found=said, allowed=tr("a time and whole numbers of tokens"))
-    if line.arrival_seconds != line.arrival_seconds or line.input_tokens < 0 or line.output_tokens < 0:
+    if not math.isfinite(line.arrival_seconds) or line.input_tokens < 0 or line.output_tokens < 0:
         said = f"{line.input_tokens}, {line.output_tokens}"
         return Fault(place=place, found=said, allowed=tr("a time and whole numbers of tokens"))
     return line

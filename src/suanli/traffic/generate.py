@@ -12,6 +12,10 @@ from suanli.foundation.equation import FloatArray
 from suanli.traffic.formats import OWN_BLOCK_TOKENS
 
 DAY_SECONDS = 86400.0
+WARM_TALKS = 5.0
+"""So many mean talks before traffic begins, talks begin: of those, less than one in a hundred still lasts."""
+EXTRA = 1.1
+"""Talks beyond those that are needed on average."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,18 +88,24 @@ def _plain(when: FloatArray, inputs: IntArray, outputs: IntArray) -> Requests:
 
 
 def _talks(random: np.random.Generator, mix: Mix, many: int) -> Requests:
-    """Draw talks until there are enough requests; a turn's prompt is all that was said before and something new."""
-    starts = arrivals(random, replace(mix, rate_per_s=mix.rate_per_s / max(mix.turns, 1.0)), many)
-    turns = random.geometric(1 / max(mix.turns, 1.0), many)
+    """Draw talks that are under way already when traffic begins, and turns whose prompts hold all that was said.
+
+    Talks begin at the rate over their mean turns, from so long before that nearly all of the first have ended.
+    """
+    turns = max(mix.turns, 1.0)
+    before = WARM_TALKS * turns * mix.think_seconds
+    starting = math.ceil(EXTRA * (many / mix.rate_per_s + before) * mix.rate_per_s / turns) + 1
+    starts = arrivals(random, replace(mix, rate_per_s=mix.rate_per_s / turns), starting) - before
     found: list[tuple[float, int, int, int]] = []
-    for talk, (start, length) in enumerate(zip(starts.tolist(), turns.tolist(), strict=True)):
+    for talk, (start, length) in enumerate(
+        zip(starts.tolist(), random.geometric(1 / turns, starting).tolist(), strict=True)
+    ):
         said, now = mix.system_tokens, start
         news, answers = lengths(random, mix.inputs, length), lengths(random, mix.outputs, length)
         for new, answer in zip(news.tolist(), answers.tolist(), strict=True):
-            found.append((now, said + new, answer, talk))
+            if now >= 0:
+                found.append((now, said + new, answer, talk))
             said, now = said + new + answer, now + float(random.exponential(mix.think_seconds))
-        if len(found) >= 2 * many:
-            break
     found.sort()
     kept = found[:many]
     common = mix.system_tokens // OWN_BLOCK_TOKENS

@@ -13,7 +13,7 @@ from suanli.foundation.language import tr
 from suanli.traffic.formats import Cells, Form, Line, form_of, line_of, rows_of
 
 CHUNK = 100_000
-"""Requests of one chunk: a few megabytes."""
+"""Requests of one chunk, and numbers of blocks with them: a few megabytes."""
 MOST_FAULTS = 20
 """How many wrong lines are told before reading stops."""
 
@@ -26,6 +26,7 @@ def read_traffic(path: Path, chunk: int = CHUNK) -> Iterator[Requests]:
     """
     faults: list[Fault] = []
     held: list[Line] = []
+    weight = 0
     start: float | None = None
     last, form = -np.inf, None
     try:
@@ -39,15 +40,19 @@ def read_traffic(path: Path, chunk: int = CHUNK) -> Iterator[Requests]:
                 if isinstance(line, Fault):
                     faults.append(line)
                     if len(faults) >= MOST_FAULTS:
-                        raise InputError(faults)
+                        more = Fault(
+                            place=path.name, found=tr("more lines, not read"), allowed=tr("a table of requests")
+                        )
+                        raise InputError([*faults, more])
                     continue
                 last = line.arrival_seconds
                 if line.input_tokens and line.output_tokens:
                     start = line.arrival_seconds if start is None else start
                     held.append(line)
-                if len(held) >= chunk and not faults:
+                    weight += 1 + len(line.blocks)
+                if weight >= chunk and not faults:
                     yield columns_of(held, form, start or 0.0)
-                    held = []
+                    held, weight = [], 0
     except (OSError, UnicodeDecodeError) as error:
         said = str(getattr(error, "strerror", None) or tr("no text in UTF-8"))
         raise InputError.single(place=str(path), found=said, allowed=tr("a table of requests")) from error
