@@ -118,7 +118,7 @@ def replay_command(
     if json_output:
         print_json(told(result))
         return
-    _print(result)
+    _print(result, targets=bool(ttft or tpot))
 
 
 def told(result: TrafficResult) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def told(result: TrafficResult) -> dict[str, Any]:
     return {**{name: getattr(result, name) for name in plain}, **latencies, "samples": samples}
 
 
-def _print(result: TrafficResult) -> None:
+def _print(result: TrafficResult, targets: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -154,16 +154,11 @@ def _print(result: TrafficResult) -> None:
     ):
         table.add_row(name, *_row(found))
     console.print(table)
-    good, goodput = f"{result.good_share:.1%}", _rate(result.goodput_per_s)
-    within = tr("{share} within the targets ({rate} a second)", share=good, rate=goodput)
-    console.print(
-        tr(
-            "{rate} requests and {tokens} tokens a second; {within}.",
-            rate=_rate(result.requests_per_s),
-            tokens=f"{result.output_tokens_per_s:,.0f}",
-            within=within,
-        )
-    )
+    rate, tokens = _rate(result.requests_per_s), f"{result.output_tokens_per_s:,.0f}"
+    console.print(tr("{rate} requests and {tokens} tokens a second.", rate=rate, tokens=tokens))
+    if targets:
+        good, goodput = f"{result.good_share:.1%}", _rate(result.goodput_per_s)
+        console.print(tr("{share} within the targets ({rate} a second).", share=good, rate=goodput))
     console.print(
         tr(
             "{hits} of prompt tokens found in a cache, {preempted} preemptions, {refused} turned away.",
