@@ -92,3 +92,19 @@ def test_a_model_that_leaves_no_room_for_a_cache_is_infeasible_with_what_would_f
     with pytest.raises(InfeasibleError, match="no room for a cache") as refused:
         replay(replace(ASKED, model="LLaMA2-70B"))
     assert "--tp" in refused.value.relief
+
+
+@pytest.mark.parametrize("rate", [1.0, 4.0, 8.0])
+def test_means_under_open_arrivals_are_those_of_the_closed_form(rate):
+    """Two ways of one step model: played and in closed form, at a third of capacity and below."""
+    from suanli.api.model import find_model
+    from suanli.catalogue.find import system
+    from suanli.catalogue.kernels import load_kernels
+    from suanli.domain.workload import ServingLayout, ServingSetup
+    from suanli.estimate.serving_arrivals import estimate_arrivals
+
+    played = replay(replace(ASKED, requests=4000, rate_per_s=rate))
+    setup = ServingSetup(model=find_model(ASKED.model), input_tokens=1155, output_tokens=211, kv_format="auto")
+    closed = estimate_arrivals(setup, system(ASKED.system), ServingLayout(), rate, load_kernels())
+    assert played.ttft.mean == pytest.approx(closed.ttft_seconds, rel=0.1)
+    assert played.tpot.mean == pytest.approx(closed.tpot_seconds, rel=0.1)
