@@ -23,6 +23,7 @@ ASKED = {
     "train": ("train", *TRAIN),
     "finetune": ("finetune", *TRAIN, "--method", "qlora", "--lora-rank", "8"),
     "serve": ("serve", *SERVE),
+    "traffic": ("traffic", "azure-2023-conv", "--requests", "500"),
     "replay": ("replay", *SERVE[:4], "--traffic", "sharegpt", "--requests", "50"),
     "simulate": ("simulate", *TRAIN[:4], "--tokens", "1e11", "--runs", "20"),
     "scaling": ("scaling", "--flop", "1e22", "--system", "dgx-h100", "--deadline-days", "30", "--as-of", "2024-06"),
@@ -41,6 +42,7 @@ STABLE = {
     "train": LAYOUT,
     "finetune": LAYOUT,
     "serve": {"ttft_seconds", "tpot_seconds", "output_tokens_per_s", "replicas", "layout", "band"},
+    "traffic": {"requests_per_s", "gap_variation", "inputs", "outputs", "endless_hit_share"},
     "replay": {"ttft_seconds", "tpot_seconds", "itl_seconds", "goodput_per_s", "hit_share", "samples", "assumed"},
     "simulate": {"chance", "with_errors", "goodput", "seconds_by_cause"},
     "scaling": {
@@ -198,7 +200,7 @@ PURE = {
     "mfu", "goodput", "gap", "error", "median_abs_error", "mape", "p90_abs_error", "band_coverage",
     "discount_rate_per_year", "now", "flips_at", "tried_low", "tried_high", "quantity_share",
     "gain", "saved_share", "best_learning_rate",
-    "hit_share", "good_share", "busy_share", "cache_share",
+    "hit_share", "endless_hit_share", "gap_variation", "blocks", "good_share", "busy_share", "cache_share",
     # a figure's own unit stands beside it
     "value", "low", "high", "measured", "predicted", "before", "after", "width_before", "width_after",
     # counts
@@ -211,13 +213,17 @@ PURE = {
     "data", "tensor", "pipeline", "context", "expert", "interleave", "micro_batch", "attention_data", "sharding_ranks",
 }  # fmt: skip
 PERCENTILES = {"ttft_seconds", "tpot_seconds", "itl_seconds", "finish_seconds", "queue_seconds"}
-UNDER = PERCENTILES | {
-    "parameters_by_role",
-    "breakdown",
-    "bytes_by_cause",
-    "seconds_by_cause",
-    "weight_bytes_by_format",
-}
+UNDER = (
+    PERCENTILES
+    | {"inputs", "outputs"}
+    | {
+        "parameters_by_role",
+        "breakdown",
+        "bytes_by_cause",
+        "seconds_by_cause",
+        "weight_bytes_by_format",
+    }
+)
 FOREIGN = re.compile(r"_(ms|us|ns|minutes|hours|days|weeks|kb|mb|gb|tb|gib|mib|kw|mw|kwh|tflop|tflops|gflop|percent)$")
 
 

@@ -12,6 +12,7 @@ from suanli.cli import (
     scaling,
     serve,
     simulate,
+    traffic,
     train,
     validate,
 )
@@ -24,6 +25,7 @@ COMMANDS = (
     train,
     finetune,
     serve,
+    traffic,
     replay,
     simulate,
     scaling,

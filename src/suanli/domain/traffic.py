@@ -124,3 +124,30 @@ class TrafficResult:
     samples: FloatArray
     served: Served
     assumed: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LengthStatistics:
+    """Lengths in tokens: mean, percentiles, the most, and the coefficient of variation of the lognormal they fit."""
+
+    mean: float
+    p50: float
+    p90: float
+    p99: float
+    most: int
+    fitted_variation: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrafficStatistics:
+    """What a trace is like: rate, spread of gaps, lengths, and what a cache without end would find of its prompts."""
+
+    requests: int
+    span_seconds: float
+    requests_per_s: float
+    gap_variation: float
+    busiest_hour_per_s: float
+    inputs: LengthStatistics
+    outputs: LengthStatistics
+    blocks: int
+    endless_hit_share: float
