@@ -68,15 +68,20 @@ def _cores(replica: Replica) -> list[tuple[float, Core]]:
     return [(count, core) for core, count in found.items()]
 
 
+def _pass_terms(replica: Replica) -> tuple[float, float]:
+    """Seconds that a pass over memory takes at least, and those of each byte, by a pass that drowns the former."""
+    nothing = float(replica.device.pass_seconds(0.0))
+    return nothing, (float(replica.device.pass_seconds(ENDLESS)) - nothing) / ENDLESS
+
+
 def _state_terms(replica: Replica) -> tuple[float, float]:
     """Seconds of visiting the recurrent states of all layers: what every step pays, and what each visit adds."""
+    nothing, each_byte = _pass_terms(replica)
     floor = each = 0.0
     for count, core in _cores(replica):
         if core.kind not in (CoreKind.SOFTMAX, CoreKind.LATENT) and core.state_elements:
-            state_bytes = core.state_elements * STATE_BYTES / replica.layout.tensor
-            nothing = float(replica.device.pass_seconds(0.0))
             floor += count * nothing
-            each += count * (float(replica.device.pass_seconds(2 * state_bytes)) - nothing)
+            each += count * 2 * core.state_elements * STATE_BYTES / replica.layout.tensor * each_byte
     slack = replica.engine.kernel_slack
     return slack * floor, slack * each
 
@@ -121,10 +126,8 @@ def _score_terms(replica: Replica, number: NumberFormat, phase: str, fused: bool
     """Seconds of scores in memory where attention is not fused: of each element, and what a pass pays at least."""
     if fused:
         return 0.0, 0.0
-    device = replica.device
-    nothing = float(device.pass_seconds(0.0))
-    moved = device.score_passes[phase] * number.output_bytes
-    return float(device.pass_seconds(moved)) - nothing, nothing
+    nothing, each_byte = _pass_terms(replica)
+    return replica.device.score_passes[phase] * number.output_bytes * each_byte, nothing
 
 
 def _decode_row(replica: Replica, count: float, core: Core) -> list[float]:
