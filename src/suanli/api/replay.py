@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from suanli.api.model import find_model
-from suanli.domain.traffic import Fleet, Quantiles, Requests, Targets, TrafficResult
+from suanli.domain.traffic import ROUTINGS, Fleet, Quantiles, Requests, Targets, TrafficResult
 from suanli.domain.workload import ServingLayout, ServingSetup
 from suanli.foundation.errors import Fault, InputError, did_you_mean
 from suanli.foundation.language import tr
@@ -22,7 +22,6 @@ __all__ = ["Quantiles", "ReplayQuestion", "TrafficResult", "replay", "requests_o
 REQUESTS = 10_000
 """How many requests are generated where nobody says how many."""
 MOST = 2**40
-ROUTINGS = ("round-robin", "least-loaded", "prefix")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from suanli.foundation.equation import FloatArray
 
 IntArray = NDArray[np.int64]
+ROUTINGS = ("round-robin", "least-loaded", "prefix")
+"""Ways to spread requests over replicas, in the order of their numbers in compiled code."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

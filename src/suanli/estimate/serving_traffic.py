@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from suanli.domain.traffic import Fleet, IntArray, Quantiles, Requests, Served, Targets, TrafficResult
+from suanli.domain.traffic import ROUTINGS, Fleet, IntArray, Quantiles, Requests, Served, Targets, TrafficResult
 from suanli.estimate.serving_memory import sequence_cache_bytes
 from suanli.estimate.serving_replica import Replica
 from suanli.estimate.serving_tables import BLOCK_TOKENS, rules_of, step_times
@@ -17,9 +17,6 @@ from suanli.simulate import serving_play
 from suanli.simulate import serving_state as state
 from suanli.simulate.serving_play import Played
 from suanli.simulate.serving_state import GAP_LEAST_SECONDS, GAPS_A_LOG, Rules, Work
-
-ROUTINGS = ("round-robin", "least-loaded", "prefix")
-"""Names of ways to spread requests, in the order of their numbers in compiled code."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
