@@ -42,7 +42,7 @@ def open_replica(
     found = find_engine(table, setup.engine, setup.engine_version, setup.engine_date)
     profile = _with_stack(found, setup, system.accelerator, table)
     scheme = _scheme(setup, table)
-    device = open_device(system.accelerator, kernels)
+    device = open_device(system.accelerator, kernels.of_engine(profile.kernels))
     kv_format, assumed = _cache_format(setup, scheme, profile)
     device.number_format(kv_format)
     return Replica(
