@@ -67,6 +67,11 @@ def _traits(sheet: Sheet) -> EngineTraits:
         sequence_gap_seconds=_figure(sheet, "settings", "sequence_gap"),
         windows=_since(sheet, "windows"),
         state_prefixes=_since(sheet, "state_prefixes"),
+        draft_overlaps=_since(sheet, "draft_overlaps"),
+        draft_sequences={
+            name: _figure(sheet, "settings", "draft_sequences", name)
+            for name in sheet.get(("settings", "draft_sequences"))
+        },
     )
 
 

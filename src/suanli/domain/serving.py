@@ -84,7 +84,8 @@ class EngineTraits:
     `launch_seconds` is of one kernel launch without a captured graph, by class. `overlaps` says which classes
     schedule a step while the last one runs; without that a step waits for `gap_seconds`, and `sequence_gap_seconds`
     for each sequence. `windows` and `state_prefixes` say since when an engine frees what a window has left behind,
-    and since when its prefix cache holds recurrent states.
+    and since when its prefix cache holds recurrent states. `draft_sequences` is how many requests a class admits at
+    most while it drafts, `draft_overlaps` since when it schedules ahead although drafts are open.
     """
 
     launch_seconds: Mapping[str, Figure]
@@ -93,6 +94,8 @@ class EngineTraits:
     sequence_gap_seconds: Figure
     windows: Mapping[str, Since]
     state_prefixes: Mapping[str, Since]
+    draft_sequences: Mapping[str, Figure]
+    draft_overlaps: Mapping[str, Since]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from suanli.domain.engine import EngineTable, WeightScheme
+from suanli.domain.engine import EngineProfile, EngineTable, WeightScheme
 from suanli.domain.model import CoreKind, Model
 from suanli.domain.serving import DraftFigures, DraftKind, ServingFigures
 from suanli.domain.workload import ServingLayout
@@ -14,9 +14,10 @@ from suanli.foundation.language import tr
 from suanli.parts.architectures.drafters import Drafter, drafter_of
 
 
-def open_drafting(replica: Replica, figures: ServingFigures, table: EngineTable) -> Replica:
+def open_drafting(replica: Replica, engine: EngineProfile, figures: ServingFigures, table: EngineTable) -> Replica:
     """Put who drafts beside a replica whose setup names it; a replica whose setup names nobody comes back as it was.
 
+    `engine` is its class while it drafts.
     Raises InputError where the model cannot have the drafter, or an acceptance is no chance.
     """
     setup = replica.setup
@@ -34,9 +35,9 @@ def open_drafting(replica: Replica, figures: ServingFigures, table: EngineTable)
         kind=setup.drafting, replica=inner, passes=drafter.passes if drafter else 1.0,
         copies=drafter.copies if drafter else 0.0, reads_prompts=bool(drafter and drafter.reads_prompts),
         acceptance=value, acceptance_low=low, acceptance_high=high, host_seconds=known.host_seconds.value,
-        sequence_seconds=known.sequence_seconds.value,
+        sequence_seconds=known.sequence_seconds.value, plain_engine=replica.engine,
     )  # fmt: skip
-    return replace(replica, draft=draft, assumed=(*replica.assumed, *_assumed(replica, draft, known)))
+    return replace(replica, engine=engine, draft=draft, assumed=(*replica.assumed, *_assumed(replica, draft, known)))
 
 
 def _check(acceptance: float | None, drafts: float) -> None:

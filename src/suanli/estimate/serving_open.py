@@ -15,7 +15,14 @@ from suanli.estimate.serving_adapters import loading_seconds, open_adapters
 from suanli.estimate.serving_drafts import open_drafting
 from suanli.estimate.serving_layout import layout_faults
 from suanli.estimate.serving_replica import Replica
-from suanli.estimate.serving_settings import bounds_windows, check_prefixes, launch_seconds, scheduled
+from suanli.estimate.serving_settings import (
+    bounds_windows,
+    check_prefixes,
+    drafting,
+    keeps_prefixes,
+    launch_seconds,
+    scheduled,
+)
 from suanli.foundation.errors import Fault, InputError, did_you_mean
 from suanli.foundation.language import tr
 from suanli.parts.devices.open import open_device, open_fabric
@@ -65,8 +72,11 @@ def open_replica(
         adapters=adapters,
         launch_seconds=launch_seconds(profile, setup, figures.traits),
         bounded_windows=bounds_windows(profile, setup, figures.traits),
+        shares_prefixes=keeps_prefixes(profile, setup, figures.traits),
     )
-    return _with_loading(open_drafting(replica, figures, table))
+    replica = _with_loading(replica)
+    engine = drafting(replica.engine, setup, layout.attention_data, figures.traits)
+    return open_drafting(replica, engine, figures, table)
 
 
 def _with_loading(replica: Replica) -> Replica:

@@ -44,7 +44,8 @@ class Drafting:
 
     `acceptance` is the chance that a drafted token is accepted, between `acceptance_low` and `acceptance_high` for
     80 % of tasks and models. `copies` is how often the drafter's weights are held, `reads_prompts` says that it
-    computes prompts too. Each pass costs the host `host_seconds`, each sequence `sequence_seconds`.
+    computes prompts too. `plain_engine` is the engine's class as it is without drafts. Each pass costs the host
+    `host_seconds`, each sequence `sequence_seconds`.
     """
 
     kind: DraftKind
@@ -57,6 +58,7 @@ class Drafting:
     acceptance_high: float
     host_seconds: float
     sequence_seconds: float
+    plain_engine: EngineProfile
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +86,7 @@ class Replica:
 
     `draft` and `adapters` are what it serves beside the model (None: nothing). `launch_seconds` is of one kernel
     launch where no graph is captured (0: launches are hidden), `bounded_windows` says that the cache of a window
-    stops growing.
+    stops growing, `shares_prefixes` that equal beginnings of prompts are computed once.
     """
 
     setup: ServingSetup
@@ -101,6 +103,7 @@ class Replica:
     adapters: AdapterLoad | None = None
     launch_seconds: float = 0.0
     bounded_windows: bool = True
+    shares_prefixes: bool = True
     held: dict[Layer, tuple[Product, ...]] = field(default_factory=dict)
 
     @property

@@ -19,19 +19,37 @@ def scheduled(profile: EngineProfile, setup: ServingSetup, traits: EngineTraits)
     Raises InputError where a class that never schedules ahead is asked to.
     """
     ahead = profile.id in traits.overlaps
-    if setup.overlap is None or setup.overlap == ahead:
-        return profile
-    if setup.overlap:
+    if setup.overlap and not ahead:
         raise InputError.single(
             place="--overlap",
             found=tr("{engine}, which schedules a step after the last one", engine=profile.name),
             allowed=", ".join(sorted(traits.overlaps)),
         )
+    return _after(profile, traits) if ahead and setup.overlap is False else profile
+
+
+def _after(profile: EngineProfile, traits: EngineTraits) -> EngineProfile:
+    """Return a class that schedules ahead as it is when it schedules after the running step."""
     return replace(
         profile,
         host_seconds=profile.host_seconds + traits.gap_seconds.value,
         sequence_seconds=profile.sequence_seconds + traits.sequence_gap_seconds.value,
     )
+
+
+def drafting(profile: EngineProfile, setup: ServingSetup, ranks: int, traits: EngineTraits) -> EngineProfile:
+    """Return the class as it is while it drafts: what it admits, and whether it still schedules ahead.
+
+    `ranks` attention-data ranks share what it admits.
+    """
+    if setup.drafting is None:
+        return profile
+    most = traits.draft_sequences.get(profile.id)
+    if most is not None and setup.sequence_limit is None:
+        profile = replace(profile, sequence_limit=min(profile.sequence_limit, max(most.value / ranks, 1.0)))
+    ahead = profile.id in traits.overlaps and setup.overlap is None
+    since = traits.draft_overlaps.get(profile.id)
+    return profile if not ahead or offered(since, setup.engine_version, setup.engine_date) else _after(profile, traits)
 
 
 def launch_seconds(profile: EngineProfile, setup: ServingSetup, traits: EngineTraits) -> float:
