@@ -13,7 +13,7 @@ from suanli.domain.workload import ServingLayout, ServingSetup
 from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
 
-__all__ = ["HEADROOM", "ServingAnswer", "ServingQuestion", "SpeculationGain", "serve"]
+__all__ = ["HEADROOM", "ServingAnswer", "ServingLayout", "ServingQuestion", "SpeculationGain", "serve"]
 
 HEADROOM = 0.2
 """Share of a replica's capacity kept free for peaks where a user names none."""

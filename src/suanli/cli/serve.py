@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from suanli.api.engine_options import EngineOptions
-from suanli.api.serve import HEADROOM, ServingAnswer, ServingQuestion, SpeculationGain, serve
+from suanli.api.serve import HEADROOM, ServingAnswer, ServingLayout, ServingQuestion, SpeculationGain, serve
 from suanli.api.words import name_in_words
 from suanli.cli.app import app
 from suanli.cli.engine_options import (
@@ -129,9 +129,8 @@ def serve_command(
         show(answer)
 
 
-def layout_words(answer: ServingAnswer) -> str:
+def layout_words(layout: ServingLayout) -> str:
     """Write a layout in a few words."""
-    layout = answer.layout
     degrees = (
         (tr("tensor"), layout.tensor), (tr("pipeline"), layout.pipeline), (tr("expert"), layout.expert),
         (tr("attention data"), layout.attention_data), (tr("context"), layout.context),
@@ -150,7 +149,7 @@ def show(answer: ServingAnswer) -> None:
     for heading in (tr("What"), tr("Value"), tr("80 % band")):
         table.add_column(heading)
     rows = (
-        (tr("layout of a replica"), layout_words(answer), ""),
+        (tr("layout of a replica"), layout_words(answer.layout), ""),
         (tr("replicas"), f"{answer.replicas} ({tr('{count} accelerators', count=answer.accelerators)})", ""),
         (tr("requests in flight on a replica"), f"{answer.concurrency:.0f}", ""),
         (tr("time to first token"), _milli(answer.ttft_seconds), _range(answer, "ttft_seconds", MILLI, "ms")),
