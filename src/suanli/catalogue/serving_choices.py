@@ -45,7 +45,8 @@ def _adapters(sheet: Sheet) -> AdapterFigures:
         "link_share",
     )
     ranks: Any = sheet.get(("adapters", "ranks"))
-    return AdapterFigures(ranks=tuple(ranks), **{name: _figure(sheet, "adapters", name) for name in names})
+    slack = {name: _figure(sheet, "adapters", "slack", name) for name in sheet.get(("adapters", "slack"))}
+    return AdapterFigures(ranks=tuple(ranks), slack=slack, **{name: _figure(sheet, "adapters", name) for name in names})
 
 
 def _since(sheet: Sheet, what: str) -> dict[str, Since]:

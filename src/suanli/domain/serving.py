@@ -55,7 +55,8 @@ class AdapterFigures:
     """How kernels of low-rank adapters run, and what an engine keeps for them.
 
     The kernels reach `ceiling_share` and `memory_share` of the peaks and take `floor_seconds` at least; a step waits
-    for `step_seconds` of bookkeeping. `slots` is how many adapters share a step where nobody says. An adapter that is
+    for `step_seconds` of bookkeeping. `slots` is how many adapters share a step where nobody says,
+    `slack` the time of both over that of later engines, by class. An adapter that is
     not there comes over the host's link, of which `link_share` is reached. Ranks are kept in room for one of `ranks`.
     """
 
@@ -66,6 +67,7 @@ class AdapterFigures:
     step_seconds: Figure
     slots: Figure
     link_share: Figure
+    slack: Mapping[str, Figure]
     ranks: tuple[int, ...]
 
 

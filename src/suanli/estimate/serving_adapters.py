@@ -84,8 +84,10 @@ def targets_of(setup: ServingSetup, said: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def open_adapters(setup: ServingSetup, asked: Adapters, figures: AdapterFigures) -> tuple[AdapterLoad, tuple[str, ...]]:
-    """Say how a replica serves adapters, and what was assumed of it.
+def open_adapters(
+    setup: ServingSetup, asked: Adapters, figures: AdapterFigures, profile: str
+) -> tuple[AdapterLoad, tuple[str, ...]]:
+    """Say how a replica of a class of engines serves adapters, and what was assumed of it.
 
     Raises InputError where a target is not known, the rank has no room, or more slots are asked for than adapters.
     """
@@ -106,7 +108,7 @@ def open_adapters(setup: ServingSetup, asked: Adapters, figures: AdapterFigures)
         raise InputError(faults)
     load = AdapterLoad(
         count=asked.count, slots=min(slots, asked.count), room_rank=room, targets=targets_of(setup, asked.targets),
-        figures=figures,
+        slack=figures.slack[profile].value if profile in figures.slack else 1.0, figures=figures,
     )  # fmt: skip
     return load, tuple(assumed)
 
@@ -177,7 +179,7 @@ def adapter_seconds(replica: Replica, rows: Real, sequences: Real) -> Real:
                 rows * product.row_share, product.row_elements, product.adapter_elements, groups, *terms
             )
             spent = spent + run.count * np.minimum(rows, 1.0) * once
-    return spent
+    return load.slack * spent
 
 
 Terms = tuple[float, float, float, float, float, float, float, float]

@@ -57,7 +57,7 @@ def open_replica(
     device = open_device(system.accelerator, kernels)
     kv_format, assumed = _cache_format(setup, scheme, profile)
     device.number_format(kv_format)
-    adapters, more = open_adapters(setup, setup.adapters, figures.adapters) if setup.adapters else (None, ())
+    adapters, more = open_adapters(setup, setup.adapters, figures.adapters, found.id) if setup.adapters else (None, ())
     replica = Replica(
         setup=setup,
         layout=layout,

@@ -65,13 +65,15 @@ class Drafting:
 class AdapterLoad:
     """Adapters as a replica serves them: how many are asked for, how many have a slot, the rank that has room.
 
-    `targets` are the names of the matrices that they change, `figures` how their kernels run.
+    `targets` are the names of the matrices that they change, `figures` how their kernels run, `slack` how much longer
+    they take in this class of engines.
     """
 
     count: int
     slots: int
     room_rank: int
     targets: frozenset[str]
+    slack: float
     figures: AdapterFigures
 
     @property

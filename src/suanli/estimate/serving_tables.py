@@ -146,9 +146,10 @@ def _earlier(replica: Replica) -> FloatArray:
 
 def _narrow(replica: Replica) -> FloatArray:
     """Write one row for each low-rank product of adapters: its weight, shape, experts and rows."""
+    slack = replica.engine.kernel_slack * (1.0 if replica.adapters is None else replica.adapters.slack)
     rows = [
         [
-            run.count * replica.engine.kernel_slack, one.row_elements, one.adapter_elements, one.copies, one.chosen,
+            run.count * slack, one.row_elements, one.adapter_elements, one.copies, one.chosen,
             one.expert_ranks, one.row_share,
         ]
         for run in replica.setup.model.runs
@@ -161,8 +162,9 @@ def _narrow_terms(replica: Replica) -> FloatArray:
     """Write what adapters cost a step beside their products, and the terms of their equation."""
     if replica.adapters is None:
         return np.zeros(0)
-    bookkeeping = replica.engine.kernel_slack * replica.adapters.figures.step_seconds.value
-    return np.asarray([bookkeeping, *kernel_terms(replica, replica.adapters)], dtype=float)
+    load = replica.adapters
+    bookkeeping = replica.engine.kernel_slack * load.slack * load.figures.step_seconds.value
+    return np.asarray([bookkeeping, *kernel_terms(replica, load)], dtype=float)
 
 
 def _cores(replica: Replica) -> list[tuple[float, Core]]:
