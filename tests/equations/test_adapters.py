@@ -10,7 +10,7 @@ PERFECT = {
 
 
 def spent(rows, adapters, peak=1e30, rate=1e12):
-    """A product into rank 16 of a hidden width of 4096 in 16 bits."""
+    """Time a product into rank 16 of a hidden width of 4096 in 16 bits."""
     return float(
         low_rank_seconds(
             rows=rows, row_elements=4096 + 16, adapter_elements=4096 * 16, adapters=adapters, bytes_per_element=2.0,

@@ -17,6 +17,8 @@ from suanli.foundation.language import tr
 
 HELD = ("weights", "draft", "adapters")
 """What a share of memory that is claimed for weights and cache holds beside the cache."""
+INDEX_BYTES = 1.0
+"""Bytes of an element of a sparse index's keys, which stand in the cache beside what they choose among (fp8)."""
 
 
 def visible_memory_bytes(replica: Replica) -> float:
@@ -68,8 +70,9 @@ def sequence_cache_bytes(replica: Replica, length: Real) -> Real:
     for run in replica.setup.model.runs:
         core = run.layer.core
         ways = cache_ways(core, replica.layout.tensor) * replica.layout.cache_shards
-        entries = _cached_entries(replica, core, length) * core.cached_elements * kept / ways
-        index = length * core.index_head_dim / replica.layout.cache_shards if core.index_heads else 0.0
+        plain = core.cached_elements - core.index_head_dim
+        entries = _cached_entries(replica, core, length) * plain * kept / ways
+        index = length * core.index_head_dim * INDEX_BYTES / replica.layout.cache_shards
         state = core.state_elements * STATE_BYTES / replica.layout.tensor
         total = total + run.count * (entries + index + state)
     total = total / replica.layout.pipeline
