@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from suanli.api.engine_options import EngineOptions, option_faults, spread, with_options
 from suanli.api.model import find_model
 from suanli.domain.traffic import ROUTINGS, Fleet, Quantiles, Requests, Targets, TrafficResult
 from suanli.domain.workload import ServingLayout, ServingSetup
@@ -30,7 +31,8 @@ class ReplayQuestion:
 
     `traffic` is a file of requests or the name of traffic to generate; `rate_per_s` brings its arrivals to a rate. Of
     `replicas` as many work as `most_replicas` allows where that is more: one for each `flight` requests in flight.
-    With `decode_replicas` prefill and decode have replicas of their own, decode under `decode_tensor`.
+    With `decode_replicas` prefill and decode have replicas of their own, decode under `decode_tensor`. `options` are of
+    drafts, adapters and settings of the engine; which of `draft_tokens` are accepted is drawn from the seed.
     """
 
     model: str
@@ -60,11 +62,13 @@ class ReplayQuestion:
     decode_tensor: int | None = None
     ttft_limit_seconds: float | None = None
     tpot_limit_seconds: float | None = None
+    draft_tokens: int = 0
+    options: EngineOptions = field(default_factory=EngineOptions)
 
 
 FROM_ONE = ("requests", "tensor", "pipeline", "expert", "attention_data", "replicas", "most_replicas", "decode_tensor")
 ABOVE_NOTHING = ("rate_per_s", "flight", "ttft_limit_seconds", "tpot_limit_seconds")
-FROM_NOTHING = ("seed", "system_tokens", "start_seconds", "idle_seconds", "decode_replicas")
+FROM_NOTHING = ("seed", "system_tokens", "start_seconds", "idle_seconds", "decode_replicas", "draft_tokens")
 OPTIONS = {
     "ttft_limit_seconds": "--ttft", "tpot_limit_seconds": "--tpot", "rate_per_s": "--rate", "tensor": "--tp",
     "pipeline": "--pp", "expert": "--ep", "attention_data": "--dp", "decode_tensor": "--decode-tp",
@@ -162,20 +166,26 @@ def _pool(plays: ModuleType, question: ReplayQuestion, requests: Requests, tenso
         kv_format=question.kv_format,
         engine=question.engine,
         engine_version=question.engine_version,
+        draft_tokens=float(question.draft_tokens),
     )
+    setup = with_options(setup, question.options)
     layout = ServingLayout(
         tensor=tensor, pipeline=question.pipeline, expert=question.expert, attention_data=question.attention_data
     )
+    layout = spread(layout, question.options)
     replica = open_replica(setup, find_system(question.system, place="--system"), layout, load_kernels())
     pool: Pool = plays.Pool(
-        replica=replica, fleet=fleet, swap_seconds=plays.swap_block_seconds(replica) if question.swap else None
+        replica=replica,
+        fleet=fleet,
+        swap_seconds=plays.swap_block_seconds(replica) if question.swap else None,
+        seed=question.seed,
     )
     return pool
 
 
 def _check(question: ReplayQuestion) -> None:
     """Raise InputError with every number that is out of range, and words that are not known."""
-    faults = []
+    faults = [*option_faults(question.options)]
     for names, least, allowed in (
         (FROM_ONE, 1.0, tr("a number from 1 to {most}", most=MOST)),
         (ABOVE_NOTHING, math.ulp(0.0), tr("above 0, at most {most}", most=MOST)),
