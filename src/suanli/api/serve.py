@@ -78,13 +78,14 @@ def serve(question: ServingQuestion) -> ServingAnswer:
     from suanli.catalogue.kernels import load_kernels
     from suanli.estimate.serving import estimate_serving
     from suanli.estimate.serving_search import nothing_fits, replicas_for, search
+    from suanli.estimate.serving_spread import least_accelerators
 
     _check(question)
     kernels, system, setup = load_kernels(), find_system(question.system, place="--system"), _setup(question)
     if _asked(question):
         one = estimate_serving(setup, system, _layout(question), question.concurrency or 1.0, kernels)
         if one.limit:
-            raise nothing_fits(one.limit)
+            raise nothing_fits(one.limit, least_accelerators(setup, system, kernels))
         found = [one]
     else:
         found = search(

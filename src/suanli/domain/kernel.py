@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from suanli.domain.chip import ChipKind, ServingOnly
 from suanli.domain.hardware import Precision
 
 
@@ -129,7 +130,8 @@ class KernelTable:
     `scale_out` is keyed by collective, for the tier between nodes, `host_collectives` for cards that reach each other
     through the host only; `ring_steps` are the seconds of a ring's steps inside a node and between two; `wiring` says
     what share of the link one pair gets (0: 1 / (domain - 1)); `score_passes` how often unfused attention moves its
-    score matrix, by phase; the two bandwidths stand in where neither product nor system says one.
+    score matrix, by phase; the two bandwidths stand in where neither product nor system says one. `chips` are the kinds
+    of special-purpose chips, `serving_only` the accelerators on which nobody trains.
     """
 
     formats: Mapping[str, NumberFormat]
@@ -142,3 +144,5 @@ class KernelTable:
     host_bytes_per_s: float
     network_bytes_per_s: float
     ring_steps: tuple[float, float] = (0.0, 0.0)
+    chips: tuple[ChipKind, ...] = ()
+    serving_only: tuple[ServingOnly, ...] = ()

@@ -6,16 +6,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatch
 
-from suanli.catalogue.engines import find_engine, load_engines
+from suanli.catalogue.engines import load_engines
 from suanli.domain.engine import EngineProfile, EngineTable, WeightScheme
 from suanli.domain.hardware import Accelerator, System
 from suanli.domain.kernel import KernelTable
 from suanli.domain.model import CoreKind
 from suanli.domain.workload import ServingLayout, ServingSetup
+from suanli.estimate.serving_engine import engine_of
 from suanli.estimate.serving_replica import Replica
 from suanli.foundation.errors import Fault, InputError, did_you_mean
 from suanli.foundation.language import tr
-from suanli.parts.devices.open import open_device, open_fabric
+from suanli.parts.devices.open import open_special, open_special_fabric
 
 AUTO = ("", "auto")
 """What a format's name is where the engine chooses."""
@@ -39,23 +40,26 @@ def open_replica(
         )  # fmt: skip
     if faults:
         raise InputError(faults)
-    found = find_engine(table, setup.engine, setup.engine_version, setup.engine_date)
+    layers_on_chip = sum(run.count for run in setup.model.runs) / layout.pipeline
+    device, chip = open_special(system.accelerator, kernels, layers_on_chip)
+    found, own_software = engine_of(setup, system.accelerator, chip, table)
     profile = _with_stack(found, setup, system.accelerator, table)
     scheme = _scheme(setup, table)
-    device = open_device(system.accelerator, kernels)
     kv_format, assumed = _cache_format(setup, scheme, profile)
     device.number_format(kv_format)
     return Replica(
         setup=setup,
         layout=layout,
         device=device,
-        fabric=open_fabric(system, kernels),
+        fabric=open_special_fabric(system, kernels),
         engine=profile,
         scheme=scheme,
         constants=table.constants,
-        ranks_per_node=float(max(system.accelerators, 1)),
+        ranks_per_node=float(max(system.accelerators, chip.placement.reach if chip else 1, 1)),
         kv_format=kv_format,
-        assumed=assumed,
+        assumed=(*own_software, *assumed),
+        chip=chip,
+        regions=layers_on_chip if chip and chip.placement.side_by_side else 1.0,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, field
 
+from suanli.domain.chip import ChipKind
 from suanli.domain.engine import EngineProfile, ServingConstants, WeightScheme
 from suanli.domain.model import Core, CoreKind, Layer, Matrix, Role
 from suanli.domain.workload import ServingLayout, ServingSetup
@@ -37,7 +38,11 @@ class Product:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Replica:
-    """A model under an engine on the accelerators of one replica; `ranks_per_node` of them share a node."""
+    """A model under an engine on the accelerators of one replica; `ranks_per_node` of them share a node.
+
+    `chip` is the kind of special-purpose chip (None: a GPU or like one), `regions` how many layers work side by side
+    on each.
+    """
 
     setup: ServingSetup
     layout: ServingLayout
@@ -49,6 +54,8 @@ class Replica:
     ranks_per_node: float
     kv_format: str
     assumed: tuple[str, ...] = ()
+    chip: ChipKind | None = None
+    regions: float = 1.0
     held: dict[Layer, tuple[Product, ...]] = field(default_factory=dict)
 
     @property
@@ -59,7 +66,10 @@ class Replica:
     @property
     def at_once(self) -> float:
         """Pipeline stages that work at the same time."""
-        busy = batching.busy_stages(self.layout.pipeline, self.constants.stage_stall)
+        placement = self.chip.placement if self.chip else None
+        stall = placement.stage_stall if placement else None
+        stages = self.layout.pipeline * self.regions
+        busy = batching.busy_stages(stages, self.constants.stage_stall if stall is None else stall)
         return float(min(busy, self.engine.stages_at_once))
 
     @property

@@ -1,0 +1,60 @@
+"""Layouts of a replica on special-purpose chips, and how many accelerators a model needs at least."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from suanli.domain.chip import ChipKind
+from suanli.domain.hardware import System
+from suanli.domain.kernel import KernelTable
+from suanli.domain.model import CoreKind, Model
+from suanli.domain.workload import ServingLayout, ServingSetup
+from suanli.equations import chips
+from suanli.estimate.serving_memory import cache_pool_bytes, sequence_cache_bytes, weight_bytes
+from suanli.estimate.serving_open import open_replica
+from suanli.foundation.errors import SuanliError
+
+
+def spread_layouts(model: Model, chip: ChipKind, accelerators: int) -> Iterator[ServingLayout]:
+    """Yield the layouts of a model spread over the memories of many chips, on up to so many.
+
+    Products are split over powers of two that divide the heads and that the chip's links bear; stages hold whole
+    numbers of layers as far as there are layers enough.
+    """
+    layers = sum(run.count for run in model.runs)
+    heads = [run.layer.core.heads for run in model.runs if run.layer.core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT)]
+    tensor = 1
+    while tensor <= chip.placement.most_tensor:
+        if all(count % tensor == 0 for count in heads):
+            for stages in _stages(layers):
+                if tensor * stages <= accelerators:
+                    yield ServingLayout(tensor=tensor, pipeline=stages)
+        tensor *= 2
+
+
+def _stages(layers: int) -> list[int]:
+    """List the numbers of stages that give the fullest stage 1, 2, 3 ... layers."""
+    return sorted({math.ceil(layers / each) for each in range(1, layers + 1)})
+
+
+def least_accelerators(setup: ServingSetup, system: System, kernels: KernelTable) -> int | None:
+    """Return how many accelerators hold the weights and one request at least, None where one alone has no room at all.
+
+    Nothing is held twice; a layout that splits heads or layers unevenly needs more.
+    """
+    try:
+        replica = open_replica(setup, system, ServingLayout(), kernels)
+        weights = weight_bytes(replica)
+        cache = float(sequence_cache_bytes(replica, setup.input_tokens + setup.output_tokens))
+        free = cache_pool_bytes(replica) + weights
+    except SuanliError:
+        return None
+    return int(chips.chips_that_hold(weights, cache, free)) if free > 0 else None
+
+
+def most_accelerators(system: System, chip: ChipKind | None, asked: int | None) -> int:
+    """Return how many accelerators one replica may span: those asked for, one system's, or as far as links reach."""
+    most = asked or system.accelerators
+    return max(most, chip.placement.reach) if chip else most
+
