@@ -84,7 +84,7 @@ def search(
     found: list[tuple[float, ServingEstimate]] = []
     missed: list[ServingEstimate] = []
     shortest = math.inf
-    for layout in _layouts(setup.model, system, kernels, accelerators):
+    for layout in layouts_on(setup.model, system, kernels, accelerators):
         replica = open_replica(setup, system, layout, kernels)
         shortest = min(shortest, _short_bytes(replica))
         best, nearest = _best_of(replica, ttft_limit_seconds, tpot_limit_seconds)
@@ -94,12 +94,13 @@ def search(
             missed.append(nearest)
     if not found:
         least = least_accelerators(setup, system, kernels)
-        raise _nothing(missed, shortest, ttft_limit_seconds, tpot_limit_seconds, system, least)
+        most = most_accelerators(system, find_chip(system.accelerator, kernels.chips), accelerators)
+        raise _nothing(missed, shortest, (ttft_limit_seconds, tpot_limit_seconds), system, least, most)
     found.sort(key=lambda one: -one[0])
     return [estimate for _, estimate in found[:keep]]
 
 
-def _layouts(model: Model, system: System, kernels: KernelTable, accelerators: int | None) -> Iterator[ServingLayout]:
+def layouts_on(model: Model, system: System, kernels: KernelTable, accelerators: int | None) -> Iterator[ServingLayout]:
     """Yield the layouts to try: those of GPUs, or those of a special-purpose chip as far as its links reach."""
     chip = find_chip(system.accelerator, kernels.chips)
     most = most_accelerators(system, chip, accelerators)
@@ -135,18 +136,20 @@ def _best_of(
 def _nothing(
     missed: list[ServingEstimate],
     shortest: float,
-    ttft_limit: float,
-    tpot_limit: float,
+    limits: tuple[float, float],
     system: System,
     least: int | None,
+    most: int,
 ) -> InfeasibleError:
     """Say which limit binds and what would free it."""
+    ttft_limit, tpot_limit = limits
     if not missed:
-        return InfeasibleError(
-            limit=tr("No layout on one {system} fits: short of memory by {bytes} bytes on each accelerator.",
-                     system=system.name or system.id, bytes=round(shortest)),
-            relief=relief_of(least),
-        )  # fmt: skip
+        named = {"system": system.name or system.id, "bytes": round(shortest)}
+        limit = tr("No layout on one {system} fits: short of memory by {bytes} bytes on each accelerator.", **named)
+        if most > system.accelerators:
+            limit = tr("No layout on up to {count} accelerators ({system}) fits: short of memory by {bytes} bytes on each.",
+                       count=most, **named)  # fmt: skip
+        return InfeasibleError(limit=limit, relief=relief_of(least))
     nearest = min(missed, key=lambda one: max(one.ttft_seconds / ttft_limit, one.tpot_seconds / tpot_limit))
     layout = nearest.layout
     return InfeasibleError(

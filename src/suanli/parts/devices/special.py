@@ -7,18 +7,21 @@ from dataclasses import replace
 from fnmatch import fnmatch
 
 from suanli.domain.chip import ChipKind, Latencies, Nature
-from suanli.domain.hardware import Accelerator, Precision
+from suanli.domain.hardware import Accelerator, Precision, System
 from suanli.domain.kernel import (
     AttentionKernel,
     CollectiveKernel,
     ExpertSkew,
     KernelCalibration,
+    KernelTable,
     MatmulKernel,
     NumberFormat,
     PassKernel,
 )
 from suanli.equations import chips
+from suanli.foundation.errors import InfeasibleError
 from suanli.foundation.figure import Kind
+from suanli.foundation.language import tell, tr
 from suanli.parts.devices.fabric import PASSES
 
 SHARP = 4.0
@@ -26,6 +29,8 @@ SHARP = 4.0
 WHOLE_RANKS = (2.0, 1024.0)
 """Ranks between which a share of the link stands unchanged."""
 BYTE = 1.0
+BACKING = "backing_bandwidth"
+"""The figure of a memory behind the accelerator's own, from which it fetches other models."""
 EVERY_FORMAT = "bf16"
 """The family that every number format ends in."""
 
@@ -36,6 +41,16 @@ def find_chip(accelerator: Accelerator, kinds: tuple[ChipKind, ...]) -> ChipKind
         if any(fnmatch(accelerator.id, pattern) for pattern in kind.accelerators):
             return kind
     return None
+
+
+def refuse_training(accelerator: Accelerator, kernels: KernelTable) -> None:
+    """Raise InfeasibleError where nobody trains on an accelerator, with the reason."""
+    for group in kernels.serving_only:
+        if any(fnmatch(accelerator.id, pattern) for pattern in group.accelerators):
+            raise InfeasibleError(
+                limit=tr("{accelerator} only serves: {reason}.", accelerator=accelerator.id, reason=tell(group.reason)),
+                relief=tr("Train on an accelerator with a backward pass; serve on this one."),
+            )
 
 
 def compose(kind: ChipKind, accelerator: Accelerator) -> KernelCalibration:
@@ -116,6 +131,21 @@ def _peak_share(kind: ChipKind) -> float:
     return kind.matrix.peak_share * float(
         chips.design_share(design.clock_hz, design.rated_clock_hz, design.used_share)
     )
+
+
+def power_watts(system: System, accelerators: int) -> float | None:
+    """Return the power that makers print for so many accelerators; their share of a system's where only that is known."""
+    if system.accelerator.power_watts is not None:
+        return accelerators * system.accelerator.power_watts.value
+    if system.power_watts is not None:
+        return accelerators * system.power_watts.value / system.accelerators
+    return None
+
+
+def model_switch_seconds(accelerator: Accelerator, weight_bytes: float) -> float | None:
+    """Return how long an accelerator takes to bring its weights from the memory behind it, None where it has none."""
+    rate = accelerator.other_figures.get(BACKING)
+    return None if rate is None else float(chips.switch_seconds(weight_bytes, rate.value))
 
 
 def as_run(kind: ChipKind, accelerator: Accelerator) -> Accelerator:
