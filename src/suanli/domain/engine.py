@@ -29,6 +29,7 @@ class EngineProfile:
     of all sequences stand in memory at the peak. Accelerators with less memory than `modest_bytes`, and those named,
     get the modest limits. `fused_attention` says that scores never reach memory, `stages_at_once` how many stages of
     a pipeline work at the same time at most, `experts_in_turn` which weight schemes run one expert after another.
+    `prefills_ahead` says that all prompts with room in the cache are read before answers take turns in the batch.
     """
 
     id: str
@@ -59,16 +60,22 @@ class EngineProfile:
     rank_runtime_bytes: float
     source: str
     date: str
+    prefills_ahead: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineEra:
-    """An engine's name, until which date and version (both excluded, "" for open) it is of which class."""
+    """An engine's name, until which date and version (both excluded, "" for open) it is of which class.
+
+    `accelerators` is a pattern of ids on which alone it is so ("" for all): a maker's own backend goes by the engine's
+    name.
+    """
 
     engine: str
     profile: str
     until_date: str = ""
     until_version: str = ""
+    accelerators: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

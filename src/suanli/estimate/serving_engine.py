@@ -23,7 +23,7 @@ def engine_of(
     Raises InputError naming what runs where something else is asked for.
     """
     if chip is None:
-        return find_engine(table, setup.engine, setup.engine_version, setup.engine_date), ()
+        return find_engine(table, setup.engine, setup.engine_version, setup.engine_date, accelerator.id), ()
     own = table.profiles[chip.engine]
     asked = setup.engine.strip().lower().split(" ")[0]
     if asked in (*chip.engines, chip.engine):
