@@ -25,6 +25,7 @@ from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
 
 ENGINE_FILE = Path(__file__).parent.parent / "data" / "calibration" / "engines.yaml"
+PER_SECOND = "bytes_per_s"
 WITH_UNIT = {"seconds": "s", "bytes": "B"}
 
 
@@ -48,7 +49,7 @@ def _profile(name: str, said: Mapping[str, Any], whole: Mapping[str, Any], place
             continue
         if field.name not in named:
             raise InputError.single(place=place, found=tr("no '{name}'", name=field.name), allowed=field.name)
-        unit = WITH_UNIT.get(field.name.rsplit("_", 1)[-1], "")
+        unit = "B/s" if field.name.endswith(PER_SECOND) else WITH_UNIT.get(field.name.rsplit("_", 1)[-1], "")
         value = _figure(named[field.name], unit, f"{place}.{field.name}")
         read[field.name] = Claim(value) if field.name == "claim" else tuple(value) if isinstance(value, list) else value
     return EngineProfile(**read)

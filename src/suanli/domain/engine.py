@@ -30,6 +30,9 @@ class EngineProfile:
     get the modest limits. `fused_attention` says that scores never reach memory, `stages_at_once` how many stages of
     a pipeline work at the same time at most, `experts_in_turn` which weight schemes run one expert after another.
     `prefills_ahead` says that all prompts with room in the cache are read before answers take turns in the batch.
+    Products of more than `wide_rows` tokens may go through a library of their own: `wide_product_seconds` is what each
+    of them costs more, `expand_bytes_per_s` how fast quantised weights are written out in 16 bits before it (0: they
+    are not).
     """
 
     id: str
@@ -61,6 +64,9 @@ class EngineProfile:
     source: str
     date: str
     prefills_ahead: bool = False
+    wide_rows: float = 0.0
+    wide_product_seconds: float = 0.0
+    expand_bytes_per_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
