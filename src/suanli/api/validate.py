@@ -13,8 +13,9 @@ __all__ = ["FitRow", "Summary", "ValidationResult", "validate"]
 
 
 def validate(path: str | Path, calibration: str | Path | None = None) -> ValidationResult:
-    """Predict every row of a table of runs at the layout it gives; the columns tell training from serving,
-    and serving on GPUs from a table of special-purpose chips.
+    """Predict every row of a table of runs at the layout it gives.
+
+    The columns tell training from serving, and serving on GPUs from a table of special-purpose chips.
 
     `calibration` is a file of a user's own figures of training, laid over the shipped ones.
 

@@ -177,7 +177,9 @@ def load_kernels(folder: Path = KERNEL_FOLDER) -> KernelTable:
     """Read every kernel file of a folder. Raises InputError naming file and entry at fault."""
     attention, network = open_section(folder / "attention.yaml"), open_section(folder / "network.yaml")
     backward = attention.at("backward_scale").figures(("ceiling_share", "floor"))
-    read = (_device(open_section(path), backward) for path in sorted(folder.glob("*.yaml")) if path.name not in NOT_DEVICES)
+    read = (
+        _device(open_section(path), backward) for path in sorted(folder.glob("*.yaml")) if path.name not in NOT_DEVICES
+    )
     devices = {one.id: one for one in read}
     classes = open_section(folder / "classes.yaml")
     defaults = network.at("defaults")

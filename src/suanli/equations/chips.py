@@ -8,7 +8,7 @@ from suanli.foundation.equation import Real, equation
 
 
 @equation(unit="s", source="wafer_llm2025")
-def crossing_seconds(side_cores: Real, clock_hz: Real, crossings: Real) -> Real:
+def crossing_seconds(side_cores: Real, cycles_per_s: Real, crossings: Real) -> Real:
     """Time for a partial sum or a broadcast to cross a mesh of cores so many times, one hop a cycle.
 
     t = n S / f.
@@ -19,7 +19,7 @@ def crossing_seconds(side_cores: Real, clock_hz: Real, crossings: Real) -> Real:
     >>> crossing_seconds(1000.0, 1e9, 2.0)
     2e-06
     """
-    return crossings * side_cores / clock_hz
+    return crossings * side_cores / cycles_per_s
 
 
 @equation(unit="1", source="groq_isca2020")
@@ -28,7 +28,8 @@ def install_share(install_bytes_per_s: Real, memory_bytes_per_s: Real) -> Real:
 
     h = min(r / W, 1).
 
-    A systolic matrix unit takes its weights at `install_bytes_per_s` r whatever the memory gives. Source: groq_isca2020.
+    A systolic matrix unit takes its weights at `install_bytes_per_s` r whatever the memory gives.
+    Source: groq_isca2020.
 
     >>> install_share(1e13, 8e13)
     0.125
@@ -37,18 +38,18 @@ def install_share(install_bytes_per_s: Real, memory_bytes_per_s: Real) -> Real:
 
 
 @equation(unit="1", source="flightllm2024")
-def design_share(clock_hz: Real, rated_clock_hz: Real, used_share: Real) -> Real:
+def design_share(cycles_per_s: Real, rated_cycles_per_s: Real, used_share: Real) -> Real:
     """Share of a programmable chip's printed peak that one design can reach: its clock and its multipliers.
 
     c = u f / f0.
 
-    The printed peak counts every multiplier at the rated clock f0; a design closes timing at `clock_hz` f and uses a
-    share u of them. Source: flightllm2024.
+    The printed peak counts every multiplier at the rated clock f0; a design closes timing at `cycles_per_s` f and uses
+    a share u of them. Source: flightllm2024.
 
     >>> design_share(225e6, 900e6, 0.8)
     0.2
     """
-    return used_share * clock_hz / rated_clock_hz
+    return used_share * cycles_per_s / rated_cycles_per_s
 
 
 @equation(unit="1", source="groq_isca2022")

@@ -6,6 +6,8 @@ than its batch limit; the others hold their first token and wait for a turn. Ans
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from suanli.equations import batching
@@ -44,10 +46,13 @@ def ahead_run(replica: Replica, requests: float) -> RunFigures:
 
 
 def _drain_seconds(replica: Replica, turns: float, step: float) -> float:
-    """Seconds that the last answers take beyond a full batch: the longest of so many exponential ones, ever fewer."""
+    """Seconds that the last answers take beyond the mean: the longest of so many exponential ones, ever fewer together.
+
+    The longest of n answers is ln n mean ones; while they end, steps shorten from a full batch's to a lone answer's.
+    """
     demand = demand_of(replica)
     alone = float(decode_seconds(replica, demand, np.asarray([1.0]))[0])
-    return demand.steps * np.log(max(turns, 1.0)) * (step + alone) / 2 - demand.steps * step * MIDDLE * MIDDLE
+    return demand.steps * max(math.log(max(turns, 1.0)) - MIDDLE, 0.0) * (step + alone) / 2
 
 
 def _mean_between_tokens(replica: Replica, together: float, turns: float, reading: float, step: float) -> float:

@@ -147,7 +147,7 @@ def _nothing(
         named = {"system": system.name or system.id, "bytes": round(shortest)}
         limit = tr("No layout on one {system} fits: short of memory by {bytes} bytes on each accelerator.", **named)
         if most > system.accelerators:
-            limit = tr("No layout on up to {count} accelerators ({system}) fits: short of memory by {bytes} bytes on each.",
+            limit = tr("No layout on up to {count} accelerators ({system}) fits: each is short of {bytes} bytes.",
                        count=most, **named)  # fmt: skip
         return InfeasibleError(limit=limit, relief=relief_of(least))
     nearest = min(missed, key=lambda one: max(one.ttft_seconds / ttft_limit, one.tpot_seconds / tpot_limit))

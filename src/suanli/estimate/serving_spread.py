@@ -79,4 +79,3 @@ def most_accelerators(system: System, chip: ChipKind | None, asked: int | None) 
     """Return how many accelerators one replica may span: those asked for, one system's, or as far as links reach."""
     most = asked or system.accelerators
     return max(most, chip.placement.reach) if chip else most
-

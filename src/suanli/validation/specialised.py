@@ -42,7 +42,8 @@ def _refused(cells: Mapping[str, str], reason: str) -> ValidationRow:
         quantity, measured = str(cells.get("metric", "")), plain_number(cells.get("value") or "")
     return ValidationRow(
         id=str(cells.get("id", "")), quantity=quantity, measured=measured, predicted=None, low=None, high=None,
-        error=None, status=reason, source=str(cells.get("evidence_class", "")), accelerator=str(cells.get("device", "")),
+        error=None, status=reason, source=str(cells.get("evidence_class", "")),
+        accelerator=str(cells.get("device", "")),
     )  # fmt: skip
 
 

@@ -35,8 +35,8 @@ QUANTITIES: Mapping[str, tuple[str, str]] = {
 """What a metric's words mean, and its unit in SI."""
 UNITS: Mapping[str, str] = {"tokens/s": "token/s", "-": "1"}
 FORMATS: Mapping[str, str] = {
-    "bf16": "bf16", "fp16": "fp16", "int8": "int8", "fp8": "fp8", "int8/fp16 mix": "int8", "int8 weights": "int8_weight",
-    "bf16 + draft 1b": "bf16",
+    "bf16": "bf16", "fp16": "fp16", "int8": "int8", "fp8": "fp8", "int8/fp16 mix": "int8",
+    "int8 weights": "int8_weight", "bf16 + draft 1b": "bf16",
 }  # fmt: skip
 """What a precision's words mean as a weight format."""
 DRAFT = "draft"
@@ -129,7 +129,7 @@ def _same_process(found: Accelerator, cells: Mapping[str, str]) -> Accelerator:
 
 
 def _model(cells: Mapping[str, str], assumed: list[str]) -> tuple[Model, str]:
-    """Return a row's model and weight format, completed by what its paper ran. Raises InputError where both are open."""
+    """Return a row's model and weight format, completed by what its paper ran. Raises InputError where open."""
     said, device, reading = _text(cells, "model"), _text(cells, "device"), _reading()
     if said.startswith(reading["class_of_model"]):
         for design, ran in reading["designs"].items():
@@ -142,11 +142,8 @@ def _model(cells: Mapping[str, str], assumed: list[str]) -> tuple[Model, str]:
         raise InputError.single(
             place="model", found=f"'{said}'", allowed=tr("the model and the weight format that ran")
         )
-    if said in reading["models"]:
-        model = read_model(reading["models"][said]["config"], said)
-    else:
-        model = named_model(said)
-    return model, _format(cells, assumed)
+    own = reading["models"].get(said)
+    return read_model(own["config"], said) if own else named_model(said), _format(cells, assumed)
 
 
 def _format(cells: Mapping[str, str], assumed: list[str]) -> str:

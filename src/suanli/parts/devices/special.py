@@ -128,13 +128,11 @@ def _peak_share(kind: ChipKind) -> float:
     if kind.design is None:
         return kind.matrix.peak_share
     design = kind.design
-    return kind.matrix.peak_share * float(
-        chips.design_share(design.clock_hz, design.rated_clock_hz, design.used_share)
-    )
+    return kind.matrix.peak_share * float(chips.design_share(design.clock_hz, design.rated_clock_hz, design.used_share))
 
 
 def power_watts(system: System, accelerators: int) -> float | None:
-    """Return the power that makers print for so many accelerators; their share of a system's where only that is known."""
+    """Return the power that makers print for so many accelerators, or their share of a system's, None for neither."""
     if system.accelerator.power_watts is not None:
         return accelerators * system.accelerator.power_watts.value
     if system.power_watts is not None:
