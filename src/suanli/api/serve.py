@@ -54,7 +54,9 @@ class ServingQuestion:
 class ServingAnswer:
     """The best setting (or the one asked for), replicas for the rate, and what came next.
 
-    `speculation` says what drafts gain (None: nobody drafts).
+    `speculation` says what drafts gain (None: nobody drafts). `power_watts` is what the makers print for all the
+    accelerators, `switch_seconds` how long a replica takes to bring another model like this one from the memory behind
+    its accelerators; None where the catalogue knows neither.
     """
 
     model: str
@@ -73,6 +75,8 @@ class ServingAnswer:
     bytes_by_cause: Mapping[str, float]
     seconds_by_cause: Mapping[str, float]
     kv_capacity_tokens: float
+    power_watts: float | None
+    switch_seconds: float | None
     assumed: tuple[str, ...]
     others: tuple[ServingEstimate, ...]
     speculation: SpeculationGain | None = None
@@ -87,13 +91,15 @@ def serve(question: ServingQuestion) -> ServingAnswer:
     from suanli.catalogue.kernels import load_kernels
     from suanli.estimate.serving import estimate_serving
     from suanli.estimate.serving_search import nothing_fits, replicas_for, search
+    from suanli.estimate.serving_spread import least_accelerators
+    from suanli.parts.devices.special import model_switch_seconds, power_watts
 
     _check(question)
     kernels, system, setup = load_kernels(), find_system(question.system, place="--system"), _setup(question)
     if _asked(question):
         one = estimate_serving(setup, system, _layout(question), question.concurrency or 1.0, kernels)
         if one.limit:
-            raise nothing_fits(one.limit)
+            raise nothing_fits(one.limit, least_accelerators(setup, system, kernels))
         found = [one]
     else:
         found = search(
@@ -123,6 +129,8 @@ def serve(question: ServingQuestion) -> ServingAnswer:
         bytes_by_cause=best.bytes_by_cause,
         seconds_by_cause=best.seconds_by_cause,
         kv_capacity_tokens=best.kv_capacity_tokens,
+        power_watts=power_watts(system, replicas * best.layout.accelerators),
+        switch_seconds=model_switch_seconds(system.accelerator, best.bytes_by_cause["weights"]),
         assumed=best.assumed,
         others=tuple(found[1:]),
         speculation=best.speculation,

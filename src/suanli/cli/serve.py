@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -31,6 +32,9 @@ from suanli.foundation.units import to_si
 
 GIB = 2**30
 MILLI = 1000
+KILO = 1000
+FINE_BELOW = 10
+"""Milliseconds below which a second decimal is shown."""
 ModelOption = Annotated[str, typer.Option("--model", help="A config.json, its folder, or a packaged model's name.")]
 SystemOption = Annotated[str, typer.Option("--system", help="System or accelerator, by id or name.")]
 InputOption = Annotated[float, typer.Option("--input-tokens", help="Mean tokens of a prompt.")]
@@ -161,6 +165,7 @@ def show(answer: ServingAnswer) -> None:
         ),
         (tr("memory of an accelerator"), f"{answer.memory_bytes / GIB:.1f} GiB", ""),
         (tr("cache holds"), tr("{tokens} tokens", tokens=f"{answer.kv_capacity_tokens:,.0f}"), ""),
+        *_known_of_chips(answer),
     )
     for row in rows:
         table.add_row(*row)
@@ -193,10 +198,22 @@ def speculation_words(gain: SpeculationGain) -> list[str]:
     return [*lines, tr("From {flight} requests in flight on they lower the rate.", flight=flight)]
 
 
+def _known_of_chips(answer: ServingAnswer) -> Iterator[tuple[str, str, str]]:
+    """Yield what the catalogue knows beyond times and bytes: power, and how long another model takes to come."""
+    if answer.power_watts is not None:
+        yield tr("power of the accelerators, as printed"), f"{answer.power_watts / KILO:,.1f} kW", ""
+    if answer.switch_seconds is not None:
+        yield tr("switching to another such model"), _milli(answer.switch_seconds), ""
+
+
 def _milli(value: float) -> str:
-    return f"{value * MILLI:,.1f} ms"
+    """Write a time in milliseconds; chips with memory of their own answer in fractions of one."""
+    told = value * MILLI
+    return f"{told:,.1f} ms" if told >= FINE_BELOW else f"{told:,.2f} ms"
 
 
 def _range(answer: ServingAnswer, name: str, factor: float, unit: str) -> str:
     band = answer.band[name]
-    return f"{band.low * factor:,.0f} – {band.high * factor:,.0f} {unit}".strip()
+    low, high = band.low * factor, band.high * factor
+    digits = 0 if low >= FINE_BELOW else 2
+    return f"{low:,.{digits}f} – {high:,.{digits}f} {unit}".strip()

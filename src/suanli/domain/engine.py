@@ -30,11 +30,14 @@ class EngineProfile:
     of all sequences stand in memory at the peak. Accelerators with less memory than `modest_bytes`, and those named,
     get the modest limits. `fused_attention` says that scores never reach memory, `stages_at_once` how many stages of
     a pipeline work at the same time at most, `experts_in_turn` which weight schemes run one expert after another.
+    `prefills_ahead` says that all prompts with room in the cache are read before answers take turns in the batch.
+    Products of more than `wide_rows` tokens may go through a library of their own: `wide_product_seconds` is what each
+    of them costs more, `expand_bytes_per_s` how fast quantised weights are written out in 16 bits before it (0: they
+    are not).
     """
 
     id: str
     name: str
-    kernels: str
     kernel_slack: float
     host_seconds: float
     rank_host_seconds: float
@@ -61,16 +64,26 @@ class EngineProfile:
     rank_runtime_bytes: float
     source: str
     date: str
+    kernels: str = ""
+    prefills_ahead: bool = False
+    wide_rows: float = 0.0
+    wide_product_seconds: float = 0.0
+    expand_bytes_per_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineEra:
-    """An engine's name, until which date and version (both excluded, "" for open) it is of which class."""
+    """An engine's name, until which date and version (both excluded, "" for open) it is of which class.
+
+    `accelerators` is a pattern of ids on which alone it is so ("" for all): a maker's own backend goes by the engine's
+    name.
+    """
 
     engine: str
     profile: str
     until_date: str = ""
     until_version: str = ""
+    accelerators: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

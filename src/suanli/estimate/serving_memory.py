@@ -30,7 +30,8 @@ def visible_memory_bytes(replica: Replica) -> float:
             found=tr("no memory size"),
             allowed=tr("an accelerator whose memory is known"),
         )
-    return memory.value * replica.constants.physical_share
+    exact = replica.chip is not None and replica.chip.placement.exact_memory
+    return memory.value * (1.0 if exact else replica.constants.physical_share)
 
 
 def _layer_weight_bytes(replica: Replica, layer: Layer) -> float:
@@ -49,10 +50,13 @@ def weight_bytes(replica: Replica) -> float:
     model, stages = replica.setup.model, replica.layout.pipeline
     layers = sum(run.count for run in model.runs)
     total = sum(run.count * _layer_weight_bytes(replica, run.layer) for run in model.runs)
-    fullest = math.ceil(layers / stages) / layers
+    anywhere = replica.chip is not None and replica.chip.placement.cut_anywhere
+    fullest = 1 / stages if anywhere else math.ceil(layers / stages) / layers
     head_bytes = replica.device.number_format(replica.scheme.head).weight_bytes
     table = model.embedding_parameters * head_bytes / replica.layout.tensor
     head = 0.0 if model.tied_head else model.vocabulary * model.hidden * head_bytes / replica.layout.tensor
+    if anywhere:
+        return (total + table + head) * fullest
     return total * fullest + (table + head if stages == 1 else max(table, head))
 
 

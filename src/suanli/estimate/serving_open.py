@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from fnmatch import fnmatch
 
-from suanli.catalogue.engines import find_engine, load_engines
+from suanli.catalogue.engines import load_engines
 from suanli.catalogue.serving_choices import load_serving_figures
 from suanli.domain.engine import EngineProfile, EngineTable, WeightScheme
 from suanli.domain.hardware import Accelerator, System
@@ -13,6 +13,7 @@ from suanli.domain.kernel import KernelTable
 from suanli.domain.workload import ServingLayout, ServingSetup
 from suanli.estimate.serving_adapters import loading_seconds, open_adapters
 from suanli.estimate.serving_drafts import open_drafting
+from suanli.estimate.serving_engine import engine_of
 from suanli.estimate.serving_layout import layout_faults
 from suanli.estimate.serving_replica import Replica
 from suanli.estimate.serving_settings import (
@@ -25,7 +26,8 @@ from suanli.estimate.serving_settings import (
 )
 from suanli.foundation.errors import Fault, InputError, did_you_mean
 from suanli.foundation.language import tr
-from suanli.parts.devices.open import open_device, open_fabric
+from suanli.parts.devices.open import open_special, open_special_fabric
+from suanli.parts.devices.special import find_chip
 
 AUTO = ("", "auto")
 """What a format's name is where the engine chooses."""
@@ -49,12 +51,13 @@ def open_replica(
         )  # fmt: skip
     if faults:
         raise InputError(faults)
-    found = find_engine(table, setup.engine, setup.engine_version, setup.engine_date)
     figures = load_serving_figures()
+    found, own_software = engine_of(setup, system.accelerator, find_chip(system.accelerator, kernels.chips), table)
     check_prefixes(found, setup, figures.traits)
     profile = scheduled(_with_stack(found, setup, system.accelerator, table), setup, figures.traits)
+    layers_on_chip = sum(run.count for run in setup.model.runs) / layout.pipeline
+    device, chip = open_special(system.accelerator, kernels.of_engine(profile.kernels), layers_on_chip)
     scheme = _scheme(setup, table)
-    device = open_device(system.accelerator, kernels.of_engine(profile.kernels))
     kv_format, assumed = _cache_format(setup, scheme, profile)
     device.number_format(kv_format)
     adapters, more = open_adapters(setup, setup.adapters, figures.adapters, found.id) if setup.adapters else (None, ())
@@ -62,17 +65,19 @@ def open_replica(
         setup=setup,
         layout=layout,
         device=device,
-        fabric=open_fabric(system, kernels),
+        fabric=open_special_fabric(system, kernels),
         engine=profile,
         scheme=scheme,
         constants=table.constants,
-        ranks_per_node=float(max(system.accelerators, 1)),
+        ranks_per_node=float(max(system.accelerators, chip.placement.reach if chip else 1, 1)),
         kv_format=kv_format,
-        assumed=(*assumed, *more),
+        assumed=(*own_software, *assumed, *more),
         adapters=adapters,
         launch_seconds=launch_seconds(profile, setup, figures.traits),
         bounded_windows=bounds_windows(profile, setup, figures.traits),
         shares_prefixes=keeps_prefixes(profile, setup, figures.traits),
+        chip=chip,
+        regions=layers_on_chip if chip and chip.placement.side_by_side else 1.0,
     )
     replica = _with_loading(replica)
     engine = drafting(replica.engine, setup, layout.attention_data, figures.traits)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, field
 
+from suanli.domain.chip import ChipKind
 from suanli.domain.engine import EngineProfile, ServingConstants, WeightScheme
 from suanli.domain.model import Core, CoreKind, Layer, Matrix, Role
 from suanli.domain.serving import AdapterFigures, DraftKind
@@ -88,7 +89,8 @@ class Replica:
 
     `draft` and `adapters` are what it serves beside the model (None: nothing). `launch_seconds` is of one kernel
     launch where no graph is captured (0: launches are hidden), `bounded_windows` says that the cache of a window
-    stops growing, `shares_prefixes` that equal beginnings of prompts are computed once.
+    stops growing, `shares_prefixes` that equal beginnings of prompts are computed once. `chip` is the kind of
+    special-purpose chip (None: a GPU or like one), `regions` how many layers work side by side on each.
     """
 
     setup: ServingSetup
@@ -106,6 +108,8 @@ class Replica:
     launch_seconds: float = 0.0
     bounded_windows: bool = True
     shares_prefixes: bool = True
+    chip: ChipKind | None = None
+    regions: float = 1.0
     held: dict[Layer, tuple[Product, ...]] = field(default_factory=dict)
 
     @property
@@ -123,7 +127,10 @@ class Replica:
     @property
     def at_once(self) -> float:
         """Pipeline stages that work at the same time."""
-        busy = batching.busy_stages(self.layout.pipeline, self.constants.stage_stall)
+        placement = self.chip.placement if self.chip else None
+        stall = placement.stage_stall if placement else None
+        stages = self.layout.pipeline * self.regions
+        busy = batching.busy_stages(stages, self.constants.stage_stall if stall is None else stall)
         return float(min(busy, self.engine.stages_at_once))
 
     @property

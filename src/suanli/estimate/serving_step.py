@@ -162,7 +162,16 @@ def _product_seconds(replica: Replica, product: Product, load: StepLoad) -> Real
     rows = _own_rows(replica, load)
     if product.role in DENSE_ROLES:
         rows = rows * replica.layout.feed_forward
-    return replica.device.matmul_seconds(rows, product.inner, product.columns, product.number_format, product.copies)
+    spent = replica.device.matmul_seconds(rows, product.inner, product.columns, product.number_format, product.copies)
+    return spent + _library_seconds(replica, product, rows) if replica.engine.wide_rows else spent
+
+
+def _library_seconds(replica: Replica, product: Product, rows: Real) -> Real:
+    """Time that a product of many rows spends on its way through a library: its start, weights written out wide."""
+    engine, form = replica.engine, replica.device.number_format(product.number_format)
+    wide = product.inner * product.columns * WIDE_BYTES if form.weight_bytes < WIDE_BYTES else 0.0
+    expanded = batching.expansion_seconds(wide, engine.expand_bytes_per_s) if engine.expand_bytes_per_s else 0.0
+    return np.where(np.asarray(rows) > engine.wide_rows, engine.wide_product_seconds + expanded, 0.0)
 
 
 def _expert_seconds(replica: Replica, product: Product, load: StepLoad) -> Real:

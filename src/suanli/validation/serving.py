@@ -17,6 +17,7 @@ from suanli.domain.kernel import KernelTable
 from suanli.domain.model import Model
 from suanli.domain.validation import ValidationRow
 from suanli.domain.workload import ServingLayout, ServingSetup
+from suanli.estimate.serving_ahead import ahead_run
 from suanli.estimate.serving_apart import Apart, apart_run
 from suanli.estimate.serving_bands import serving_band
 from suanli.estimate.serving_burst import burst_run, offline_run
@@ -177,7 +178,8 @@ def _run(replica: Replica, row: ServingRow) -> RunFigures:
     if row.drive is Drive.STATIC:
         return static_run(replica, row.concurrency)
     if row.drive is Drive.BURST:
-        return burst_run(replica, row.concurrency)
+        ahead = replica.engine.prefills_ahead
+        return ahead_run(replica, row.concurrency) if ahead else burst_run(replica, row.concurrency)
     if row.drive is Drive.PREFILL:
         return prefill_run(replica)
     return steady_run(replica, row.concurrency)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from suanli.foundation.errors import InputError
-from suanli.foundation.language import tr
+from suanli.foundation.language import tell, tr
 from suanli.foundation.units import to_si
+from suanli.validation.corrections import corrected
 from suanli.validation.habits import habit_of
 from suanli.validation.rows import MOST_COUNT, plain_number
 
@@ -334,8 +335,9 @@ def read_serving_row(cells: Mapping[str, str]) -> ServingRow:
 
     Raises InputError where a cell cannot be read, or the row leaves its layout open.
     """
+    cells, put_right = corrected(cells)
     notes, batch = _text(cells, "notes"), _text(cells, "batch_or_concurrency")
-    metric, assumed = metric_of(cells), list[str]()
+    metric, assumed = metric_of(cells), [tell(why) for why in put_right]
     inputs, outputs = _lengths(cells, assumed)
     weights = _format(_text(cells, "weight_precision"), WEIGHT_FORMATS, "weight_precision")
     if not weights:
