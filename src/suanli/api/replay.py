@@ -30,7 +30,8 @@ class ReplayQuestion:
 
     `traffic` is a file of requests or the name of traffic to generate; `rate_per_s` brings its arrivals to a rate. Of
     `replicas` as many work as `most_replicas` allows where that is more: one for each `flight` requests in flight.
-    With `decode_replicas` prefill and decode have replicas of their own, decode under `decode_tensor`.
+    With `decode_replicas` prefill and decode have replicas of their own, decode under `decode_tensor`. A step takes
+    `token_budget` tokens, a replica `sequence_limit` requests at once; None leaves both to the engine.
     """
 
     model: str
@@ -45,6 +46,8 @@ class ReplayQuestion:
     kv_format: str = "auto"
     engine: str = "vllm"
     engine_version: str = ""
+    token_budget: int | None = None
+    sequence_limit: int | None = None
     tensor: int = 1
     pipeline: int = 1
     expert: int = 1
@@ -62,13 +65,16 @@ class ReplayQuestion:
     tpot_limit_seconds: float | None = None
 
 
-FROM_ONE = ("requests", "tensor", "pipeline", "expert", "attention_data", "replicas", "most_replicas", "decode_tensor")
+FROM_ONE = (
+    "requests", "token_budget", "sequence_limit", "tensor", "pipeline", "expert", "attention_data", "replicas",
+    "most_replicas", "decode_tensor",
+)  # fmt: skip
 ABOVE_NOTHING = ("rate_per_s", "flight", "ttft_limit_seconds", "tpot_limit_seconds")
 FROM_NOTHING = ("seed", "system_tokens", "start_seconds", "idle_seconds", "decode_replicas")
 OPTIONS = {
     "ttft_limit_seconds": "--ttft", "tpot_limit_seconds": "--tpot", "rate_per_s": "--rate", "tensor": "--tp",
     "pipeline": "--pp", "expert": "--ep", "attention_data": "--dp", "decode_tensor": "--decode-tp",
-    "most_replicas": "--max-replicas", "start_seconds": "--start-time", "idle_seconds": "--idle-time",
+    "sequence_limit": "--max-sequences", "most_replicas": "--max-replicas", "start_seconds": "--start-time", "idle_seconds": "--idle-time",
 }  # fmt: skip
 """What people call a field of a question, where it is not its own name."""
 
@@ -162,6 +168,8 @@ def _pool(plays: ModuleType, question: ReplayQuestion, requests: Requests, tenso
         kv_format=question.kv_format,
         engine=question.engine,
         engine_version=question.engine_version,
+        token_budget=question.token_budget,
+        sequence_limit=question.sequence_limit,
     )
     layout = ServingLayout(
         tensor=tensor, pipeline=question.pipeline, expert=question.expert, attention_data=question.attention_data

@@ -42,6 +42,16 @@ RateOption = Annotated[
 TurnsOption = Annotated[float, typer.Option("--turns", help="Turns of a conversation, where traffic is generated.")]
 SystemTokensOption = Annotated[int, typer.Option("--system-tokens", help="Tokens that all generated prompts share.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="The same seed generates the same traffic.")]
+BudgetOption = Annotated[
+    int | None,
+    typer.Option("--token-budget", help="Tokens of a step; the engine's own if not given.", show_default=False),
+]
+SequencesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-sequences", help="Requests at once on a replica; the engine's own if not given.", show_default=False
+    ),
+]
 ReplicasOption = Annotated[int, typer.Option("--replicas", help="Replicas that work from the start.")]
 MostOption = Annotated[
     int | None, typer.Option("--max-replicas", help="Replicas at most, as requests come.", show_default=False)
@@ -80,6 +90,8 @@ def replay_command(
     kv_format: CacheOption = "auto",
     engine: EngineOption = "vllm",
     engine_version: VersionOption = "",
+    token_budget: BudgetOption = None,
+    max_sequences: SequencesOption = None,
     tp: TensorOption = None,
     pp: PipelineOption = None,
     ep: ExpertOption = None,
@@ -103,8 +115,9 @@ def replay_command(
     question = ReplayQuestion(
         model=model, system=system, traffic=traffic, requests=requests, rate_per_s=rate, turns=turns,
         system_tokens=system_tokens, seed=seed, weight_format=weight_format, kv_format=kv_format, engine=engine,
-        engine_version=engine_version, tensor=tp or 1, pipeline=pp or 1, expert=ep or 1, attention_data=dp or 1,
-        replicas=replicas, most_replicas=max_replicas, flight=flight,
+        engine_version=engine_version, token_budget=token_budget, sequence_limit=max_sequences, tensor=tp or 1,
+        pipeline=pp or 1, expert=ep or 1, attention_data=dp or 1, replicas=replicas, most_replicas=max_replicas,
+        flight=flight,
         start_seconds=seconds(start_time, "--start-time") or 0.0,
         idle_seconds=seconds(idle_time, "--idle-time") or 0.0, routing=routing, swap=swap,
         decode_replicas=decode_replicas, decode_tensor=decode_tp,
