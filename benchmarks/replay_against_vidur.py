@@ -9,7 +9,7 @@ is a clone of microsoft/vidur, for its operator profile of the model and the len
 from PyPI (0.0.26), which carries neither. `--vidur` and `--tables` name interpreters that have vidur and
 aiconfigurator-core (whose measured attention stands in for the profile that the clone no longer holds); without them
 both are installed into FOLDER. Warm means that Vidur's forests are trained and this planner's code is compiled; the
-first run of each does that.
+first run of each does that. Seconds are of CPU time, so that other work on the machine does not count.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Measured:
     """One tool on one trace: seconds of the process and of the play alone, latencies in seconds by name."""
 
     requests: int
-    wall_seconds: float
+    process_seconds: float
     play_seconds: float
     latencies: dict[str, tuple[float, ...]]
 
@@ -92,7 +92,7 @@ def vidur(python: Path, folder: Path, trace: Path, repeats: int) -> Measured:
     told = [json.loads(one.output.strip().splitlines()[-1]) for one in ran]
     return Measured(
         requests=told[0]["requests"],
-        wall_seconds=float(np.median([one.wall_seconds for one in ran])),
+        process_seconds=float(np.median([one.cpu_seconds for one in ran])),
         play_seconds=float(np.median([one["seconds"]["play"] for one in told])),
         latencies={name: quantiles(told[0][name]) for name in ("ttft", "tpot", "e2e")},
     )
@@ -110,7 +110,7 @@ def own_process(trace: Path, alike: bool) -> Ran:
 
 def suanli(trace: Path, repeats: int, alike: bool) -> Measured:
     """Run this planner on a trace: whole processes, and the play alone in this one."""
-    walls = [own_process(trace, alike).wall_seconds for _ in range(repeats)]
+    walls = [own_process(trace, alike).cpu_seconds for _ in range(repeats)]
     question = ReplayQuestion(model="LLAMA3_8B", system="dgx-a100-640", traffic=str(trace))
     if alike:
         question = replace(question, token_budget=CHUNK, sequence_limit=BATCH)
@@ -118,7 +118,7 @@ def suanli(trace: Path, repeats: int, alike: bool) -> Measured:
     served = result.served
     return Measured(
         requests=result.requests,
-        wall_seconds=float(np.median(walls)),
+        process_seconds=float(np.median(walls)),
         play_seconds=float(np.median(spent)),
         latencies={
             "ttft": quantiles(served.ttft_seconds.tolist()),
@@ -134,9 +134,9 @@ def play_alone(question: ReplayQuestion) -> float:
     play = serving_traffic.play_traffic
 
     def timed(*asked: object) -> object:
-        began = time.perf_counter()
+        began = time.process_time()
         told = play(*asked)  # type: ignore[arg-type]
-        took.append(time.perf_counter() - began)
+        took.append(time.process_time() - began)
         return told
 
     serving_traffic.play_traffic = timed  # type: ignore[assignment]
@@ -157,8 +157,8 @@ def row(name: str, one: Measured) -> str:
     def milli(what: str) -> str:
         return " / ".join(f"{1000 * value:,.0f}" for value in one.latencies[what]) + " ms"
 
-    rates = f"{one.requests / one.wall_seconds:,.0f} | {one.requests / one.play_seconds:,.0f}"
-    spent = f"{one.wall_seconds:.2f} s | {one.play_seconds:.3f} s"
+    rates = f"{one.requests / one.process_seconds:,.0f} | {one.requests / one.play_seconds:,.0f}"
+    spent = f"{one.process_seconds:.2f} s | {one.play_seconds:.3f} s"
     return f"| {name} | {one.requests:,} | {spent} | {rates} | {milli('ttft')} | {milli('tpot')} | {milli('e2e')} |"
 
 
@@ -201,7 +201,7 @@ def main() -> None:
 def rate_ratio(one: Measured, other: Measured) -> tuple[float, float]:
     """How many times as many requests a second the other plays: the play alone, and the whole process."""
     alone = (other.requests / other.play_seconds) / (one.requests / one.play_seconds)
-    return alone, (other.requests / other.wall_seconds) / (one.requests / one.wall_seconds)
+    return alone, (other.requests / other.process_seconds) / (one.requests / one.process_seconds)
 
 
 if __name__ == "__main__":
