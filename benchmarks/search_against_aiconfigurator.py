@@ -52,7 +52,7 @@ class Plan:
 def rows_of(output: str, title: str) -> list[dict[str, str]]:
     """Read the rows of one of the tool's tables."""
     found, headings = [], list[str]()
-    for line in output.split(f"{title} Top Configurations")[-1].splitlines()[1:]:
+    for line in output.rsplit(f"{title} Top Configurations", maxsplit=1)[-1].splitlines()[1:]:
         if not line.startswith(("|", "+")):
             break
         cells = [cell.strip() for cell in line.strip("|").split("|")]
@@ -101,7 +101,7 @@ def our_plans(document: str) -> list[Plan]:
         devices = one["layout"]["tensor"] * one["layout"].get("pipeline", 1) * one["layout"].get("attention_data", 1)
         found.append(
             Plan(
-                tool="Suanli, together", layout=f"{ACCELERATORS // devices} x {layout}, {one['concurrency']:.0f} at once",
+                tool="Suanli, together", layout=f"{ACCELERATORS // devices} x {layout}, batch {one['concurrency']:.0f}",
                 tokens_per_s=one["output_tokens_per_s"] / devices, ttft_ms=1000 * one["ttft_seconds"],
                 tpot_ms=1000 * one["tpot_seconds"],
             )
@@ -148,9 +148,7 @@ def main() -> None:
     print(
         f"\nWhole process: {wall[0] / wall[1]:.1f} times faster by the clock, {cpu[0] / cpu[1]:.1f} times less CPU.\n"
     )
-    print(
-        "| tool | layout | output tokens/s of one H200 | TTFT | for each further token |\n| --- | --- | --: | --: | --: |"
-    )
+    print("| tool | layout | output tokens/s/H200 | TTFT | each further |\n| --- | --- | --: | --: | --: |")
     for plan in (*their_plans(output), *our_plans(ours[0].output)):
         latencies = f"{plan.ttft_ms:,.0f} ms | {plan.tpot_ms:.1f} ms"
         print(f"| {plan.tool} | {plan.layout} | {plan.tokens_per_s:,.0f} | {latencies} |")
