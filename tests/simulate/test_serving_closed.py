@@ -1,4 +1,4 @@
-"""A client that keeps so many on their way: never more, always as many as it has, and in the limits open or one by one."""
+"""A client that keeps so many on their way: never more, always as many as it has."""
 
 import numpy as np
 import pytest

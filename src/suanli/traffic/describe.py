@@ -20,6 +20,8 @@ HOUR_SECONDS = 3600.0
 HOURS = 24
 MOST_SEEN = 2_000_000
 """Blocks that are remembered: some 200 MB. Beyond, every second one by its hash is forgotten, and again."""
+COMMON = 16
+"""A block that so many prompts begin with, twice as many after each forgetting, is never forgotten."""
 MIXING = 0x9E3779B97F4A7C15
 """Odd multiplier that spreads neighbouring ids over all 64 bits (Knuth's golden ratio)."""
 WORD_BITS = 64
@@ -71,11 +73,13 @@ class Counted:
 class Seen:
     """Blocks at the beginnings of prompts: how many, how many were seen before, and how long before.
 
-    All are remembered while there are few; then a share of them, chosen by a hash of their id, stands for all, each for
-    as many as were forgotten.
+    All are remembered while there are few. Then a share of them, chosen by a hash of their id, stands for all, each for
+    as many as were forgotten; those that many prompts begin with stand for themselves.
     """
 
     last: dict[int, int] = field(default_factory=dict)
+    often: dict[int, int] = field(default_factory=dict)
+    common: set[int] = field(default_factory=set)
     halvings: int = 0
     blocks: int = 0
     looked_at: int = 0
@@ -86,16 +90,35 @@ class Seen:
     def add(self, number: int, blocks: list[int]) -> None:
         """Note the blocks of the prompt of a request."""
         self.blocks += len(blocks)
-        own = [block for block in blocks if self._kept(block)] if self.halvings else blocks
-        hits = self._beginning(own) if not self.halvings else sum(block in self.last for block in own)
-        self.looked_at += len(own) * 2**self.halvings
-        self.found += hits * 2**self.halvings
-        if hits > 1:
-            self.followers, self.lag = self.followers + 1, self.lag + number - self.last.get(own[hits - 1], number)
+        if not self.halvings:
+            hits = blocks[: self._beginning(blocks)]
+            own = blocks
+        else:
+            own = [block for block in blocks if block in self.common or self._kept(block)]
+            hits = [block for block in own if block in self.last]
+        self.looked_at += self._weight(own)
+        self.found += self._weight(hits)
+        if len(hits) > 1:
+            self.followers, self.lag = self.followers + 1, self.lag + number - self.last[hits[-1]]
+        for block in hits:
+            self.often[block] = self.often.get(block, 0) + 1
         self.last.update(dict.fromkeys(own, number))
         if len(self.last) > MOST_SEEN:
-            self.halvings += 1
-            self.last = {block: when for block, when in self.last.items() if self._kept(block)}
+            self._halve()
+
+    def _halve(self) -> None:
+        """Forget every second block that is not common."""
+        self.halvings += 1
+        self.common |= {block for block, many in self.often.items() if many >= COMMON * 2**self.halvings}
+        self.last = {block: at for block, at in self.last.items() if block in self.common or self._kept(block)}
+        self.often = {block: many for block, many in self.often.items() if block in self.last}
+
+    def _weight(self, blocks: list[int]) -> int:
+        """Count blocks, each for as many as it stands for."""
+        if not self.halvings:
+            return len(blocks)
+        exact = sum(block in self.common for block in blocks)
+        return exact + (len(blocks) - exact) * 2**self.halvings
 
     def _beginning(self, blocks: list[int]) -> int:
         found = 0
