@@ -13,7 +13,7 @@ from suanli.estimate.serving_tables import BLOCK_TOKENS, rules_of, step_times
 from suanli.foundation.equation import FloatArray
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
-from suanli.simulate import serving_play
+from suanli.simulate import serving_closed, serving_play
 from suanli.simulate import serving_state as state
 from suanli.simulate.serving_play import Played
 from suanli.simulate.serving_state import GAP_LEAST_SECONDS, GAPS_A_LOG, Rules, Work
@@ -79,6 +79,19 @@ def play_traffic(pool: Pool, requests: Requests, targets: Targets) -> TrafficRes
     told = played.told
     served = _served(requests, told.admitted_seconds, told.first_seconds, told.finish_seconds, played)
     return _told(_result(requests, served, [(pool, rules, played)], targets), told_beside)
+
+
+def play_in_flight(pool: Pool, requests: Requests, flight: int, targets: Targets) -> TrafficResult:
+    """Play requests of a client that keeps `flight` on their way at most, through one replica of a pool.
+
+    Arrivals are the earliest times at which each may be sent; latencies count from when it was. Raises as
+    `play_traffic` does.
+    """
+    rules, delay = _rules(pool, requests), pool.replica.engine.request_seconds
+    played, sent = serving_closed.play_in_flight(work_of(requests, 0.0), step_times(pool.replica), rules, flight, delay)
+    told, client = played.told, replace(requests, arrival_seconds=sent)
+    served = _served(client, told.admitted_seconds, told.first_seconds, told.finish_seconds, played)
+    return _result(client, served, [(pool, rules, played)], targets)
 
 
 def play_apart(prefill: Pool, decode: Pool, requests: Requests, targets: Targets) -> TrafficResult:
