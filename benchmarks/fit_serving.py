@@ -57,8 +57,9 @@ FACTORS = ((0.5, 2.0), (0.7, 1.4), (0.85, 1.2))
 
 
 STAND_INS: Mapping[str, str] = {
-    "vllm_v0": "vllm_v1", "vllm_v1": "sglang", "sglang": "vllm_v1", "trtllm": "sglang", "llamacpp": "trtllm",
-    "deepspeed": "trtllm", "deepspeed_mii": "vllm_v0", "compiled_graph": "trtllm", "mindie": "sglang",
+    "vllm_v0": "vllm_v1", "vllm_v1": "sglang", "sglang": "vllm_v1", "trtllm_torch": "sglang", "trtllm_auto": "sglang",
+    "trtllm_built": "sglang", "llamacpp": "sglang",
+    "deepspeed": "sglang", "deepspeed_mii": "vllm_v0", "mindie": "sglang",
 }  # fmt: skip
 """Whose figures a class starts from when a source is left out, so that nothing of that source remains in them."""
 

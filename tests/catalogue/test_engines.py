@@ -52,8 +52,8 @@ def test_every_scheme_names_known_number_formats(name):
         ("dynamo-trt", "0.8.1.post1", "", "trtllm_auto"),
         ("trtllm", "", "", "trtllm_auto"),
         ("trt-llm", "0.17", "", "trtllm_built"),
-        ("trt-llm", "1.0", "", "trtllm"),
-        ("dynamo-trt", "0.8.1.post1", "2025-09", "trtllm"),
+        ("trt-llm", "1.0", "", "trtllm_torch"),
+        ("dynamo-trt", "0.8.1.post1", "2025-09", "trtllm_torch"),
     ],
 )
 def test_version_and_date_lead_to_the_era(engine, version, date, expected):
