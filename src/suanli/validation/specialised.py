@@ -96,7 +96,7 @@ def _fastest(row: SpecialisedRow) -> tuple[Replica, RunFigures]:
 
 
 def _system(row: SpecialisedRow) -> System:
-    """Return the smallest listed system that holds a row's chips, else the one that its accelerator usually comes in."""
+    """Return the usual box of a row's chips, or the smallest listed one that holds as many."""
     boxes = [one for one in catalogue().systems.values() if one.accelerator.id == row.accelerator.id]
     holding = [one for one in boxes if one.accelerators >= (row.devices or 1)]
     usual = default_system(row.accelerator.id)
@@ -104,7 +104,7 @@ def _system(row: SpecialisedRow) -> System:
 
 
 def _must_be_read(row: SpecialisedRow, replica: Replica) -> None:
-    """Raise InputError where a dense model's tokens came faster than memory can read its weights: something is untold."""
+    """Raise InputError where a dense model's tokens came faster than memory can read its weights."""
     if row.quantity != "decode_tokens_per_s" or row.drafts or any(run.layer.experts for run in row.model.runs):
         return
     held = weight_bytes(replica)
