@@ -24,6 +24,8 @@ from suanli.domain.kernel import (
 from suanli.foundation.errors import InputError, did_you_mean
 
 KERNEL_FOLDER = Path(__file__).parent.parent / "data" / "kernels"
+ENGINE_KERNELS = "engines"
+"""The folder of the files that hold engines' own kernels, beside the devices'."""
 NOT_DEVICES = ("formats.yaml", "attention.yaml", "classes.yaml", "network.yaml")
 LINK_SHARE = "link_share_"
 """How the name of a share of the link begins; the number of ranks follows."""
@@ -61,14 +63,40 @@ def _backward(prefill: Mapping[str, AttentionKernel], scale: Mapping[str, float]
     }
 
 
+def _families(
+    section: Section,
+) -> tuple[dict[str, MatmulKernel], dict[str, AttentionKernel], dict[str, AttentionKernel]]:
+    """Read the matrix, prefill and decode families of a device."""
+    matmul = {name: MatmulKernel(**one.figures(_names(MatmulKernel))) for name, one in section.within("matmul").items()}
+    prefill, decode = (
+        {name: AttentionKernel(**one.figures(_names(AttentionKernel))) for name, one in section.within(phase).items()}
+        for phase in ("prefill", "decode")
+    )
+    return matmul, prefill, decode
+
+
+def _own_kernels(section: Section, devices: Mapping[str, KernelCalibration]) -> dict[str, KernelCalibration]:
+    """Return the devices with an engine's own kernels in the place of those of the median engine."""
+    owned = dict(devices)
+    for name, one in section.within("devices").items():
+        if name not in devices:
+            raise InputError.single(
+                place=section.place, found=f"'{name}'", allowed=", ".join(devices), hint=did_you_mean(name, devices)
+            )
+        matmul, prefill, decode = _families(one)
+        like = devices[name]
+        owned[name] = replace(
+            like,
+            matmul={**like.matmul, **matmul},
+            prefill={**like.prefill, **prefill},
+            decode={**like.decode, **decode},
+        )
+    return owned
+
+
 def _device(section: Section, backward_scale: Mapping[str, float]) -> KernelCalibration:
     """Read one measured device."""
-    prefill = {
-        name: AttentionKernel(**one.figures(_names(AttentionKernel))) for name, one in section.within("prefill").items()
-    }
-    decode = {
-        name: AttentionKernel(**one.figures(_names(AttentionKernel))) for name, one in section.within("decode").items()
-    }
+    matmul, prefill, decode = _families(section)
     return KernelCalibration(
         id=section.text("id"),
         name=section.text("name"),
@@ -77,9 +105,7 @@ def _device(section: Section, backward_scale: Mapping[str, float]) -> KernelCali
         calibrated=True,
         default_units=section.number("default_units"),
         compute_units={},
-        matmul={
-            name: MatmulKernel(**one.figures(_names(MatmulKernel))) for name, one in section.within("matmul").items()
-        },
+        matmul=matmul,
         prefill=prefill,
         decode=decode,
         backward=_backward(prefill, backward_scale),
@@ -181,13 +207,13 @@ def load_kernels(folder: Path = KERNEL_FOLDER) -> KernelTable:
         _device(open_section(path), backward) for path in sorted(folder.glob("*.yaml")) if path.name not in NOT_DEVICES
     )
     devices = {one.id: one for one in read}
-    classes = open_section(folder / "classes.yaml")
+    whole = open_section(folder / "classes.yaml")
     defaults = network.at("defaults")
     host = defaults.text("host_collectives_like")
-    return KernelTable(
+    table = KernelTable(
         formats=load_formats(folder),
         calibrations=tuple(devices.values()),
-        classes=tuple(_class(one, classes, devices) for one in classes.within("classes").values()),
+        classes=_classes(whole, devices, devices),
         scale_out={op: _collective(one) for op, one in network.within("scale_out").items()},
         host_collectives=devices[host].collectives,
         wiring={name: float(share) for name, share in network.at("wiring").said.items()},
@@ -198,3 +224,18 @@ def load_kernels(folder: Path = KERNEL_FOLDER) -> KernelTable:
         chips=load_chips(),
         serving_only=load_serving_only(),
     )
+    by_engine = {}
+    for path in sorted((folder / ENGINE_KERNELS).glob("*.yaml")):
+        owned = _own_kernels(open_section(path), devices)
+        by_engine[path.stem] = replace(
+            table, calibrations=tuple(owned.values()), classes=_classes(whole, devices, owned)
+        )
+    return replace(table, by_engine=by_engine)
+
+
+def _classes(
+    whole: Section, devices: Mapping[str, KernelCalibration], owned: Mapping[str, KernelCalibration]
+) -> tuple[KernelCalibration, ...]:
+    """Read the classes; those that run an engine's own kernels extend the devices that have them."""
+    sections = whole.within("classes").values()
+    return tuple(_class(one, whole, owned if one.said.get("engine_kernels") else devices) for one in sections)

@@ -19,7 +19,8 @@ class Claim(StrEnum):
 class EngineProfile:
     """One class of engines of one era.
 
-    `kernel_slack` is its kernels' time over that of the calibrated ones. A step waits for `host_seconds` of scheduling,
+    `kernels` names whose own kernels it runs where they were measured ("" for the median over engines), `kernel_slack`
+    is their time in a step over that measured alone. A step waits for `host_seconds` of scheduling,
     `rank_host_seconds` more where several accelerators take it together, `layer_seconds` of launches for each layer,
     `sequence_seconds` for each sequence that gets a token; `request_seconds` is spent once on a request (text to
     tokens, queues of the server), `front_seconds` of letting one request in after the other, while the engine stands
@@ -63,6 +64,7 @@ class EngineProfile:
     rank_runtime_bytes: float
     source: str
     date: str
+    kernels: str = ""
     prefills_ahead: bool = False
     wide_rows: float = 0.0
     wide_product_seconds: float = 0.0

@@ -1,9 +1,9 @@
-"""Runs of every kind as figures: a static batch, a lone prompt, a steady load, an offline run at full load."""
+"""Runs as figures: a static batch, a lone prompt, a steady load."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -87,10 +87,3 @@ def prefill_run(replica: Replica) -> RunFigures:
     """Return the figures of one prompt that is prefilled alone."""
     spent = prefill_seconds(replica, demand_of(replica), 1.0)
     return RunFigures(ttft_seconds=spent, tpot_seconds=0.0, requests_per_s=1 / spent, resident=1.0)
-
-
-def offline_run(replica: Replica) -> RunFigures:
-    """Return the figures of a run of many requests: as many in flight as cache, engine and the run itself admit."""
-    alone = replace(replica, engine=replace(replica.engine, front_seconds=0.0, request_seconds=0.0))
-    places = max(demand_of(replica).resident, 1.0)
-    return steady_run(alone, min(places, replica.constants.offline_requests))

@@ -12,6 +12,7 @@ from suanli.foundation.errors import InputError
 from suanli.foundation.language import tell, tr
 from suanli.foundation.units import to_si
 from suanli.validation.corrections import corrected
+from suanli.validation.habits import habit_of
 from suanli.validation.rows import MOST_COUNT, plain_number
 
 OPEN_WORDS = ("", "auto", "none", "nan", "unspecified (bf16 or model default)", "unspecified")
@@ -131,7 +132,10 @@ class Workers:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServingRow:
-    """One run and quantity of the table, in SI. `assumed` says which open cells were filled, and with what."""
+    """One run and quantity of the table, in SI. `assumed` says which open cells were filled, and with what.
+
+    `spreads_mixtures` says that the source runs models of experts with data-parallel attention over all ranks.
+    """
 
     id: str
     source: str
@@ -153,6 +157,7 @@ class ServingRow:
     prefill_workers: Workers | None
     per_accelerator: bool
     speculative: bool
+    spreads_mixtures: bool
     token_budget: float | None
     usable_share: float | None
     assumed: tuple[str, ...]
@@ -339,6 +344,7 @@ def read_serving_row(cells: Mapping[str, str]) -> ServingRow:
         weights = "bf16"
         assumed.append(tr("weights in {format}", format=weights))
     drive, concurrency, sent = _load(_drive(metric, notes, batch, inputs, outputs), batch, notes)
+    habit = habit_of(_text(cells, "source"), _text(cells, "engine_version"))
     prefill = None
     if drive is Drive.APART:
         prefill, workers = _apart(notes, _count(cells, "gpus"))
@@ -359,13 +365,14 @@ def read_serving_row(cells: Mapping[str, str]) -> ServingRow:
         inputs=inputs,
         outputs=outputs,
         concurrency=concurrency,
-        requests=sent,
+        requests=habit.requests_of(inputs, outputs, sent) if drive is Drive.OFFLINE else sent,
         drive=drive,
         workers=workers,
         prefill_workers=prefill,
         per_accelerator=metric.per_accelerator,
         speculative="spec=mtp" in notes or "; speculative;" in notes,
+        spreads_mixtures=habit.spreads_mixtures,
         token_budget=_told(BUDGET, notes),
-        usable_share=_told(UTILISATION, notes, 1.0),
+        usable_share=_told(UTILISATION, notes, 1.0) or habit.usable_share,
         assumed=tuple(assumed),
     )
