@@ -100,7 +100,8 @@ RUN = {
     "id": "x", "source": "gpustack-performance-lab", "accelerator": "Ascend-910B", "engine": "vllm",
     "metric": "ttft_ms_mean", "model": "Qwen3-8B", "hf_config_name": "Qwen/Qwen3-8B",
     "weight_precision": "bf16", "input_len": "32000", "output_len": "100",
-    "batch_or_concurrency": "4", "value": "1000", "tp": "1", "pp": "1", "ep": "1", "gpus": "1",
+    "batch_or_concurrency": "4", "value": "1000",
+    "tp": "1", "pp": "1", "ep": "1", "gpus": "1",
     "notes": "Other Benchmark Cases; 100 requests, all sent at once unless concurrency given; "
              "cmd: corresponding MindIE JSON",
 }  # fmt: skip
