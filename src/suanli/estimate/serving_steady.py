@@ -107,7 +107,7 @@ def steady_state(replica: Replica, concurrency: Real) -> Steady:
     resident = np.minimum(np.multiply(flight, present), max(demand.resident, LEAST))
     decoding = np.minimum(resident / (1 + demand.chunks / demand.steps), _budget_bound(replica, demand))
     for _ in range(ROUNDS):
-        steps = _steps(replica, demand, decoding / replica.at_once)
+        steps = _steps(replica, demand, decoding / replica.at_once, _others_share(resident))
         waiting = _prefill_wait(replica, resident, steps.own)
         stay = (steps.prefill + waiting) / steps.mean
         before, decoding = decoding, batching.decoding_sequences(resident, demand.steps, stay)
@@ -146,9 +146,14 @@ class _Steps:
     mean_by_cause: dict[str, Column]
 
 
-def _steps(replica: Replica, demand: Demand, decoding: Column) -> _Steps:
+def _others_share(resident: Column) -> Column:
+    """Share of the resident requests that are others to one of them: a request decodes beside their prompts alone."""
+    return np.asarray(np.maximum(resident - 1.0, 0.0) / np.maximum(resident, 1.0))
+
+
+def _steps(replica: Replica, demand: Demand, decoding: Column, others: Column) -> _Steps:
     """Time a decode step and one with a prompt chunk, and mean them by how often a chunk is needed."""
-    needed = batching.prefill_per_step(decoding, demand.prompt, demand.steps)
+    needed = others * batching.prefill_per_step(decoding, demand.prompt, demand.steps)
     chunk = np.asarray(np.clip(needed, demand.chunk, demand.budget))
     share, prompts, mixes = np.asarray(needed / chunk), chunk / demand.chunk, replica.engine.mixes
     nothing = np.zeros_like(decoding)
