@@ -114,7 +114,8 @@ def steady_state(replica: Replica, concurrency: Real) -> Steady:
         decoding = np.asarray(np.minimum(decoding, _budget_bound(replica, demand)))
         if np.allclose(before, decoding, rtol=CLOSE):
             break
-    rate = np.asarray(batching.requests_per_s(decoding, demand.steps * steps.mean))
+    rate = np.minimum(batching.requests_per_s(decoding, demand.steps * steps.mean), _most_rate(replica, demand))
+    decoding = np.asarray(rate * demand.steps * steps.mean)
     first = replica.engine.request_seconds + waiting + steps.prefill + steps.mean / 2
     decode = demand.steps * steps.mean
     queued = np.maximum(flight - resident, 0.0) / rate + np.maximum(resident / rate - first - decode, 0.0)
@@ -144,6 +145,15 @@ class _Steps:
     prefill: Column
     own: Column
     mean_by_cause: dict[str, Column]
+
+
+def _most_rate(replica: Replica, demand: Demand) -> float:
+    """Return the requests per second of steps that are full by their token budget, without end where none are."""
+    bound = _budget_bound(replica, demand)
+    if not np.isfinite(bound):
+        return np.inf
+    full = _steps(replica, demand, np.asarray([bound / replica.at_once]), np.ones(1))
+    return float(batching.requests_per_s(bound, demand.steps * full.mean[0]))
 
 
 def _others_share(resident: Column) -> Column:
