@@ -206,3 +206,11 @@ def test_every_fault_of_a_setting_is_told_at_once():
 def test_an_unknown_name_is_refused_with_the_nearest_one(changes, word):
     with pytest.raises(InputError, match=word):
         replica(**changes)
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
+def test_a_lone_request_decodes_beside_nobody_s_prompt(engine):
+    """Its own prompt is in the wait for the first token alone: the rate is that of a run of one request."""
+    one = replica(engine=engine, input_tokens=8000.0, output_tokens=200.0)
+    alone, run = steady_state(one, 1.0), static_run(one, 1.0)
+    assert float(alone.tpot_seconds[0]) == pytest.approx(run.tpot_seconds, rel=0.02)

@@ -269,3 +269,23 @@ def test_a_bound_between_two_doublings_is_tried_itself():
     found = weigh_one(training(tokens=1e9, most_systems=least + 1), LARGE, BOX, desk())
     assert isinstance(found, Performance)
     assert found.systems <= least + 1
+
+
+def test_a_model_over_hundreds_of_chips_is_served_by_racks_together():
+    told = weigh_one(
+        service(weight_format="int8"), named_model("meta-llama/Llama-2-70b-hf"), KNOWN.systems["groq-rack"], desk()
+    )
+    assert isinstance(told, Performance)
+    assert told.least_systems == told.systems >= 5, "seventy gigabytes in racks of sixteen"
+
+
+def test_an_engine_that_does_not_run_on_a_chip_is_a_refusal_not_an_end_of_the_plan():
+    told = weigh_one(service(engine="sglang", weight_format="int8"), SMALL, KNOWN.systems["groq-rack"], desk())
+    assert isinstance(told, Refusal)
+    assert "sglang" in told.reason
+
+
+def test_what_only_serves_is_refused_to_training_jobs():
+    told = weigh_one(training(), TINY, KNOWN.systems["groq-rack"], desk())
+    assert isinstance(told, Refusal)
+    assert "only serves" in told.reason

@@ -16,7 +16,7 @@ from suanli.estimate.serving_replica import Replica
 from suanli.estimate.serving_runs import RunFigures, decode_seconds, prefill_seconds
 from suanli.estimate.serving_steady import demand_of
 
-LENGTHS = 16
+LENGTHS = 128
 """Points of the distribution of answer lengths at which the time between tokens is read."""
 PLACES = 64
 """Points of the queue at which its waits are read."""

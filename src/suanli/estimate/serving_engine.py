@@ -14,6 +14,15 @@ USUAL = "vllm"
 """The engine of a question that names none."""
 
 
+def runs_on(engine: str, chip: ChipKind | None) -> bool:
+    """Say whether an engine asked for by name has something to run on a kind of chip (None: a GPU or like one)."""
+    return chip is None or _named(engine) in (*chip.engines, chip.engine, USUAL)
+
+
+def _named(engine: str) -> str:
+    return engine.strip().lower().split(" ")[0]
+
+
 def engine_of(
     setup: ServingSetup, accelerator: Accelerator, chip: ChipKind | None, table: EngineTable
 ) -> tuple[EngineProfile, tuple[str, ...]]:
@@ -25,10 +34,10 @@ def engine_of(
     if chip is None:
         return find_engine(table, setup.engine, setup.engine_version, setup.engine_date, accelerator.id), ()
     own = table.profiles[chip.engine]
-    asked = setup.engine.strip().lower().split(" ")[0]
+    asked = _named(setup.engine)
     if asked in (*chip.engines, chip.engine):
         return own, ()
-    if asked != USUAL:
+    if not runs_on(asked, chip):
         raise InputError.single(
             place=tr("engine"),
             found=tr("'{engine}' on {accelerator}", engine=setup.engine, accelerator=accelerator.id),

@@ -107,14 +107,15 @@ def steady_state(replica: Replica, concurrency: Real) -> Steady:
     resident = np.minimum(np.multiply(flight, present), max(demand.resident, LEAST))
     decoding = np.minimum(resident / (1 + demand.chunks / demand.steps), _budget_bound(replica, demand))
     for _ in range(ROUNDS):
-        steps = _steps(replica, demand, decoding / replica.at_once)
+        steps = _steps(replica, demand, decoding / replica.at_once, _others_share(resident))
         waiting = _prefill_wait(replica, resident, steps.own)
         stay = (steps.prefill + waiting) / steps.mean
         before, decoding = decoding, batching.decoding_sequences(resident, demand.steps, stay)
         decoding = np.asarray(np.minimum(decoding, _budget_bound(replica, demand)))
         if np.allclose(before, decoding, rtol=CLOSE):
             break
-    rate = np.asarray(batching.requests_per_s(decoding, demand.steps * steps.mean))
+    rate = np.minimum(batching.requests_per_s(decoding, demand.steps * steps.mean), _most_rate(replica, demand))
+    decoding = np.asarray(rate * demand.steps * steps.mean)
     first = replica.engine.request_seconds + waiting + steps.prefill + steps.mean / 2
     decode = demand.steps * steps.mean
     queued = np.maximum(flight - resident, 0.0) / rate + np.maximum(resident / rate - first - decode, 0.0)
@@ -146,9 +147,23 @@ class _Steps:
     mean_by_cause: dict[str, Column]
 
 
-def _steps(replica: Replica, demand: Demand, decoding: Column) -> _Steps:
+def _most_rate(replica: Replica, demand: Demand) -> float:
+    """Return the requests per second of steps that are full by their token budget, without end where none are."""
+    bound = _budget_bound(replica, demand)
+    if not np.isfinite(bound):
+        return np.inf
+    full = _steps(replica, demand, np.asarray([bound / replica.at_once]), np.ones(1))
+    return float(batching.requests_per_s(bound, demand.steps * full.mean[0]))
+
+
+def _others_share(resident: Column) -> Column:
+    """Share of the resident requests that are others to one of them: a request decodes beside their prompts alone."""
+    return np.asarray(np.maximum(resident - 1.0, 0.0) / np.maximum(resident, 1.0))
+
+
+def _steps(replica: Replica, demand: Demand, decoding: Column, others: Column) -> _Steps:
     """Time a decode step and one with a prompt chunk, and mean them by how often a chunk is needed."""
-    needed = batching.prefill_per_step(decoding, demand.prompt, demand.steps)
+    needed = others * batching.prefill_per_step(decoding, demand.prompt, demand.steps)
     chunk = np.asarray(np.clip(needed, demand.chunk, demand.budget))
     share, prompts, mixes = np.asarray(needed / chunk), chunk / demand.chunk, replica.engine.mixes
     nothing = np.zeros_like(decoding)

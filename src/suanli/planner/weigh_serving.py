@@ -10,9 +10,12 @@ from suanli.domain.model import Model
 from suanli.domain.result import ServingEstimate
 from suanli.domain.scenario import ServingJob
 from suanli.domain.workload import ServingSetup
+from suanli.estimate.serving_engine import runs_on
 from suanli.estimate.serving_search import search
 from suanli.foundation.errors import InfeasibleError
+from suanli.foundation.language import tr
 from suanli.parts.architectures.count import parameters
+from suanli.parts.devices.special import find_chip
 from suanli.planner.performance import Performance, Refusal
 from suanli.planner.weigh_training import Desk, spread_of
 
@@ -31,6 +34,9 @@ def weigh_serving(job: ServingJob, model: Model, system: System, desk: Desk) -> 
         engine=job.engine,
         engine_date=desk.as_of,
     )
+    if not runs_on(job.engine, find_chip(system.accelerator, desk.kernels.chips)):
+        reason = tr("{engine} does not run on {accelerator}", engine=job.engine, accelerator=system.accelerator.id)
+        return Refusal(workload_id=job.id, system_id=system.id, reason=reason)
     refusal = ""
     for doubling in range(MOST_DOUBLINGS + 1):
         try:

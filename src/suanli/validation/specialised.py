@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 
 from suanli.catalogue.find import default_system
 from suanli.catalogue.kernels import load_kernels
+from suanli.catalogue.load import catalogue
 from suanli.domain.hardware import System
 from suanli.domain.validation import ValidationRow
 from suanli.domain.workload import ServingLayout, ServingSetup
 from suanli.estimate.serving_bands import serving_band
+from suanli.estimate.serving_memory import weight_bytes
 from suanli.estimate.serving_open import open_replica
 from suanli.estimate.serving_replica import Replica
 from suanli.estimate.serving_runs import RunFigures, static_run
@@ -49,6 +51,7 @@ def _refused(cells: Mapping[str, str], reason: str) -> ValidationRow:
 
 def _predicted(row: SpecialisedRow) -> ValidationRow:
     replica, run = _fastest(row)
+    _must_be_read(row, replica)
     value = _value(row, replica, run)
     band = serving_band(replica, row.quantity, value)
     layout = replica.layout
@@ -73,7 +76,7 @@ def _fastest(row: SpecialisedRow) -> tuple[Replica, RunFigures]:
     Where the number of chips is open, the fewest that hold the model with products split as far as links bear.
     Raises InputError where none fits.
     """
-    system = default_system(row.accelerator.id)
+    system = _system(row)
     best: tuple[Replica, RunFigures] | None = None
     for layout in _layouts(row, system):
         replica = open_replica(_setup(row), system, layout, load_kernels())
@@ -90,6 +93,28 @@ def _fastest(row: SpecialisedRow) -> tuple[Replica, RunFigures]:
             allowed=tr("room for one sequence"),
         )  # fmt: skip
     return best
+
+
+def _system(row: SpecialisedRow) -> System:
+    """Return the usual box of a row's chips, or the smallest listed one that holds as many."""
+    boxes = [one for one in catalogue().systems.values() if one.accelerator.id == row.accelerator.id]
+    holding = [one for one in boxes if one.accelerators >= (row.devices or 1)]
+    usual = default_system(row.accelerator.id)
+    return usual if usual in holding or not holding else min(holding, key=lambda one: one.accelerators)
+
+
+def _must_be_read(row: SpecialisedRow, replica: Replica) -> None:
+    """Raise InputError where a dense model's tokens came faster than memory can read its weights."""
+    if row.quantity != "decode_tokens_per_s" or row.drafts or any(run.layer.experts for run in row.model.runs):
+        return
+    held = weight_bytes(replica)
+    most = row.batch * replica.device.memory_bytes_per_s / replica.device.share / held
+    if row.measured > most:
+        raise InputError.single(
+            place="value", found=f"{row.measured:.4g}",
+            allowed=tr("at most {most} tokens a second, by the memory of so many chips; a draft model or more of them "
+                       "must have helped", most=f"{most:.3g}"),
+        )  # fmt: skip
 
 
 def _told_seconds(row: SpecialisedRow, run: RunFigures) -> float:
