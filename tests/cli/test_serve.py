@@ -34,7 +34,10 @@ def test_targets_are_kept():
 
 def test_one_setting_is_told_as_asked():
     answer = told("--tp", "2", "--concurrency", "8")
-    assert answer["layout"] == {"tensor": 2, "pipeline": 1, "expert": 1, "attention_data": 1}
+    assert answer["layout"] == {
+        "tensor": 2, "pipeline": 1, "expert": 1, "attention_data": 1, "context": 1, "decode_context": 1,
+        "feed_forward": 1,
+    }  # fmt: skip
     assert answer["concurrency"] == 8
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from suanli.api.engine_options import EngineOptions, option_faults, spread, with_options
 from suanli.api.model import find_model
 from suanli.api.traffic import MOST, TrafficQuestion, number_faults, open_traffic
 from suanli.domain.traffic import ROUTINGS, Fleet, Quantiles, Requests, Targets, TrafficResult
@@ -30,7 +31,8 @@ class ReplayQuestion:
     With `decode_replicas` prefill and decode have replicas of their own, decode under `decode_tensor`. A step takes
     `token_budget` tokens, a replica `sequence_limit` requests at once; None leaves both to the engine. With
     `concurrency` no more than so many requests are on their way: the next is sent when one ends, at once where no rate
-    is given.
+    is given. `options` are of drafts, adapters and settings of the engine; which of `draft_tokens` are accepted is
+    drawn from the seed.
     """
 
     model: str
@@ -66,6 +68,8 @@ class ReplayQuestion:
     decode_tensor: int | None = None
     ttft_limit_seconds: float | None = None
     tpot_limit_seconds: float | None = None
+    draft_tokens: int = 0
+    options: EngineOptions = field(default_factory=EngineOptions)
 
 
 FROM_ONE = (
@@ -73,7 +77,7 @@ FROM_ONE = (
     "most_replicas", "decode_tensor",
 )  # fmt: skip
 ABOVE_NOTHING = ("flight", "ttft_limit_seconds", "tpot_limit_seconds")
-FROM_NOTHING = ("start_seconds", "idle_seconds", "decode_replicas")
+FROM_NOTHING = ("start_seconds", "idle_seconds", "decode_replicas", "draft_tokens")
 OPTIONS = {
     "ttft_limit_seconds": "--ttft", "tpot_limit_seconds": "--tpot", "tensor": "--tp", "pipeline": "--pp",
     "expert": "--ep", "attention_data": "--dp", "decode_tensor": "--decode-tp", "sequence_limit": "--max-sequences",
@@ -167,22 +171,28 @@ def _pool(plays: ModuleType, question: ReplayQuestion, requests: Requests, tenso
         kv_format=question.kv_format,
         engine=question.engine,
         engine_version=question.engine_version,
+        draft_tokens=float(question.draft_tokens),
         token_budget=question.token_budget,
         sequence_limit=question.sequence_limit,
     )
+    setup = with_options(setup, question.options)
     layout = ServingLayout(
         tensor=tensor, pipeline=question.pipeline, expert=question.expert, attention_data=question.attention_data
     )
+    layout = spread(layout, question.options)
     replica = open_replica(setup, find_system(question.system, place="--system"), layout, load_kernels())
     pool: Pool = plays.Pool(
-        replica=replica, fleet=fleet, swap_seconds=plays.swap_block_seconds(replica) if question.swap else None
+        replica=replica,
+        fleet=fleet,
+        swap_seconds=plays.swap_block_seconds(replica) if question.swap else None,
+        seed=question.seed,
     )
     return pool
 
 
 def _check(question: ReplayQuestion) -> None:
     """Raise InputError with every number that is out of range, and words that are not known."""
-    faults = number_faults(_traffic(question))
+    faults = [*option_faults(question.options), *number_faults(_traffic(question))]
     for names, least, allowed in (
         (FROM_ONE, 1.0, tr("a number from 1 to {most}", most=MOST)),
         (ABOVE_NOTHING, math.ulp(0.0), tr("above 0, at most {most}", most=MOST)),

@@ -2,6 +2,7 @@
 
 from suanli.cli import (
     calibrate,
+    capacity,
     catalogue,
     finetune,
     init,
@@ -25,6 +26,7 @@ COMMANDS = (
     train,
     finetune,
     serve,
+    capacity,
     traffic,
     replay,
     simulate,

@@ -9,8 +9,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-ORDER = ("plan", "init", "model", "train", "finetune", "serve", "traffic", "replay", "simulate", "scaling", "validate",
-         "calibrate", "catalogue", "market")  # fmt: skip
+ORDER = ("plan", "init", "model", "train", "finetune", "serve", "capacity", "traffic", "replay", "simulate", "scaling",
+         "validate", "calibrate", "catalogue", "market")  # fmt: skip
 """From the main job to the parts of it; a command that is not named here comes last."""
 
 

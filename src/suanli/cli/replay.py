@@ -7,9 +7,24 @@ from typing import Annotated, Any
 
 import typer
 
+from suanli.api.engine_options import EngineOptions
 from suanli.api.replay import Quantiles, ReplayQuestion, TrafficResult, replay, write_requests
 from suanli.api.trace import check_trace_path
 from suanli.cli.app import app
+from suanli.cli.engine_options import (
+    AcceptanceOption,
+    ContextOption,
+    DecodeContextOption,
+    DraftOption,
+    EagerFlag,
+    FeedForwardOption,
+    LoraMaxRankOption,
+    LoraRankOption,
+    LoraSlotsOption,
+    LorasOption,
+    LoraTargetsOption,
+    OverlapFlag,
+)
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
 from suanli.cli.serve import (
     CacheOption,
@@ -73,7 +88,7 @@ DecodeOption = Annotated[int, typer.Option("--decode-replicas", help="Replicas t
 DecodeTensorOption = Annotated[
     int | None, typer.Option("--decode-tp", help="Tensor degree of those that decode.", show_default=False)
 ]
-
+DraftTokensOption = Annotated[int, typer.Option("--draft-tokens", help="Tokens that a speculative step drafts.")]
 
 RequestTraceOption = Annotated[
     Path | None, typer.Option("--trace", help="Write requests as a trace for Perfetto.", show_default=False)
@@ -114,6 +129,19 @@ def replay_command(
     swap: SwapFlag = False,
     decode_replicas: DecodeOption = 0,
     decode_tp: DecodeTensorOption = None,
+    draft_tokens: DraftTokensOption = 0,
+    draft: DraftOption = "",
+    acceptance: AcceptanceOption = None,
+    loras: LorasOption = None,
+    lora_rank: LoraRankOption = 16,
+    lora_targets: LoraTargetsOption = "all",
+    lora_slots: LoraSlotsOption = None,
+    lora_max_rank: LoraMaxRankOption = None,
+    eager: EagerFlag = False,
+    overlap: OverlapFlag = None,
+    cp: ContextOption = None,
+    dcp: DecodeContextOption = None,
+    ffn_dp: FeedForwardOption = None,
     ttft: TtftOption = "",
     tpot: TpotOption = "",
     trace: RequestTraceOption = None,
@@ -132,6 +160,12 @@ def replay_command(
         idle_seconds=seconds(idle_time, "--idle-time") or 0.0, routing=routing, swap=swap,
         decode_replicas=decode_replicas, decode_tensor=decode_tp,
         ttft_limit_seconds=seconds(ttft, "--ttft"), tpot_limit_seconds=seconds(tpot, "--tpot"),
+        draft_tokens=draft_tokens,
+        options=EngineOptions(
+            draft=draft, acceptance=acceptance, loras=loras, lora_rank=lora_rank, lora_targets=lora_targets,
+            lora_slots=lora_slots, lora_most_rank=lora_max_rank, eager=eager, overlap=overlap, context=cp,
+            decode_context=dcp, feed_forward=ffn_dp,
+        ),
     )  # fmt: skip
     if trace is not None:
         check_trace_path(trace)

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
-from suanli.api.serve import HEADROOM, ServingAnswer, ServingQuestion, serve
+from suanli.api.engine_options import EngineOptions
+from suanli.api.serve import HEADROOM, ServingAnswer, ServingLayout, ServingQuestion, SpeculationGain, serve
 from suanli.api.words import name_in_words
 from suanli.cli.app import app
+from suanli.cli.engine_options import (
+    AcceptanceOption,
+    ContextOption,
+    DecodeContextOption,
+    DraftOption,
+    EagerFlag,
+    FeedForwardOption,
+    LoraMaxRankOption,
+    LoraRankOption,
+    LoraSlotsOption,
+    LorasOption,
+    LoraTargetsOption,
+    OverlapFlag,
+)
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
 from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
@@ -16,6 +32,9 @@ from suanli.foundation.units import to_si
 
 GIB = 2**30
 MILLI = 1000
+KILO = 1000
+FINE_BELOW = 10
+"""Milliseconds below which a second decimal is shown."""
 ModelOption = Annotated[str, typer.Option("--model", help="A config.json, its folder, or a packaged model's name.")]
 SystemOption = Annotated[str, typer.Option("--system", help="System or accelerator, by id or name.")]
 InputOption = Annotated[float, typer.Option("--input-tokens", help="Mean tokens of a prompt.")]
@@ -37,7 +56,7 @@ FlightOption = Annotated[
     float | None, typer.Option("--concurrency", help="Requests in flight on one replica.", show_default=False)
 ]
 PrefixOption = Annotated[float, typer.Option("--prefix-hits", help="Share of prompt tokens found in a prefix cache.")]
-DraftOption = Annotated[float, typer.Option("--draft-tokens", help="Tokens that a speculative step drafts.")]
+DraftTokensOption = Annotated[float, typer.Option("--draft-tokens", help="Tokens that a speculative step drafts.")]
 HeadroomOption = Annotated[float, typer.Option("--headroom", help="Share of capacity kept free.")]
 KeepOption = Annotated[int, typer.Option("--keep", help="How many settings a search returns.")]
 
@@ -75,7 +94,19 @@ def serve_command(
     dp: DataOption = None,
     concurrency: FlightOption = None,
     prefix_hits: PrefixOption = 0.0,
-    draft_tokens: DraftOption = 0.0,
+    draft_tokens: DraftTokensOption = 0.0,
+    draft: DraftOption = "",
+    acceptance: AcceptanceOption = None,
+    loras: LorasOption = None,
+    lora_rank: LoraRankOption = 16,
+    lora_targets: LoraTargetsOption = "all",
+    lora_slots: LoraSlotsOption = None,
+    lora_max_rank: LoraMaxRankOption = None,
+    eager: EagerFlag = False,
+    overlap: OverlapFlag = None,
+    cp: ContextOption = None,
+    dcp: DecodeContextOption = None,
+    ffn_dp: FeedForwardOption = None,
     headroom: HeadroomOption = HEADROOM,
     keep: KeepOption = 5,
     json_output: JsonFlag = False,
@@ -89,6 +120,11 @@ def serve_command(
             weight_format=weight_format, kv_format=kv_format, engine=engine, engine_version=engine_version, tensor=tp,
             pipeline=pp, expert=ep, attention_data=dp, concurrency=concurrency, prefix_hit_share=prefix_hits,
             draft_tokens=draft_tokens, headroom=headroom, keep=keep,
+            options=EngineOptions(
+                draft=draft, acceptance=acceptance, loras=loras, lora_rank=lora_rank, lora_targets=lora_targets,
+                lora_slots=lora_slots, lora_most_rank=lora_max_rank, eager=eager, overlap=overlap, context=cp,
+                decode_context=dcp, feed_forward=ffn_dp,
+            ),
         )
     )  # fmt: skip
     if json_output:
@@ -97,12 +133,12 @@ def serve_command(
         show(answer)
 
 
-def layout_words(answer: ServingAnswer) -> str:
+def layout_words(layout: ServingLayout) -> str:
     """Write a layout in a few words."""
-    layout = answer.layout
     degrees = (
         (tr("tensor"), layout.tensor), (tr("pipeline"), layout.pipeline), (tr("expert"), layout.expert),
-        (tr("attention data"), layout.attention_data),
+        (tr("attention data"), layout.attention_data), (tr("context"), layout.context),
+        (tr("context of decoding"), layout.decode_context), (tr("shared feed-forward"), layout.feed_forward),
     )  # fmt: skip
     return ", ".join(f"{name} {degree}" for name, degree in degrees if degree > 1) or tr("one accelerator")
 
@@ -117,7 +153,7 @@ def show(answer: ServingAnswer) -> None:
     for heading in (tr("What"), tr("Value"), tr("80 % band")):
         table.add_column(heading)
     rows = (
-        (tr("layout of a replica"), layout_words(answer), ""),
+        (tr("layout of a replica"), layout_words(answer.layout), ""),
         (tr("replicas"), f"{answer.replicas} ({tr('{count} accelerators', count=answer.accelerators)})", ""),
         (tr("requests in flight on a replica"), f"{answer.concurrency:.0f}", ""),
         (tr("time to first token"), _milli(answer.ttft_seconds), _range(answer, "ttft_seconds", MILLI, "ms")),
@@ -129,6 +165,7 @@ def show(answer: ServingAnswer) -> None:
         ),
         (tr("memory of an accelerator"), f"{answer.memory_bytes / GIB:.1f} GiB", ""),
         (tr("cache holds"), tr("{tokens} tokens", tokens=f"{answer.kv_capacity_tokens:,.0f}"), ""),
+        *_known_of_chips(answer),
     )
     for row in rows:
         table.add_row(*row)
@@ -137,14 +174,46 @@ def show(answer: ServingAnswer) -> None:
     causes = sorted(answer.seconds_by_cause.items(), key=lambda cause: -cause[1])
     told = ", ".join(f"{name_in_words(name)} {spent / total:.0%}" for name, spent in causes if spent > 0)
     console.print(tr("A step's time by cause: {causes}", causes=told))
+    if answer.speculation is not None:
+        for line in speculation_words(answer.speculation):
+            console.print(line)
     for assumed in answer.assumed:
         console.print(tr("Assumed: {what}", what=assumed))
 
 
+def speculation_words(gain: SpeculationGain) -> list[str]:
+    """Say what drafts gain, and up to which load."""
+    lines = [
+        tr(
+            "Drafts: {tokens} tokens a step; {gain} times the rate without them ({low} to {high} by what is accepted).",
+            tokens=f"{gain.tokens_per_step:.2f}", gain=f"{gain.gain:.2f}", low=f"{gain.gain_low:.2f}",
+            high=f"{gain.gain_high:.2f}",
+        )
+    ]  # fmt: skip
+    if gain.pays_until_concurrency is None:
+        return [*lines, tr("They raise the rate at every load that the replica holds.")]
+    if gain.pays_until_concurrency == 0:
+        return [*lines, tr("They lower the rate at every load.")]
+    flight = f"{gain.pays_until_concurrency:.0f}"
+    return [*lines, tr("From {flight} requests in flight on they lower the rate.", flight=flight)]
+
+
+def _known_of_chips(answer: ServingAnswer) -> Iterator[tuple[str, str, str]]:
+    """Yield what the catalogue knows beyond times and bytes: power, and how long another model takes to come."""
+    if answer.power_watts is not None:
+        yield tr("power of the accelerators, as printed"), f"{answer.power_watts / KILO:,.1f} kW", ""
+    if answer.switch_seconds is not None:
+        yield tr("switching to another such model"), _milli(answer.switch_seconds), ""
+
+
 def _milli(value: float) -> str:
-    return f"{value * MILLI:,.1f} ms"
+    """Write a time in milliseconds; chips with memory of their own answer in fractions of one."""
+    told = value * MILLI
+    return f"{told:,.1f} ms" if told >= FINE_BELOW else f"{told:,.2f} ms"
 
 
 def _range(answer: ServingAnswer, name: str, factor: float, unit: str) -> str:
     band = answer.band[name]
-    return f"{band.low * factor:,.0f} – {band.high * factor:,.0f} {unit}".strip()
+    low, high = band.low * factor, band.high * factor
+    digits = 0 if low >= FINE_BELOW else 2
+    return f"{low:,.{digits}f} – {high:,.{digits}f} {unit}".strip()
