@@ -66,11 +66,15 @@ def _writable(folder: Path) -> bool:
 
 
 def fast(body: Body) -> Body:
-    """Compile a plain function, kept on disk between runs; the equations it calls must have been taught before."""
+    """Compile a plain function, kept on disk between runs; the equations it calls must have been taught before.
+
+    It may not make arrays or views of them: then arrays need not be counted at every call, which halves the time of a
+    step that hands dozens of them on.
+    """
     import numba
 
     kept = _writable(cache_folder())
     if kept:
         setattr(numba.config, "CACHE_DIR", str(cache_folder()))  # noqa: B010
-    made: Any = numba.njit(cache=kept)(body)
+    made: Any = numba.njit(cache=kept, _nrt=False)(body)
     return cast(Body, made)
