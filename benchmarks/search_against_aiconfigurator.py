@@ -101,18 +101,19 @@ def our_plans(document: str) -> list[Plan]:
 
 def our_plan(one: Mapping[str, Any]) -> Plan:
     """Read one plan: prefill and decode together, or each on replicas of its own."""
-    devices = one["layout"]["tensor"] * one["layout"].get("pipeline", 1) * one["layout"].get("attention_data", 1)
+    prefill, decode = one.get("prefill"), one.get("decode") or one
+    layout = decode["layout"]
+    devices = layout["tensor"] * layout.get("pipeline", 1) * layout.get("attention_data", 1)
     rate = one.get("output_tokens_per_s_per_accelerator") or one["output_tokens_per_s"] / devices
-    prefill, decode = one.get("prefill"), one.get("decode")
-    if prefill and decode:
+    if prefill:
         sides = (f"{side['replicas']} {name} {layout_words(side['layout'])} batch {side['concurrency']:.0f}"
                  for name, side in (("prefill", prefill), ("decode", decode)))  # fmt: skip
-        kind, layout = "apart", " + ".join(sides)
+        kind, words = "apart", " + ".join(sides)
     else:
         many = ACCELERATORS // devices
-        kind, layout = "together", f"{many} x {layout_words(one['layout'])}, batch {one['concurrency']:.0f}"
+        kind, words = "together", f"{many} x {layout_words(layout)}, batch {decode['concurrency']:.0f}"
     latencies = {"ttft_ms": 1000 * one["ttft_seconds"], "tpot_ms": 1000 * one["tpot_seconds"]}
-    return Plan(tool=f"Suanli, {kind}", layout=layout, tokens_per_s=rate, **latencies)
+    return Plan(tool=f"Suanli, {kind}", layout=words, tokens_per_s=rate, **latencies)
 
 
 def own(more: tuple[str, ...] = ()) -> Ran:

@@ -39,6 +39,8 @@ def compiled(equation: Equation[Any, Any]) -> Callable[..., Any]:
 
 
 Body = TypeVar("Body", bound=Callable[..., Any])
+NO_COUNTING = {"_nrt": False}
+"""Numba's option to leave out its run-time for arrays that are made, and the counting of references with it."""
 CACHE_VARIABLE = "SUANLI_CACHE"
 """The environment variable that says where compiled code is kept between runs."""
 
@@ -76,5 +78,5 @@ def fast(body: Body) -> Body:
     kept = _writable(cache_folder())
     if kept:
         setattr(numba.config, "CACHE_DIR", str(cache_folder()))  # noqa: B010
-    made: Any = numba.njit(cache=kept, _nrt=False)(body)
-    return cast(Body, made)
+    options: dict[str, Any] = {"cache": kept, **NO_COUNTING}
+    return cast(Body, numba.njit(**options)(body))
