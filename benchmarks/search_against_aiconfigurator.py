@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from peer_tools import Ran, interpreter_of, must, run, version_of
 
@@ -34,7 +35,7 @@ OURS = (
     "--input-tokens", str(INPUTS), "--output-tokens", str(OUTPUTS), "--ttft", f"{TTFT_MS}ms", "--tpot",
     f"{TPOT_MS}ms", "--json",
 )  # fmt: skip
-APART = ("--disaggregated", "--accelerators", str(ACCELERATORS))
+APART = ("--arrangement", "both", "--accelerators", str(ACCELERATORS))
 """Options that are used where this planner's command has them."""
 
 
@@ -95,18 +96,24 @@ def layout_words(layout: Mapping[str, int]) -> str:
 def our_plans(document: str) -> list[Plan]:
     """Read this planner's best plan and those that came next."""
     told = json.loads(document)
-    found = []
-    for one in (told, *told.get("others", ())):
-        layout = layout_words(one["layout"])
-        devices = one["layout"]["tensor"] * one["layout"].get("pipeline", 1) * one["layout"].get("attention_data", 1)
-        found.append(
-            Plan(
-                tool="Suanli, together", layout=f"{ACCELERATORS // devices} x {layout}, batch {one['concurrency']:.0f}",
-                tokens_per_s=one["output_tokens_per_s"] / devices, ttft_ms=1000 * one["ttft_seconds"],
-                tpot_ms=1000 * one["tpot_seconds"],
-            )
-        )  # fmt: skip
-    return found
+    return [our_plan(one) for one in (told, *(told.get("others") or ()))]
+
+
+def our_plan(one: Mapping[str, Any]) -> Plan:
+    """Read one plan: prefill and decode together, or each on replicas of its own."""
+    prefill, decode = one.get("prefill"), one.get("decode") or one
+    layout = decode["layout"]
+    devices = layout["tensor"] * layout.get("pipeline", 1) * layout.get("attention_data", 1)
+    rate = one.get("output_tokens_per_s_per_accelerator") or one["output_tokens_per_s"] / devices
+    if prefill:
+        sides = (f"{side['replicas']} {name} {layout_words(side['layout'])} batch {side['concurrency']:.0f}"
+                 for name, side in (("prefill", prefill), ("decode", decode)))  # fmt: skip
+        kind, words = "apart", " + ".join(sides)
+    else:
+        many = ACCELERATORS // devices
+        kind, words = "together", f"{many} x {layout_words(layout)}, batch {decode['concurrency']:.0f}"
+    latencies = {"ttft_ms": 1000 * one["ttft_seconds"], "tpot_ms": 1000 * one["tpot_seconds"]}
+    return Plan(tool=f"Suanli, {kind}", layout=words, tokens_per_s=rate, **latencies)
 
 
 def own(more: tuple[str, ...] = ()) -> Ran:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from tests.planner import small
@@ -13,6 +14,7 @@ from suanli.cli.app import ORDER, app
 from suanli.foundation.language import set_language
 
 RUN = CliRunner()
+RESULT = Path(__file__).parents[1] / "validation" / "results" / "vllm.json"
 TRAIN = ("--model", "LLaMA2-7B", "--system", "dgx-a100-640", "--tp", "2", "--global-batch", "64", "--seq-len", "2048")
 SERVE = ("--model", "Qwen/Qwen3-8B", "--system", "H100-SXM", "--concurrency", "8")
 ASKED = {
@@ -29,6 +31,7 @@ ASKED = {
     "simulate": ("simulate", *TRAIN[:4], "--tokens", "1e11", "--runs", "20"),
     "scaling": ("scaling", "--flop", "1e22", "--system", "dgx-h100", "--deadline-days", "30", "--as-of", "2024-06"),
     "validate": ("validate", "{runs}"),
+    "validate --model": ("validate", "{result}", "--model", "LLAMA3_8B", "--system", "H100-SXM", "--engine", "vllm"),
     "calibrate": ("calibrate", "{runs}", "--leave-out", "run"),
     "catalogue list": ("catalogue", "list", "accelerators", "--origin", "CN"),
     "catalogue show": ("catalogue", "show", "dgx-a800-640"),
@@ -59,6 +62,7 @@ STABLE = {
         "assumed",
         "sources",
     },
+    "validate --model": {"rows", "assumed"},
     "validate": {"rows", "summary", "fits", "wrong_fits"},
     "calibrate": {"figures", "untouched", "runs", "errors", "errors_by_source", "refused", "written"},
     "catalogue show": {"id", "name", "link", "sources"},
@@ -77,6 +81,7 @@ def places(tmp_path):
     return {
         "scenario": str(small.write(tmp_path)),
         "new": str(tmp_path / "new.yaml"),
+        "result": str(RESULT),
         "runs": str(write(tmp_path / "runs.csv", DENSE, {**DENSE, "id": "run-2", "accelerator": "Abacus"})),
     }
 

@@ -8,12 +8,26 @@ from typing import Annotated
 
 import typer
 
+from suanli.api.results import ResultQuestion, compare_results, is_result
 from suanli.api.validate import Summary, ValidationResult, validate
 from suanli.cli.app import app
 from suanli.cli.output import CalibrationOption, JsonFlag, LangOption, guarded, print_json
+from suanli.cli.replay import BudgetOption, SequencesOption
+from suanli.cli.results import BoxOption, RanOption, SentOption, ServedOption, show_comparison
+from suanli.cli.serve import (
+    CacheOption,
+    DataOption,
+    ExpertOption,
+    FlightOption,
+    PipelineOption,
+    TensorOption,
+    VersionOption,
+    WeightOption,
+)
+from suanli.cli.tables import Row, markdown_table, rich_table
+from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
 
-Row = tuple[str, ...]
 GIGA = 1e9
 ROW_KEYS = ("id", "quantity", "measured", "predicted", "low", "high", "error", "status")
 
@@ -21,14 +35,44 @@ ROW_KEYS = ("id", "quantity", "measured", "predicted", "low", "high", "error", "
 @app.command("validate")
 @guarded
 def validate_command(
-    runs: Annotated[Path, typer.Argument(help="Table of measured runs (CSV, columns of the published tables).")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="A table of measured runs (CSV), or result files of load generators.", metavar="FILE..."),
+    ],
+    model: ServedOption = "",
+    system: BoxOption = "",
+    engine: RanOption = "",
+    engine_version: VersionOption = "",
+    weight_format: WeightOption = "bf16",
+    kv_format: CacheOption = "auto",
+    tp: TensorOption = None,
+    pp: PipelineOption = None,
+    ep: ExpertOption = None,
+    dp: DataOption = None,
+    token_budget: BudgetOption = None,
+    max_sequences: SequencesOption = None,
+    concurrency: FlightOption = None,
+    rate: SentOption = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown, for documents.")] = False,
     calibration: CalibrationOption = None,
     json_output: JsonFlag = False,
     lang: LangOption = "",
 ) -> None:
-    """Predict measured runs at their layouts and show the errors by quantity, source and accelerator, and what fits."""
-    result = validate(runs, calibration)
+    """Predict measured runs at their layouts and show the errors, or result files of load generators side by side."""
+    if any(is_result(file) for file in files):
+        compared = compare_results(
+            files,
+            ResultQuestion(
+                model=model, system=system, weight_format=weight_format, kv_format=kv_format, engine=engine,
+                engine_version=engine_version, tensor=tp or 1, pipeline=pp or 1, expert=ep or 1, attention_data=dp or 1,
+                token_budget=token_budget, sequence_limit=max_sequences, concurrency=concurrency, rate_per_s=rate,
+            ),
+        )  # fmt: skip
+        show_comparison(compared, json_output, markdown)
+        return
+    if len(files) > 1:
+        raise InputError.single(place="FILE", found=tr("several tables"), allowed=tr("one table, or result files"))
+    result = validate(files[0], calibration)
     if json_output:
         print_json(
             {
@@ -40,8 +84,8 @@ def validate_command(
         )
         return
     if markdown:
-        parts = [_markdown(title, _headings(what), _error_rows(rows)) for title, rows, what in tables(result)]
-        parts += [_markdown(*table) for table in fit_tables(result)]
+        parts = [markdown_table(title, _headings(what), _error_rows(rows)) for title, rows, what in tables(result)]
+        parts += [markdown_table(*table) for table in fit_tables(result)]
         print("\n\n".join(parts))
         return
     show(result)
@@ -97,9 +141,9 @@ def show(result: ValidationResult) -> None:
 
     console = Console()
     for title, summaries, what in tables(result):
-        console.print(_table(title, _headings(what), _error_rows(summaries)))
+        console.print(rich_table(title, _headings(what), _error_rows(summaries)))
     for title, headings, rows in fit_tables(result):
-        console.print(_table(title, headings, rows))
+        console.print(rich_table(title, headings, rows))
     reasons: dict[str, int] = {}
     for row in result.rows:
         if row.error is None:
@@ -129,21 +173,3 @@ def _share(part: int, whole: int) -> str:
 
 def _error_rows(summaries: Summaries) -> list[Row]:
     return [_cells(quantity, name, one) for (quantity, name), one in summaries.items()]
-
-
-def _table(title: str, headings: Row, rows: list[Row]) -> object:
-    from rich.table import Table
-
-    table = Table(title=title)
-    first, *rest = headings
-    table.add_column(first, overflow="fold")
-    for heading in rest:
-        table.add_column(heading, justify="right")
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
-def _markdown(title: str, headings: Row, rows: list[Row]) -> str:
-    lines = [f"## {title}", "", f"| {' | '.join(headings)} |", "|---" + "|---:" * (len(headings) - 1) + "|"]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])

@@ -175,7 +175,7 @@ def play_all(
     for at in range(fleet.most):
         advance(work, times, rules, replicas, told, watch, at, np.inf)
         ended = max(ended, replicas.now[at])
-    standing.seconds[STOOD] += np.sum(standing.counts) * (ended - standing.seconds[COUNTED])
+    standing.seconds[STOOD] += (standing.counts[ACTIVE] + standing.counts[COMING]) * (ended - standing.seconds[COUNTED])
 
 
 def requested(work: Work) -> Requested:

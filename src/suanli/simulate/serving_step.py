@@ -198,8 +198,13 @@ def finish_step(
     at: int,
     seconds: float,
 ) -> None:
-    """Give every request what the step made for it; those that are done leave."""
-    began, now = replicas.now[at] - seconds, replicas.now[at]
+    """Let the step's time pass and give every request what it made; those that are done leave.
+
+    Tokens that follow the last step's own are counted together: their gap is this step.
+    """
+    began = replicas.now[at]
+    now = began + seconds
+    replicas.now[at] = now
     kept, steady, decoded = 0, 0, False
     for place in range(replicas.counts[at, RUNNING]):
         one = replicas.running[at, place]
@@ -241,13 +246,15 @@ def sample(replicas: Replicas, watch: Watch, now: float) -> None:
     rows = int(watch.sampling[2])
     if rows == SAMPLES:
         for row in range(SAMPLES // 2):
-            watch.samples[row] = watch.samples[2 * row]
+            for column in range(watch.samples.shape[1]):
+                watch.samples[row, column] = watch.samples[2 * row, column]
         rows = SAMPLES // 2
         watch.sampling[1] *= 2
     watch.samples[rows, 0] = now
-    watch.samples[rows, 1] = np.sum(replicas.counts[:, RUNNING])
-    watch.samples[rows, 2] = np.sum(replicas.counts[:, WAITING])
-    watch.samples[rows, 3] = np.sum(replicas.counts[:, USED])
+    for column, what in ((1, RUNNING), (2, WAITING), (3, USED)):
+        watch.samples[rows, column] = 0.0
+        for at in range(len(replicas.now)):
+            watch.samples[rows, column] += replicas.counts[at, what]
     watch.sampling[0], watch.sampling[2] = now + watch.sampling[1], rows + 1
 
 
@@ -273,7 +280,6 @@ def take_step(
     if batch.decoding + batch.prompts == 0:
         replicas.now[at] += batch.swap_blocks * max(rules.swap_seconds, 0.0)
         return
-    replicas.now[at] += seconds
     replicas.busy_seconds[at] += seconds
     finish_step(work, times, rules, replicas, told, watch, at, seconds)
     if replicas.now[at] >= watch.sampling[0]:

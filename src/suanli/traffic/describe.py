@@ -118,7 +118,7 @@ class Seen:
         if not self.halvings:
             return len(blocks)
         exact = sum(block in self.common for block in blocks)
-        return exact + (len(blocks) - exact) * 2**self.halvings
+        return exact + (len(blocks) - exact) * int(2**self.halvings)
 
     def _beginning(self, blocks: list[int]) -> int:
         found = 0

@@ -63,8 +63,9 @@ def read_traffic(path: Path, chunk: int = CHUNK) -> Iterator[Requests]:
                     start = line.arrival_seconds if start is None else start
                     held.append(line)
                     weight += 1 + len(line.blocks)
-                if weight >= chunk and not faults:
-                    yield columns_of(held, form, start or 0.0)
+                if weight >= chunk:
+                    if not faults:
+                        yield columns_of(held, form, start or 0.0)
                     held, weight = [], 0
     except (OSError, UnicodeDecodeError) as error:
         said = str(getattr(error, "strerror", None) or tr("no text in UTF-8"))

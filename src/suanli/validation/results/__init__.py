@@ -1,0 +1,1 @@
+"""Result files of load generators: read by what they hold, and held against predictions."""
