@@ -6,7 +6,23 @@ from collections.abc import Sequence
 
 from suanli.domain.layout import Layout
 from suanli.domain.plan import Assumed
+from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
+
+
+def seconds_said(said: str, place: str) -> float | None:
+    """Read a time with its unit, None where nothing was said. Raises InputError on anything else."""
+    from suanli.catalogue.figures import in_si
+
+    text = said.strip()
+    if not text:
+        return None
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyzµ ")
+    try:
+        value = float(number)
+    except ValueError:
+        raise InputError.single(place=place, found=f"'{said}'", allowed=tr("a time such as 2s or 50ms")) from None
+    return in_si(value, text[len(number) :].strip() or "s", "s", place)
 
 
 def name_in_words(name: str) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from suanli.api.replay import Quantiles, ReplayQuestion, TrafficResult, replay, write_requests
 from suanli.api.trace import check_trace_path
+from suanli.api.words import seconds_said
 from suanli.cli.app import app
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
 from suanli.cli.serve import (
@@ -24,7 +25,6 @@ from suanli.cli.serve import (
     TtftOption,
     VersionOption,
     WeightOption,
-    seconds,
 )
 from suanli.foundation.language import tr
 
@@ -105,10 +105,10 @@ def replay_command(
         system_tokens=system_tokens, seed=seed, weight_format=weight_format, kv_format=kv_format, engine=engine,
         engine_version=engine_version, tensor=tp or 1, pipeline=pp or 1, expert=ep or 1, attention_data=dp or 1,
         replicas=replicas, most_replicas=max_replicas, flight=flight,
-        start_seconds=seconds(start_time, "--start-time") or 0.0,
-        idle_seconds=seconds(idle_time, "--idle-time") or 0.0, routing=routing, swap=swap,
+        start_seconds=seconds_said(start_time, "--start-time") or 0.0,
+        idle_seconds=seconds_said(idle_time, "--idle-time") or 0.0, routing=routing, swap=swap,
         decode_replicas=decode_replicas, decode_tensor=decode_tp,
-        ttft_limit_seconds=seconds(ttft, "--ttft"), tpot_limit_seconds=seconds(tpot, "--tpot"),
+        ttft_limit_seconds=seconds_said(ttft, "--ttft"), tpot_limit_seconds=seconds_said(tpot, "--tpot"),
     )  # fmt: skip
     if trace is not None:
         check_trace_path(trace)

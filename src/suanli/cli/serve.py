@@ -7,12 +7,10 @@ from typing import Annotated
 import typer
 
 from suanli.api.serve import HEADROOM, ServingAnswer, ServingQuestion, serve
-from suanli.api.words import name_in_words
+from suanli.api.words import name_in_words, seconds_said
 from suanli.cli.app import app
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
-from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
-from suanli.foundation.units import to_si
 
 GIB = 2**30
 MILLI = 1000
@@ -40,19 +38,6 @@ PrefixOption = Annotated[float, typer.Option("--prefix-hits", help="Share of pro
 DraftOption = Annotated[float, typer.Option("--draft-tokens", help="Tokens that a speculative step drafts.")]
 HeadroomOption = Annotated[float, typer.Option("--headroom", help="Share of capacity kept free.")]
 KeepOption = Annotated[int, typer.Option("--keep", help="How many settings a search returns.")]
-
-
-def seconds(said: str, place: str) -> float | None:
-    """Read a time with its unit, None where nothing was said. Raises InputError on anything else."""
-    text = said.strip()
-    if not text:
-        return None
-    number = text.rstrip("abcdefghijklmnopqrstuvwxyzµ ")
-    try:
-        value = float(number)
-    except ValueError:
-        raise InputError.single(place=place, found=f"'{said}'", allowed=tr("a time such as 2s or 50ms")) from None
-    return to_si(value, text[len(number) :].strip() or "s", "s", place)
 
 
 @app.command("serve")
@@ -85,7 +70,7 @@ def serve_command(
     answer = serve(
         ServingQuestion(
             model=model, system=system, input_tokens=input_tokens, output_tokens=output_tokens,
-            ttft_limit_seconds=seconds(ttft, "--ttft"), tpot_limit_seconds=seconds(tpot, "--tpot"), rate_per_s=rate,
+            ttft_limit_seconds=seconds_said(ttft, "--ttft"), tpot_limit_seconds=seconds_said(tpot, "--tpot"), rate_per_s=rate,
             weight_format=weight_format, kv_format=kv_format, engine=engine, engine_version=engine_version, tensor=tp,
             pipeline=pp, expert=ep, attention_data=dp, concurrency=concurrency, prefix_hit_share=prefix_hits,
             draft_tokens=draft_tokens, headroom=headroom, keep=keep,
