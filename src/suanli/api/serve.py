@@ -80,8 +80,8 @@ def serve(question: ServingQuestion) -> ServingAnswer:
     from suanli.estimate.serving_search import nothing_fits, replicas_for, search
 
     _check(question)
-    kernels, system, setup = load_kernels(), find_system(question.system, place="--system"), _setup(question)
-    if _asked(question):
+    kernels, system, setup = load_kernels(), find_system(question.system, place="--system"), setup_of(question)
+    if is_told(question):
         one = estimate_serving(setup, system, _layout(question), question.concurrency or 1.0, kernels)
         if one.limit:
             raise nothing_fits(one.limit)
@@ -119,7 +119,8 @@ def serve(question: ServingQuestion) -> ServingAnswer:
     )
 
 
-def _asked(question: ServingQuestion) -> bool:
+def is_told(question: ServingQuestion) -> bool:
+    """Say whether a question tells one setting, so that nothing is searched for."""
     degrees = (question.tensor, question.pipeline, question.expert, question.attention_data, question.concurrency)
     return any(degree is not None for degree in degrees)
 
@@ -133,7 +134,8 @@ def _layout(question: ServingQuestion) -> ServingLayout:
     )
 
 
-def _setup(question: ServingQuestion) -> ServingSetup:
+def setup_of(question: ServingQuestion) -> ServingSetup:
+    """Open the model and put what is served into the estimate's terms. Raises InputError on an unknown model."""
     return ServingSetup(
         model=find_model(question.model),
         input_tokens=question.input_tokens,
@@ -161,7 +163,12 @@ OPTIONS = {
 
 
 def _check(question: ServingQuestion) -> None:
-    """Raise InputError with every number that is out of range."""
+    if faults := faults_of(question):
+        raise InputError(faults)
+
+
+def faults_of(question: ServingQuestion) -> list[Fault]:
+    """Name every number of a question that is out of range."""
     faults = []
     for name in (*FROM_ONE, *ABOVE_NOTHING):
         value, least = getattr(question, name), name in FROM_ONE
@@ -174,8 +181,7 @@ def _check(question: ServingQuestion) -> None:
             faults.append(_fault(name, value, tr("from 0 to below 1")))
     if not 0 <= question.draft_tokens <= MOST_DRAFTED:
         faults.append(_fault("draft_tokens", question.draft_tokens, tr("a number from 0 to {most}", most=MOST_DRAFTED)))
-    if faults:
-        raise InputError(faults)
+    return faults
 
 
 def _fault(name: str, value: float, allowed: str) -> Fault:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from suanli.domain.layout import Layout
 from suanli.domain.plan import Assumed
+from suanli.domain.workload import ServingLayout
 from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
 
@@ -73,3 +74,12 @@ def layout_in_words(layout: Layout) -> str:
     )
     said = [f"{name}{degree}" for name, degree in degrees if degree > 1] + [f"mbs{layout.micro_batch}"]
     return ", ".join([" ".join(said), *settings_in_words(layout)])
+
+
+def serving_layout_in_words(layout: ServingLayout) -> str:
+    """Say a serving layout in a few words: degrees above 1."""
+    degrees = (
+        (tr("tensor"), layout.tensor), (tr("pipeline"), layout.pipeline), (tr("expert"), layout.expert),
+        (tr("attention data"), layout.attention_data),
+    )  # fmt: skip
+    return ", ".join(f"{name} {degree}" for name, degree in degrees if degree > 1) or tr("one accelerator")

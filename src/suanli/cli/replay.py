@@ -12,13 +12,15 @@ from suanli.api.trace import check_trace_path
 from suanli.api.words import seconds_said
 from suanli.cli.app import app
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
-from suanli.cli.serve import (
+from suanli.cli.serve_options import (
     CacheOption,
     DataOption,
     EngineOption,
     ExpertOption,
     ModelOption,
     PipelineOption,
+    RequestsOption,
+    SeedOption,
     SystemOption,
     TensorOption,
     TpotOption,
@@ -33,15 +35,11 @@ HOUR_SECONDS = 3600
 TrafficOption = Annotated[
     str, typer.Option("--traffic", help="A file of requests, or azure-2023-conv, azure-2023-code, sharegpt.")
 ]
-RequestsOption = Annotated[
-    int | None, typer.Option("--requests", help="How many requests, from the first on.", show_default=False)
-]
 RateOption = Annotated[
     float | None, typer.Option("--rate", help="Requests per second that arrivals are brought to.", show_default=False)
 ]
 TurnsOption = Annotated[float, typer.Option("--turns", help="Turns of a conversation, where traffic is generated.")]
 SystemTokensOption = Annotated[int, typer.Option("--system-tokens", help="Tokens that all generated prompts share.")]
-SeedOption = Annotated[int, typer.Option("--seed", help="The same seed generates the same traffic.")]
 ReplicasOption = Annotated[int, typer.Option("--replicas", help="Replicas that work from the start.")]
 MostOption = Annotated[
     int | None, typer.Option("--max-replicas", help="Replicas at most, as requests come.", show_default=False)

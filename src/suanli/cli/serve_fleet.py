@@ -1,0 +1,181 @@
+"""Tells fleets that serve a model: as JSON under the keys that stay, or as tables with reasons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from suanli.api.serving_fleet import ServingPlan, ServingPlans
+from suanli.api.words import assumed_in_words, name_in_words, serving_layout_in_words
+from suanli.cli.output import print_json
+from suanli.foundation.language import tr
+
+MILLI = 1000
+MILLION = 1e6
+SHOWN_FRONT = 8
+
+
+def told_fleet(found: ServingPlans) -> dict[str, Any]:
+    """Write the best fleet under the keys of one setting, and beside it the others, the front and the reasons."""
+    best = found.plans[0]
+    return {
+        "model": found.model,
+        "objective": found.objective,
+        **told_plan(best),
+        "replicas": best.decode.replicas,
+        "layout": best.decode.layout,
+        "concurrency": best.decode.concurrency,
+        "others": [told_plan(plan) for plan in found.plans[1:]],
+        "front": found.front,
+        "holdings": found.holdings,
+        "searched": found.searched,
+        "why": found.why,
+        "assumed": found.assumed,
+        "figures": found.figures,
+    }
+
+
+def told_plan(plan: ServingPlan) -> dict[str, Any]:
+    """Write one fleet."""
+    names = (
+        "system", "weight_format", "kv_format", "prefill", "decode", "ttft_seconds", "tpot_seconds", "requests_per_s",
+        "output_tokens_per_s", "output_tokens_per_s_per_accelerator", "tokens_per_s_per_user", "accelerators",
+        "systems", "cost", "api", "band", "tails",
+    )  # fmt: skip
+    limits = {"token_budget_tokens": plan.token_budget, "sequence_limit_requests": plan.sequence_limit}
+    shares = {"load_share": plan.load, "worse_share": plan.worse}
+    return {name: getattr(plan, name) for name in names} | limits | shares
+
+
+def tell_fleet(found: ServingPlans, json_output: bool) -> None:
+    """Print what a search found."""
+    if json_output:
+        print_json(told_fleet(found))
+        return
+    from rich.console import Console
+
+    console = Console()
+    console.print(_table(found))
+    best = found.plans[0]
+    for line in (*found.why, *_money_lines(best), *_tail_lines(best)):
+        console.print(line, markup=False)
+    console.print(_front_table(found))
+    searched = found.searched
+    console.print(
+        tr(
+            "{settings} settings of {layouts} kinds of replica judged in {seconds} s, {within} within the targets.",
+            settings=f"{searched.settings:,}", layouts=searched.layouts, seconds=f"{searched.search_seconds:.2f}",
+            within=f"{searched.within_targets:,}",
+        )
+    )  # fmt: skip
+    for assumed in found.assumed:
+        console.print(tr("Assumed: {what}", what=assumed), markup=False)
+    for line in assumed_in_words(found.figures):
+        console.print(line, markup=False)
+
+
+def fleet_in_words(plan: ServingPlan) -> str:
+    """Say a fleet: replicas by layout, prefill before decode where they are apart."""
+    decode = f"{plan.decode.replicas} x {serving_layout_in_words(plan.decode.layout)}"
+    if plan.prefill is None:
+        return decode
+    prefill = f"{plan.prefill.replicas} x {serving_layout_in_words(plan.prefill.layout)}"
+    return tr("prefill {prefill}; decode {decode}", prefill=prefill, decode=decode)
+
+
+def _table(found: ServingPlans) -> object:
+    from rich.table import Table
+
+    priced = any(plan.cost is not None for plan in found.plans)
+    table = Table(title=tr("Fleets for {model}", model=found.model))
+    table.add_column(tr("system"), overflow="fold")
+    table.add_column(tr("fleet"), overflow="fold")
+    best = found.plans[0].cost
+    money = (tr("{currency} a month", currency=best.currency),) if priced and best else ()
+    for heading in (
+        tr("in flight"), tr("TTFT"), tr("TPOT"), tr("tokens/s a chip"), tr("chips"), *money, tr("behind")
+    ):  # fmt: skip
+        table.add_column(heading, justify="right")
+    for plan in found.plans:
+        cost = ("" if plan.cost is None else f"{plan.cost.month_amount:,.0f}",) if money else ()
+        table.add_row(
+            f"{plan.system} {plan.weight_format}", fleet_in_words(plan), f"{plan.decode.concurrency:.0f}",
+            f"{plan.ttft_seconds * MILLI:,.0f} ms", f"{plan.tpot_seconds * MILLI:,.1f} ms",
+            f"{plan.output_tokens_per_s_per_accelerator:,.0f}", f"{plan.accelerators}", *cost, f"{plan.worse:.1%}",
+        )  # fmt: skip
+    return table
+
+
+def _money_lines(plan: ServingPlan) -> list[str]:
+    cost = plan.cost
+    if cost is None:
+        return []
+    said = [
+        tr(
+            "{currency} {input} for a million tokens of prompts, {output} of answers ({both} over all), at {rate} requests"
+            " a second; {systems} systems {tenure}.",
+            currency=cost.currency, input=f"{cost.input_amount_per_token * MILLION:,.4g}",
+            output=f"{cost.output_amount_per_token * MILLION:,.4g}", both=f"{cost.amount_per_token * MILLION:,.4g}",
+            rate=f"{cost.planned_requests_per_s:,.3g}", systems=plan.systems, tenure=name_in_words(cost.tenure),
+        )
+    ]  # fmt: skip
+    return said + api_lines(plan)
+
+
+def api_lines(plan: Any) -> list[str]:
+    """Say how an API's price compares, where one was told."""
+    api, cost = plan.api, plan.cost
+    if api is None:
+        return []
+    said = tr(
+        "The API would cost {currency} {amount} a month for the same tokens; from {tokens} million tokens a day on"
+        " ({load} of what the fleet can do) own hardware is cheaper.",
+        currency=cost.currency, amount=f"{api.month_amount:,.0f}",
+        tokens=f"{api.break_even_tokens_per_day / MILLION:,.0f}", load=f"{api.break_even_load:.0%}",
+    )  # fmt: skip
+    if api.break_even_load <= 1:
+        return [said]
+    return [
+        tr(
+            "The API would cost {currency} {amount} a month for the same tokens; at its price this fleet is never"
+            " cheaper, since {load} of what it can do would have to be used.",
+            currency=cost.currency, amount=f"{api.month_amount:,.0f}", load=f"{api.break_even_load:.0%}",
+        )
+    ]  # fmt: skip
+
+
+def _tail_lines(plan: ServingPlan) -> list[str]:
+    tails = plan.tails
+    if tails is None:
+        return []
+    return [
+        tr(
+            "Played: {name} P50 {p50}, P90 {p90}, P95 {p95}, P99 {p99} ms.", name=name,
+            **{at: f"{getattr(found, at) * MILLI:,.{digits}f}" for at in ("p50", "p90", "p95", "p99")},
+        )
+        for name, found, digits in (
+            (tr("time to the first token"), tails.ttft_seconds, 0),
+            (tr("time for each further token"), tails.tpot_seconds, 1),
+        )
+    ]  # fmt: skip
+
+
+def _front_table(found: ServingPlans) -> object:
+    from rich.table import Table
+
+    step = max(1, -(-len(found.front) // SHOWN_FRONT))
+    table = Table(
+        title=tr("Speed of a user against throughput of a chip"),
+        caption=tr("no setting is better in both; *: within the targets"),
+    )
+    for heading in (tr("tokens/s a user"), tr("tokens/s a chip"), tr("TTFT")):
+        table.add_column(heading, justify="right")
+    table.add_column(tr("fleet"), overflow="fold")
+    for point in found.front[::step]:
+        pools = [pool for pool in (point.prefill, point.decode) if pool is not None]
+        fleet = " + ".join(f"{pool.replicas} x {serving_layout_in_words(pool.layout)}" for pool in pools)
+        table.add_row(
+            f"{point.tokens_per_s_per_user:,.0f}{' *' if point.within_targets else ''}",
+            f"{point.output_tokens_per_s_per_accelerator:,.0f}", f"{point.ttft_seconds * MILLI:,.0f} ms",
+            f"{point.system} {point.weight_format} {fleet}",
+        )  # fmt: skip
+    return table
