@@ -89,7 +89,8 @@ def test_every_wrong_number_is_told_at_once():
 def test_an_impossible_target_ends_in_exit_code_3():
     result = asked("--tpot", "1us")
     assert result.exit_code == 3
-    assert "closest" in result.stderr
+    assert "Time per token binds" in result.stderr
+    assert "Nearest" in result.stderr
 
 
 def test_a_setting_that_does_not_fit_ends_in_exit_code_3():

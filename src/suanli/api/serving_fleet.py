@@ -24,6 +24,7 @@ from suanli.foundation.language import tr
 
 if TYPE_CHECKING:
     from suanli.api.serving_money import Held
+    from suanli.domain.result import ServingEstimate
     from suanli.domain.workload import ServingSetup
     from suanli.estimate.serving_choice import Limits
     from suanli.estimate.serving_columns import IntColumn, Size
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from suanli.estimate.serving_units import Unit
     from suanli.foundation.equation import FloatArray
 
+__all__ = [
+    "Found", "ServingPlan", "ServingPlans", "beside_api", "kept_rows", "objective_of", "plan_fleet",
+    "plans_assumed", "plays", "pools_of", "reordered", "search_fleets", "told_plan",
+]  # fmt: skip
 RESERVED = "reserved"
 MOST_FRONT = 40
 """Points of the front that are told; more are thinned evenly."""
@@ -75,10 +80,11 @@ def plan_fleet(question: FleetQuestion) -> ServingPlans:
     return ServingPlans(
         model=found.setup.model.name,
         objective=question.objective,
-        plans=tuple(plans[: question.job.keep]),
+        plans=tuple(plans),
         front=_front(found),
         holdings={name: held.ways for name, held in found.held.items()},
         searched=_searched(found),
+        replica=_replica(found, told[0][0]),
         why=why_of(found, told[0][0]),
         assumed=tuple(assumed),
         figures=tuple(figures.values()),
@@ -124,12 +130,12 @@ def search_fleets(question: FleetQuestion) -> Found:
 def _groups(question: FleetQuestion, setup: ServingSetup) -> list[list[ServingSetup]]:
     """Spread the formats out, and within each the engine's limits."""
     limits = [
-        {"token_budget": budget, "sequence_limit": most}
+        replace(setup, token_budget=budget, sequence_limit=most)
         for budget in question.token_budgets or (None,)
         for most in question.sequence_limits or (None,)
     ]
     return [
-        [replace(setup, weight_format=weight, kv_format=cache, **one) for one in limits]
+        [replace(one, weight_format=weight, kv_format=cache) for one in limits]
         for weight in dict.fromkeys(question.weight_formats)
         for cache in dict.fromkeys(question.kv_formats)
     ]
@@ -200,7 +206,7 @@ def told_plan(found: Found, row: int, prefills: int, replicas: int, requests_per
     columns, units, job = found.judged.columns, found.judged.units, found.question.job
     unit = units[columns.unit[row]]
     prefill = None if columns.prefill[row] == NONE else units[columns.prefill[row]]
-    per_system, flight = float(unit.system.accelerators), float(columns.flight[row])
+    per_system, pools = float(unit.system.accelerators), pools_with(found, row, prefills, replicas)
     accelerators = replicas * unit.accelerators + (prefills * prefill.accelerators if prefill else 0)
     systems = (
         systems_of_both(prefills, float(prefill.accelerators), replicas, float(unit.accelerators), per_system)
@@ -219,8 +225,8 @@ def told_plan(found: Found, row: int, prefills: int, replicas: int, requests_per
         kv_format=unit.replica.kv_format,
         token_budget=engine.token_budget,
         sequence_limit=engine.sequence_limit,
-        prefill=PoolPlan(layout=prefill.replica.layout, replicas=prefills, concurrency=1.0) if prefill else None,
-        decode=PoolPlan(layout=unit.replica.layout, replicas=replicas, concurrency=flight),
+        prefill=pools[0],
+        decode=pools[1],
         ttft_seconds=ttft,
         tpot_seconds=tpot,
         requests_per_s=requests_per_s,
@@ -255,6 +261,7 @@ def _cost(
 def beside_api(
     question: FleetQuestion, cost: ServingCost | None, requests_per_s: float, unit: Unit
 ) -> ApiComparison | None:
+    """Compare a fleet's month with the API's prices; None where there are none."""
     from suanli.api.serving_money import against_api
 
     if cost is None or question.api_input_price is None or question.api_output_price is None:
@@ -283,36 +290,60 @@ def _front(found: Found) -> tuple[FrontPoint, ...]:
     import numpy as np
 
     from suanli.estimate.serving_choice import front_rows, within
-    from suanli.estimate.serving_columns import NONE
 
     columns, units = found.judged.columns, found.judged.units
     allowed, rows = within(columns, found.limits), front_rows(columns, units)
     if len(rows) > MOST_FRONT:
         rows = rows[np.unique(np.linspace(0, len(rows) - 1, MOST_FRONT).round().astype(np.int64))]
-    points = []
-    for row in rows:
-        unit, first = units[columns.unit[row]], columns.prefill[row]
-        prefills = int(columns.prefills[row])
-        points.append(
-            FrontPoint(
-                tokens_per_s_per_user=float(1 / columns.tpot_seconds[row]),
-                output_tokens_per_s_per_accelerator=float(
-                    columns.requests_per_s[row] * unit.demand.outputs / columns.accelerators[row]
-                ),
-                ttft_seconds=float(columns.ttft_seconds[row]),
-                system=unit.system.id,
-                weight_format=unit.replica.scheme.name,
-                prefill=None
-                if first == NONE
-                else PoolPlan(layout=units[first].replica.layout, replicas=prefills, concurrency=1.0),
-                decode=PoolPlan(
-                    layout=unit.replica.layout, replicas=int(columns.replicas[row]),
-                    concurrency=float(columns.flight[row]),
-                ),
-                within_targets=bool(allowed[row]),
-            )
-        )  # fmt: skip
-    return tuple(points)
+    return tuple(_front_point(found, int(row), bool(allowed[row])) for row in rows)
+
+
+def _front_point(found: Found, row: int, within_targets: bool) -> FrontPoint:
+    columns = found.judged.columns
+    unit = found.judged.units[columns.unit[row]]
+    prefill, decode = pools_of(found, row)
+    outputs = columns.requests_per_s[row] * unit.demand.outputs
+    return FrontPoint(
+        tokens_per_s_per_user=float(1 / columns.tpot_seconds[row]),
+        output_tokens_per_s_per_accelerator=float(outputs / columns.accelerators[row]),
+        ttft_seconds=float(columns.ttft_seconds[row]),
+        system=unit.system.id,
+        weight_format=unit.replica.scheme.name,
+        prefill=prefill,
+        decode=decode,
+        within_targets=within_targets,
+    )
+
+
+def pools_of(found: Found, row: int) -> tuple[PoolPlan | None, PoolPlan]:
+    """Return the pools of a judged row: the one that prefills (None where the same replicas do both), and the other."""
+    columns = found.judged.columns
+    return pools_with(found, row, int(columns.prefills[row]), int(columns.replicas[row]))
+
+
+def pools_with(found: Found, row: int, prefills: int, replicas: int) -> tuple[PoolPlan | None, PoolPlan]:
+    """Return the pools of a judged row with other numbers of replicas."""
+    from suanli.estimate.serving_columns import NONE
+
+    columns, units = found.judged.columns, found.judged.units
+    first, flight = columns.prefill[row], float(columns.flight[row])
+    decode = PoolPlan(layout=units[columns.unit[row]].replica.layout, replicas=replicas, concurrency=flight)
+    if first == NONE:
+        return None, decode
+    return PoolPlan(layout=units[first].replica.layout, replicas=prefills, concurrency=1.0), decode
+
+
+def _replica(found: Found, row: int) -> ServingEstimate | None:
+    """Tell one replica in full, by cause of time and memory; None where pools are apart."""
+    from suanli.estimate.serving import estimate_at
+    from suanli.estimate.serving_columns import NONE
+    from suanli.estimate.serving_steady import steady_state
+
+    columns = found.judged.columns
+    if columns.prefill[row] != NONE:
+        return None
+    unit = found.judged.units[columns.unit[row]]
+    return estimate_at(unit.replica, unit.demand, steady_state(unit.replica, float(columns.flight[row])), 0)
 
 
 def _searched(found: Found) -> Searched:
@@ -333,7 +364,10 @@ def plans_assumed(found: Found) -> list[str]:
     from suanli.report.words import word as name_of
 
     hold = found.question.hold or RESERVED
-    question, said = found.question, list(dict.fromkeys(one for unit in found.judged.units for one in unit.replica.assumed))
+    question, said = (
+        found.question,
+        list(dict.fromkeys(one for unit in found.judged.units for one in unit.replica.assumed)),
+    )
     if question.percentile is None and (question.job.ttft_limit_seconds or question.job.tpot_limit_seconds):
         said.append(tr("targets are of medians (--percentile asks for a percentile)"))
     if question.percentile is not None and not plays():
@@ -344,8 +378,12 @@ def plans_assumed(found: Found) -> list[str]:
         market = question.market
         said.append(tr("prices of {region} as of {date}", region=market.region, date=market.as_of))
         said += [
-            tr("no {asked} price is known of {system}: {taken} instead", asked=name_of(hold), system=system,
-               taken=name_of(held.chosen.tenure))
+            tr(
+                "no {asked} price is known of {system}: {taken} instead",
+                asked=name_of(hold),
+                system=system,
+                taken=name_of(held.chosen.tenure),
+            )
             for system, held in found.held.items()
             if held.chosen is not None and held.chosen.tenure != hold != CHEAPEST
         ]

@@ -1,4 +1,4 @@
-"""The smallest fleet for a traffic curve: replicas hour by hour, a base held for the month, a top rented by the hour."""
+"""The smallest fleet for a traffic curve: replicas hour by hour, a base held all month, a top by the hour."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from suanli.api.serving_fleet import Found, beside_api, kept_rows, plans_assumed, search_fleets, told_plan
 from suanli.api.serving_question import FleetQuestion, fleet_faults
+from suanli.api.serving_tails import out_of_reach
 from suanli.domain.serving_plan import CurvePlan, Holding, HourPlan
 from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 KINDS = 12
 """How many of the best kinds of fleet at the peak are tried on the whole curve."""
 LEVELS = 5
-"""At how many rates a percentile is played, from the quietest hour to the busiest; between them replicas follow a line."""
+"""At how many rates a percentile is played, quietest hour to busiest; between them replicas follow a line."""
 ROUNDING = 1e-9
 
 
@@ -57,7 +58,9 @@ def plan_hours(question: CurveQuestion) -> CurveAnswer:
     fleet = replace(question.fleet, objective="month", job=replace(question.fleet.job, rate_per_s=peak))
     found = search_fleets(fleet)
     rows = kept_rows(found, KINDS)
-    tried = sorted(((_mixed(found, row, _hourly(found, row, rates)), row) for row in rows), key=lambda one: one[0].amount)
+    tried = sorted(
+        ((_mixed(found, row, _hourly(found, row, rates)), row) for row in rows), key=lambda one: one[0].amount
+    )
     played = fleet.percentile is not None
     plans = [_plan(found, row, rates, played) for _, row in tried[: 1 if played else fleet.job.keep]]
     return CurveAnswer(
@@ -146,7 +149,7 @@ def _out_of_reach(found: Found, rate: float) -> Exception:
     return InfeasibleError(
         limit=tr("No fleet keeps the targets at the {percentile} percentile at {rate} requests a second.",
                  percentile=percentile, rate=f"{rate:.3g}"),
-        relief=tr("Allow longer latencies or a lower percentile, or use faster accelerators or a smaller weight format."),
+        relief=out_of_reach(),
     )  # fmt: skip
 
 
@@ -218,8 +221,8 @@ def _plan(found: Found, row: int, rates: FloatArray, played: bool) -> CurvePlan:
 
 def _why(plan: CurvePlan) -> tuple[str, ...]:
     said = tr(
-        "The busiest hour asks for {peak} systems, {ratio} times the mean rate; {base} of them are in use long enough to be"
-        " held for the month.",
+        "The busiest hour asks for {peak} systems at {ratio} times the mean rate; {base} of them are in use long"
+        " enough to be held for the month.",
         peak=plan.peak_systems, ratio=f"{plan.peak_requests_per_s / plan.mean_requests_per_s:.2f}",
         base=plan.base_systems,
     )  # fmt: skip

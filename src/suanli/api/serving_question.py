@@ -73,11 +73,9 @@ def fleet_faults(question: FleetQuestion, rated: bool = False) -> list[Fault]:
         "--max-sequences": question.sequence_limits, "--requests": (question.requests,),
     }  # fmt: skip
     for place, values in numbers.items():
-        for value in values:
-            if value is not None and not 1 <= value <= MOST:
-                faults.append(
-                    Fault(place=place, found=f"{value:g}", allowed=tr("a number from 1 to {most}", most=MOST))
-                )
+        allowed = tr("a number from 1 to {most}", most=MOST)
+        wrong = [value for value in values if value is not None and not 1 <= value <= MOST]
+        faults += [Fault(place=place, found=f"{value:g}", allowed=allowed) for value in wrong]
     return [*faults, *_price_faults(question), *_rate_faults(question, rated)]
 
 
@@ -88,9 +86,7 @@ def _price_faults(question: FleetQuestion) -> list[Fault]:
         if question.compared and price is None:
             faults.append(Fault(place=place, found=tr("nothing"), allowed=tr("both prices of the API, for a million")))
         elif price is not None and not 0 <= price <= MOST:
-            faults.append(
-                Fault(place=place, found=f"{price:g}", allowed=tr("a number from 0 to {most}", most=MOST))
-            )
+            faults.append(Fault(place=place, found=f"{price:g}", allowed=tr("a number from 0 to {most}", most=MOST)))
     if question.compared and not any(prices.values()):
         faults.append(Fault(place="--api-price-out", found="0", allowed=tr("above 0, at most {most}", most=MOST)))
     return faults

@@ -106,7 +106,7 @@ def grown_from(found: Found, row: int, prefills: int, replicas: int, requests: R
 
 
 def most_per_s(found: Found, row: int, prefills: int, replicas: int) -> float:
-    """Requests per second that so many replicas of a row do at most: of the slower pool, where there are two."""
+    """Return the rate that so many replicas of a row do at most: of the slower pool, where there are two."""
     from suanli.equations.batching import paired_rate_per_s
     from suanli.estimate.serving_columns import replica_rates
 
@@ -129,7 +129,9 @@ def _tails(grown: Grown) -> Tails:
 
 def _none_holds(found: Found, told: Sequence[ServingPlan]) -> InfeasibleError:
     question = found.question
-    best = max((plan for plan in told if plan.tails is not None), key=lambda plan: plan.tails.good_share if plan.tails else 0.0)
+    best = max(
+        (plan for plan in told if plan.tails is not None), key=lambda plan: plan.tails.good_share if plan.tails else 0.0
+    )
     tails = best.tails
     assert tails is not None
     return InfeasibleError(
@@ -139,5 +141,10 @@ def _none_holds(found: Found, told: Sequence[ServingPlan]) -> InfeasibleError:
             percentile=f"{question.percentile:g}", share=f"{tails.good_share:.1%}",
             ttft=f"{tails.ttft_seconds.p95 * MILLI:,.0f}", tpot=f"{tails.tpot_seconds.p95 * MILLI:,.1f}",
         ),
-        relief=tr("Allow longer latencies or a lower percentile, or use faster accelerators or a smaller weight format."),
+        relief=out_of_reach(),
     )  # fmt: skip
+
+
+def out_of_reach() -> str:
+    """Say what would bring a percentile within its targets."""
+    return tr("Allow longer latencies or a lower percentile, or use faster accelerators or a smaller weight format.")

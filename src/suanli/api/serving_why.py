@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from suanli.api.words import serving_layout_in_words
+from suanli.api.words import pools_in_words, short_layout_in_words
 from suanli.foundation.errors import InfeasibleError
 from suanli.foundation.language import tr
 
@@ -30,14 +30,22 @@ def _binding(found: Found, row: int) -> str:
     columns, limits = found.judged.columns, found.limits
     bound, flight = bound_of(columns, row, limits), f"{columns.flight[row]:,.0f}"
     if bound is Bound.TPOT:
-        limit = f"{limits.tpot_seconds * MILLI:,.0f} ms"
-        return tr("Time per token binds: more than {flight} in flight on a replica break {limit}.", flight=flight, limit=limit)
+        limit = f"{_ms(limits.tpot_seconds)} ms"
+        return tr(
+            "Time per token binds: more than {flight} in flight on a replica break {limit}.", flight=flight, limit=limit
+        )
     if bound is Bound.TTFT:
-        limit = f"{limits.ttft_seconds * MILLI:,.0f} ms"
-        return tr("The first token binds: more than {flight} in flight on a replica break {limit}.", flight=flight, limit=limit)
+        limit = f"{_ms(limits.ttft_seconds)} ms"
+        return tr(
+            "The first token binds: more than {flight} in flight on a replica break {limit}.",
+            flight=flight,
+            limit=limit,
+        )
     if bound is Bound.WHOLE:
         return tr("No latency limit binds: at {flight} in flight whole replicas go together best.", flight=flight)
-    return tr("No latency limit binds: a replica's cache and engine admit no more than {flight} in flight.", flight=flight)
+    return tr(
+        "No latency limit binds: a replica's cache and engine admit no more than {flight} in flight.", flight=flight
+    )
 
 
 def _other_arrangement(found: Found, row: int) -> str:
@@ -78,8 +86,8 @@ def _apart_wins(found: Found, row: int, other: int, more: str) -> str:
 
 def _together_wins(found: Found, other: int, more: str) -> str:
     return tr(
-        "Replicas that do both win by {more}: apart, {fleet} is the best match of whole replicas, and one pool waits while"
-        " the other works.",
+        "Replicas that do both win by {more}: apart, {fleet} is the best match of whole replicas, and one pool waits"
+        " while the other works.",
         more=more, fleet=fleet_words(found, other),
     )  # fmt: skip
 
@@ -90,7 +98,11 @@ def _next_kind(found: Found, row: int) -> str:
     other = next_kind(found.judged.columns, found.order, found.bad, row)
     if other is None:
         return ""
-    return tr("The next kind of fleet, {fleet}, is {more} behind.", fleet=fleet_words(found, other), more=_more(found, row, other))
+    return tr(
+        "The next kind of fleet, {fleet}, is {more} behind.",
+        fleet=fleet_words(found, other),
+        more=_more(found, row, other),
+    )
 
 
 def _other_systems(found: Found, row: int) -> list[str]:
@@ -114,13 +126,10 @@ def _more(found: Found, row: int, other: int) -> str:
 
 def fleet_words(found: Found, row: int) -> str:
     """Say a judged fleet in a few words: how many replicas of which layout, on which system, in which format."""
-    from suanli.estimate.serving_columns import NONE
+    from suanli.api.serving_fleet import pools_of
 
-    columns, units = found.judged.columns, found.judged.units
-    unit, first = units[columns.unit[row]], columns.prefill[row]
-    pools = [] if first == NONE else [(columns.prefills[row], units[first])]
-    told = [f"{count:.0f} x {serving_layout_in_words(one.replica.layout)}" for count, one in [*pools, (columns.replicas[row], unit)]]
-    return f"{unit.system.id} {unit.replica.scheme.name} {' + '.join(told)}"
+    unit = found.judged.units[found.judged.columns.unit[row]]
+    return f"{unit.system.id} {unit.replica.scheme.name} {pools_in_words(*pools_of(found, row))}"
 
 
 def refused(found: Found, allowed: NDArray[np.bool_]) -> InfeasibleError:
@@ -173,10 +182,10 @@ def _too_slow(found: Found) -> InfeasibleError:
             later=_ms(near.tpot_beside_seconds),
         )  # fmt: skip
     relief = tr(
-        "Nearest that can be kept: --ttft {ttft}ms --tpot {tpot}ms ({system}, {layout}); or faster accelerators, more of"
-        " them, or a smaller weight format.",
+        "Nearest that can be kept: --ttft {ttft}ms --tpot {tpot}ms ({system}, {layout}); or faster accelerators, more"
+        " of them, or a smaller weight format.",
         ttft=_up(columns.ttft_seconds[near.row]), tpot=_up(columns.tpot_seconds[near.row], 1), system=unit.system.id,
-        layout=serving_layout_in_words(unit.replica.layout),
+        layout=short_layout_in_words(unit.replica.layout),
     )  # fmt: skip
     return InfeasibleError(limit=limit, relief=relief)
 

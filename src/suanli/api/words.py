@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from suanli.domain.layout import Layout
 from suanli.domain.plan import Assumed
+from suanli.domain.serving_plan import PoolPlan
 from suanli.domain.workload import ServingLayout
 from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
@@ -83,3 +84,21 @@ def serving_layout_in_words(layout: ServingLayout) -> str:
         (tr("attention data"), layout.attention_data),
     )  # fmt: skip
     return ", ".join(f"{name} {degree}" for name, degree in degrees if degree > 1) or tr("one accelerator")
+
+
+def short_layout_in_words(layout: ServingLayout) -> str:
+    """Say a serving layout by its degrees above 1 in short, tensor always: tp4 pp2."""
+    degrees = (("pp", layout.pipeline), ("dp", layout.attention_data), ("ep", layout.expert))
+    return " ".join([f"tp{layout.tensor}", *(f"{name}{degree}" for name, degree in degrees if degree > 1)])
+
+
+def pools_in_words(prefill: PoolPlan | None, decode: PoolPlan) -> str:
+    """Say the replicas of a fleet: how many of which layout, those that prefill first where they are apart."""
+    told = f"{decode.replicas} x {short_layout_in_words(decode.layout)}"
+    if prefill is None:
+        return told
+    return tr(
+        "prefill {first}, decode {then}",
+        first=f"{prefill.replicas} x {short_layout_in_words(prefill.layout)}",
+        then=told,
+    )

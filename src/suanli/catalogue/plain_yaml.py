@@ -2,7 +2,8 @@
 
 Plain is: mappings by indentation of two, `key: value` on one line, where a value is a word, a number, a quoted text
 without escapes, `[a, b]`, or `{key: value, ...}` of such, one level deeper too; lists of such mappings by dashes. A
-test holds that every built-in file reads the same both ways. Whatever is not plain, faults among it, goes to `yaml_reader`, which knows all of YAML and every fault.
+test holds that every built-in file reads the same both ways. Whatever is not plain,
+faults among it, goes to `yaml_reader`, which knows all of YAML and every fault.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`suanli serve`: the best fleets under latency targets, the smallest one for a traffic curve, or one setting in full."""
+"""`suanli serve`: fleets under latency targets, the smallest one for a traffic curve, or one setting in full."""
 
 from __future__ import annotations
 

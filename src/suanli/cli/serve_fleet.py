@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from suanli.api.serving_fleet import ServingPlan, ServingPlans
-from suanli.api.words import assumed_in_words, name_in_words, serving_layout_in_words
+from suanli.api.words import assumed_in_words, name_in_words, pools_in_words
 from suanli.cli.output import print_json
 from suanli.foundation.language import tr
 
 MILLI = 1000
 MILLION = 1e6
 SHOWN_FRONT = 8
+GIB = 2**30
+BY_CAUSE = ("total_tokens_per_s", "memory_bytes", "bytes_by_cause", "seconds_by_cause", "kv_capacity_tokens")
+"""What is told of one replica, where the same replicas prefill and decode."""
 
 
 def told_fleet(found: ServingPlans) -> dict[str, Any]:
@@ -24,10 +27,15 @@ def told_fleet(found: ServingPlans) -> dict[str, Any]:
         "replicas": best.decode.replicas,
         "layout": best.decode.layout,
         "concurrency": best.decode.concurrency,
+        **{name: found.replica and getattr(found.replica, name) for name in BY_CAUSE},
         "others": [told_plan(plan) for plan in found.plans[1:]],
         "front": found.front,
         "holdings": found.holdings,
-        "searched": found.searched,
+        "searched": {
+            "settings": found.searched.settings,
+            "layouts": found.searched.layouts,
+            "within_targets": found.searched.within_targets,
+        },
         "why": found.why,
         "assumed": found.assumed,
         "figures": found.figures,
@@ -56,7 +64,7 @@ def tell_fleet(found: ServingPlans, json_output: bool) -> None:
     console = Console()
     console.print(_table(found))
     best = found.plans[0]
-    for line in (*found.why, *_money_lines(best), *_tail_lines(best)):
+    for line in (*_band_lines(best), *_cause_lines(found), *found.why, *_money_lines(best), *_tail_lines(best)):
         console.print(line, markup=False)
     console.print(_front_table(found))
     searched = found.searched
@@ -73,36 +81,65 @@ def tell_fleet(found: ServingPlans, json_output: bool) -> None:
         console.print(line, markup=False)
 
 
-def fleet_in_words(plan: ServingPlan) -> str:
-    """Say a fleet: replicas by layout, prefill before decode where they are apart."""
-    decode = f"{plan.decode.replicas} x {serving_layout_in_words(plan.decode.layout)}"
-    if plan.prefill is None:
-        return decode
-    prefill = f"{plan.prefill.replicas} x {serving_layout_in_words(plan.prefill.layout)}"
-    return tr("prefill {prefill}; decode {decode}", prefill=prefill, decode=decode)
-
-
 def _table(found: ServingPlans) -> object:
+    """Show the fleets; what all have in common, system or weight format, stands in the title."""
     from rich.table import Table
 
-    priced = any(plan.cost is not None for plan in found.plans)
-    table = Table(title=tr("Fleets for {model}", model=found.model))
-    table.add_column(tr("system"), overflow="fold")
+    kinds = {(plan.system, plan.weight_format) for plan in found.plans}
+    best = found.plans[0]
+    title = tr("Fleets for {model}", model=found.model)
+    if len(kinds) == 1:
+        title = tr("Fleets for {model} on {system} in {format}", model=found.model, system=best.system,
+                   format=best.weight_format)  # fmt: skip
+    table = Table(title=title)
+    if len(kinds) > 1:
+        table.add_column(tr("system"), overflow="fold")
     table.add_column(tr("fleet"), overflow="fold")
-    best = found.plans[0].cost
-    money = (tr("{currency} a month", currency=best.currency),) if priced and best else ()
-    for heading in (
-        tr("in flight"), tr("TTFT"), tr("TPOT"), tr("tokens/s a chip"), tr("chips"), *money, tr("behind")
-    ):  # fmt: skip
+    money = (tr("{currency} a month", currency=best.cost.currency),) if best.cost else ()
+    for heading in (tr("in flight"), "TTFT, ms", "TPOT, ms", tr("tokens/s a chip"), tr("chips"), *money, tr("behind")):
         table.add_column(heading, justify="right")
     for plan in found.plans:
-        cost = ("" if plan.cost is None else f"{plan.cost.month_amount:,.0f}",) if money else ()
-        table.add_row(
-            f"{plan.system} {plan.weight_format}", fleet_in_words(plan), f"{plan.decode.concurrency:.0f}",
-            f"{plan.ttft_seconds * MILLI:,.0f} ms", f"{plan.tpot_seconds * MILLI:,.1f} ms",
-            f"{plan.output_tokens_per_s_per_accelerator:,.0f}", f"{plan.accelerators}", *cost, f"{plan.worse:.1%}",
-        )  # fmt: skip
+        system = (f"{plan.system} {plan.weight_format}",) if len(kinds) > 1 else ()
+        table.add_row(*system, *_cells(plan))
     return table
+
+
+def _cells(plan: ServingPlan) -> list[str]:
+    money = [] if plan.cost is None else [f"{plan.cost.month_amount:,.0f}"]
+    return [
+        pools_in_words(plan.prefill, plan.decode), f"{plan.decode.concurrency:.0f}",
+        f"{plan.ttft_seconds * MILLI:,.0f}", f"{plan.tpot_seconds * MILLI:,.1f}",
+        f"{plan.output_tokens_per_s_per_accelerator:,.0f}", f"{plan.accelerators}", *money, f"{plan.worse:.1%}",
+    ]  # fmt: skip
+
+
+def _band_lines(plan: ServingPlan) -> list[str]:
+    first, later, rate = (plan.band[name] for name in ("ttft_seconds", "tpot_seconds", "output_tokens_per_s"))
+    said = tr(
+        "80 % bands of the best: time to the first token {first} ms, for each further one {later} ms, {rate} tokens a"
+        " second.",
+        first=f"{first.low * MILLI:,.0f} – {first.high * MILLI:,.0f}",
+        later=f"{later.low * MILLI:,.1f} – {later.high * MILLI:,.1f}", rate=f"{rate.low:,.0f} – {rate.high:,.0f}",
+    )  # fmt: skip
+    return [said]
+
+
+def _cause_lines(found: ServingPlans) -> list[str]:
+    one = found.replica
+    if one is None:
+        return []
+    total = sum(one.seconds_by_cause.values())
+    causes = sorted(one.seconds_by_cause.items(), key=lambda cause: -cause[1])
+    told = ", ".join(f"{name_in_words(name)} {spent / total:.0%}" for name, spent in causes if spent > 0)
+    memory, tokens = f"{one.memory_bytes / GIB:.1f}", f"{one.kv_capacity_tokens:,.0f}"
+    return [
+        tr("A step's time by cause: {causes}", causes=told),
+        tr(
+            "An accelerator holds {memory} GiB; a replica's cache has room for {tokens} tokens.",
+            memory=memory,
+            tokens=tokens,
+        ),
+    ]
 
 
 def _money_lines(plan: ServingPlan) -> list[str]:
@@ -111,8 +148,8 @@ def _money_lines(plan: ServingPlan) -> list[str]:
         return []
     said = [
         tr(
-            "{currency} {input} for a million tokens of prompts, {output} of answers ({both} over all), at {rate} requests"
-            " a second; {systems} systems {tenure}.",
+            "{currency} {input} for a million tokens of prompts, {output} of answers ({both} over all), at {rate}"
+            " requests a second; {systems} systems {tenure}.",
             currency=cost.currency, input=f"{cost.input_amount_per_token * MILLION:,.4g}",
             output=f"{cost.output_amount_per_token * MILLION:,.4g}", both=f"{cost.amount_per_token * MILLION:,.4g}",
             rate=f"{cost.planned_requests_per_s:,.3g}", systems=plan.systems, tenure=name_in_words(cost.tenure),
@@ -171,8 +208,7 @@ def _front_table(found: ServingPlans) -> object:
         table.add_column(heading, justify="right")
     table.add_column(tr("fleet"), overflow="fold")
     for point in found.front[::step]:
-        pools = [pool for pool in (point.prefill, point.decode) if pool is not None]
-        fleet = " + ".join(f"{pool.replicas} x {serving_layout_in_words(pool.layout)}" for pool in pools)
+        fleet = pools_in_words(point.prefill, point.decode)
         table.add_row(
             f"{point.tokens_per_s_per_user:,.0f}{' *' if point.within_targets else ''}",
             f"{point.output_tokens_per_s_per_accelerator:,.0f}", f"{point.ttft_seconds * MILLI:,.0f} ms",

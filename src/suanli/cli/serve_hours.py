@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from suanli.api.serving_hours import CurveAnswer
-from suanli.api.words import name_in_words
+from suanli.api.words import name_in_words, pools_in_words
 from suanli.cli.output import print_json
-from suanli.cli.serve_fleet import MILLION, api_lines, fleet_in_words, told_plan
+from suanli.cli.serve_fleet import MILLION, api_lines, told_plan
 from suanli.foundation.language import tr
 
 HOUR_SECONDS = 3600
@@ -38,7 +38,9 @@ def tell_hours(found: CurveAnswer, json_output: bool) -> None:
         console.print(line, markup=False)
     for other in found.others:
         more = f"{other.cost.month_amount / plan.cost.month_amount - 1:.1%}"
-        fleet = f"{other.peak.system} {other.peak.weight_format} {fleet_in_words(other.peak)}"
+        fleet = (
+            f"{other.peak.system} {other.peak.weight_format} {pools_in_words(other.peak.prefill, other.peak.decode)}"
+        )
         console.print(tr("{fleet}: {more} more a month.", fleet=fleet, more=more), markup=False)
     for assumed in found.assumed:
         console.print(tr("Assumed: {what}", what=assumed), markup=False)
@@ -64,14 +66,15 @@ def _table(found: CurveAnswer) -> object:
 
 def _lines(found: CurveAnswer) -> list[str]:
     plan, cost = found.plan, found.plan.cost
+    peak = pools_in_words(plan.peak.prefill, plan.peak.decode)
     return [
         tr(
             "At the peak: {system} {weights} {fleet}; {systems} systems.", system=plan.peak.system,
-            weights=plan.peak.weight_format, fleet=fleet_in_words(plan.peak), systems=plan.peak_systems,
+            weights=plan.peak.weight_format, fleet=peak, systems=plan.peak_systems,
         ),
         tr(
-            "{base} systems {tenure} for {amount} a month, {hours} system hours by the hour for {top}: {currency} {all} a"
-            " month.",
+            "{base} systems {tenure} for {amount} a month, {hours} system hours by the hour for {top}: {currency} {all}"
+            " a month.",
             base=plan.base_systems, tenure=name_in_words(plan.base_tenure), amount=f"{plan.base_amount:,.0f}",
             hours=f"{plan.top_system_seconds / HOUR_SECONDS:,.0f}", top=f"{plan.top_amount:,.0f}",
             currency=cost.currency, all=f"{cost.month_amount:,.0f}",

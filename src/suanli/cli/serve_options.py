@@ -34,7 +34,9 @@ KeepOption = Annotated[int, typer.Option("--keep", help="How many settings a sea
 SystemsOption = Annotated[list[str], typer.Option("--system", help="System or accelerator, by id or name; repeatable.")]
 WeightsOption = Annotated[
     list[str] | None,
-    typer.Option("--weight-format", help="bf16, fp8, int8, int4_weight, nvfp4, mxfp4 ...; repeatable.", show_default="bf16"),
+    typer.Option(
+        "--weight-format", help="bf16, fp8, int8, int4_weight, nvfp4, mxfp4 ...; repeatable.", show_default="bf16"
+    ),
 ]
 CachesOption = Annotated[
     list[str] | None, typer.Option("--kv-format", help="auto, bf16, fp8; repeatable.", show_default="auto")
@@ -47,9 +49,7 @@ SequencesOption = Annotated[
     list[int] | None,
     typer.Option("--max-sequences", help="Requests in a step at most; repeatable.", show_default="the engine's"),
 ]
-ArrangementOption = Annotated[
-    str, typer.Option("--arrangement", help="Prefill and decode together, apart, or both.")
-]
+ArrangementOption = Annotated[str, typer.Option("--arrangement", help="Prefill and decode together, apart, or both.")]
 AcceleratorsOption = Annotated[
     int | None,
     typer.Option("--accelerators", help="How many there are, to fill or to stay below.", show_default="one system"),

@@ -9,7 +9,7 @@ import typer
 from suanli.api.traffic import LengthStatistics, TrafficStatistics, describe_traffic
 from suanli.cli.app import app
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
-from suanli.cli.replay import RequestsOption, SeedOption
+from suanli.cli.serve_options import RequestsOption, SeedOption
 from suanli.foundation.language import tr
 
 

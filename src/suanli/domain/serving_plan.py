@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from suanli.domain.plan import Assumed
-from suanli.domain.result import Band
+from suanli.domain.result import Band, ServingEstimate
 from suanli.domain.traffic import Quantiles
 from suanli.domain.workload import ServingLayout
 
@@ -142,7 +142,10 @@ class Searched:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServingPlans:
-    """What a search found: fleets by objective, the best first; the front; why; what it rests on."""
+    """What a search found: fleets by objective, the best first; the front; why; what it rests on.
+
+    `replica` is one replica of the best fleet by cause of time and memory, where its replicas do both.
+    """
 
     model: str
     objective: str
@@ -152,7 +155,8 @@ class ServingPlans:
     searched: Searched
     why: tuple[str, ...]
     assumed: tuple[str, ...]
-    figures: tuple[Assumed, ...] = field(default=())
+    figures: tuple[Assumed, ...] = ()
+    replica: ServingEstimate | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -129,7 +129,7 @@ def amount_per_token(amount: Real, paid_share: Real, counted_tokens: Real) -> Re
 
 @equation(unit="1", source="suanli_assumption")
 def break_even_requests(amount: Real, paid_per_request: Real) -> Real:
-    """Requests at which a fixed cost of a time equals what a seller asks for them one by one.
+    """Count the requests at which a fixed cost of a time equals what a seller asks for them one by one.
 
     n = amount / price of a request
 

@@ -15,7 +15,6 @@ from suanli.estimate.serving_columns import NONE, Columns, IntColumn, Size
 from suanli.estimate.serving_units import Unit
 from suanli.foundation.equation import FloatArray
 
-
 EQUAL = 1e-9
 """Settings closer than this are equally good."""
 
@@ -44,7 +43,7 @@ def within(columns: Columns, limits: Limits) -> NDArray[np.bool_]:
 
 
 def planned_per_s(columns: Columns, size: Size) -> FloatArray:
-    """Requests per second that settings are planned to serve: the rate asked for, else all but the headroom."""
+    """Return the rate that settings are planned to serve: the rate asked for, else all but the headroom."""
     if size.rate_per_s is not None:
         return np.full(len(columns), size.rate_per_s)
     return columns.requests_per_s * (1 - size.headroom)
@@ -68,7 +67,7 @@ def badness(columns: Columns, size: Size, objective: Objective, month_amounts: F
 
 
 def ranked(columns: Columns, bad: FloatArray, allowed: NDArray[np.bool_]) -> IntColumn:
-    """Order the allowed rows, best first; of equals the one of fewer accelerators, then of more reserve, then sooner."""
+    """Order the allowed rows, best first; of equals the one of fewer accelerators, of more reserve, the sooner."""
     rows = np.flatnonzero(allowed & np.isfinite(bad))
     order = np.lexsort(
         (columns.ttft_seconds[rows], -columns.requests_per_s[rows], columns.accelerators[rows], bad[rows])
@@ -90,7 +89,7 @@ def best_of_mode(columns: Columns, order: IntColumn, apart: bool) -> int | None:
 
 
 class Bound(StrEnum):
-    """What keeps a setting from more requests in flight: a latency limit, places in cache and engine, whole replicas."""
+    """What keeps a setting from more requests in flight: a latency limit, places in a replica, whole replicas."""
 
     TTFT = "ttft"
     TPOT = "tpot"

@@ -1,4 +1,4 @@
-"""Everything that a serving search judges, as columns: replicas that do both, and pools that prefill and decode apart."""
+"""What a serving search judges, as columns: replicas that do both, and pools that prefill and decode apart."""
 
 from __future__ import annotations
 
@@ -161,19 +161,21 @@ def apart_columns(units: Sequence[Unit], size: Size) -> Columns:
 
 
 def _decodes(units: Sequence[Unit]) -> _Decodes:
-    found = []
-    for number, unit in enumerate(units):
-        flight = flight_grid(min(unit.demand.resident, MOST_FLIGHT), POINTS_PER_DOUBLING)
-        step = decode_step_seconds(unit.replica, unit.demand, flight)
-        same = np.ones(len(flight))
-        outputs = max(unit.replica.setup.outputs_after_first, LEAST)
-        found.append((number * same, flight, step, unit.demand.steps * same, outputs * same, unit.accelerators * same))
-    unit_column, *rest = (np.concatenate(column) for column in zip(*found, strict=True))
-    flight, step, steps, outputs, accelerators = rest
+    grids = [flight_grid(min(unit.demand.resident, MOST_FLIGHT), POINTS_PER_DOUBLING) for unit in units]
+    steps = [decode_step_seconds(unit.replica, unit.demand, flight) for unit, flight in zip(units, grids, strict=True)]
+    sizes = [len(flight) for flight in grids]
+
+    def spread(values: Sequence[float]) -> FloatArray:
+        return np.repeat(np.asarray(values, dtype=float), sizes)
+
     return _Decodes(
-        unit=unit_column.astype(np.int64), flight=flight, step=step, steps=steps, outputs=outputs,
-        accelerators=accelerators,
-    )  # fmt: skip
+        unit=np.repeat(np.arange(len(units), dtype=np.int64), sizes),
+        flight=np.concatenate(grids),
+        step=np.concatenate(steps),
+        steps=spread([unit.demand.steps for unit in units]),
+        outputs=spread([max(unit.replica.setup.outputs_after_first, LEAST) for unit in units]),
+        accelerators=spread([unit.accelerators for unit in units]),
+    )
 
 
 def _apart(number: int, units: Sequence[Unit], decodes: _Decodes, size: Size) -> Columns:

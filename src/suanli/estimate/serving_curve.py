@@ -8,12 +8,12 @@ import numpy as np
 
 from suanli.equations import batching
 from suanli.estimate.serving_columns import systems_needed, systems_of_both
-from suanli.foundation.equation import FloatArray
+from suanli.foundation.equation import FloatArray, Real
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kind:
-    """One kind of fleet: rates and accelerators of a replica (of prefill too, where apart), accelerators of a system."""
+    """One kind of fleet: rate and accelerators of a replica (of prefill too, where apart), size of a system."""
 
     rate_per_s: float
     accelerators: float
@@ -24,7 +24,7 @@ class Kind:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hourly:
-    """Columns over hours: replicas (and prefill replicas), the systems that they occupy, requests per second at most."""
+    """Columns over hours: replicas, and those that prefill, the systems that they occupy, their rate at most."""
 
     replicas: FloatArray
     prefills: FloatArray
@@ -43,15 +43,14 @@ def hourly_fleet(kind: Kind, rates_per_s: FloatArray, headroom: float) -> Hourly
 
 def fleet_of_counts(kind: Kind, prefills: FloatArray, replicas: FloatArray) -> Hourly:
     """Return what so many replicas in each hour occupy and do at most."""
-    each, room, most = kind.accelerators, kind.per_system, replicas * kind.rate_per_s
+    each, room = kind.accelerators, kind.per_system
+    most: Real = replicas * kind.rate_per_s
     if kind.prefill_rate_per_s is None:
         systems = systems_needed(replicas, each, room)
     else:
         systems = systems_of_both(prefills, kind.prefill_accelerators, replicas, each, room)
         most = batching.paired_rate_per_s(most, prefills * kind.prefill_rate_per_s)
-    return Hourly(
-        replicas=replicas, prefills=prefills, systems=np.asarray(systems), most_per_s=np.asarray(most)
-    )
+    return Hourly(replicas=replicas, prefills=prefills, systems=np.asarray(systems), most_per_s=np.asarray(most))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

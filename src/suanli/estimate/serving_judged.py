@@ -47,8 +47,7 @@ def judge(
             if (kept := (found[0].replica.scheme.name, found[0].replica.kv_format)) in seen:
                 continue
             seen.add(kept)
-            for columns in _judged(group, found, size, arrangement):
-                parts.append(_numbered(columns, len(units)))
+            parts += [_numbered(columns, len(units)) for columns in _judged(group, found, size, arrangement)]
             units += found
     columns = joined(parts) if parts else _nothing()
     return Judged(units=tuple(units), columns=columns, shortfalls=tuple(shortfalls))
@@ -64,7 +63,7 @@ def _judged(group: Sequence[ServingSetup], units: Sequence[Unit], size: Size, ar
 
 
 def _numbered(columns: Columns, first: int) -> Columns:
-    """Number the units of a part from `first` on."""
+    """Give the units of a part their numbers, from `first` on."""
     return replace(
         columns,
         prefill=np.where(columns.prefill == NONE, NONE, columns.prefill + first),

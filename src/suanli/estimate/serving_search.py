@@ -62,7 +62,8 @@ def _powers(most: int) -> Iterator[int]:
 def flight_grid(most: float, per_doubling: int = POINTS_PER_DOUBLING) -> np.ndarray:
     """Return the concurrencies that a search tries: whole numbers, evenly spread by their logarithm."""
     count = int(math.log2(max(most, 1.0)) * per_doubling) + 1
-    return np.unique(np.round(np.geomspace(1.0, max(most, 1.0), count)))
+    grid = np.round(np.geomspace(1.0, max(most, 1.0), count))
+    return grid[np.diff(grid, prepend=0.0) > 0]
 
 
 def search(

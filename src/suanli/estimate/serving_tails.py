@@ -1,4 +1,4 @@
-"""Tails of a fleet under arrivals: its replicas played step by step, and as many of them as hold targets at a percentile.
+"""Tails of a fleet under arrivals: replicas played step by step, as many as hold targets at a percentile.
 
 Importing this needs the extra `compiled`.
 """
@@ -13,10 +13,11 @@ import numpy as np
 from suanli.domain.traffic import Fleet, Requests, Targets, TrafficResult
 from suanli.estimate.serving_replica import Replica
 from suanli.estimate.serving_traffic import Pool, play_apart, play_traffic
+from suanli.foundation.equation import FloatArray
 
 ROUTING = "least-loaded"
 MOST_TIMES = 8
-"""Replicas are tried up to this multiple of those that the mean rate asks for: tails that need more are out of reach."""
+"""Replicas are tried up to this multiple of those that the mean rate asks for; what needs more is out of reach."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +40,7 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Grown:
-    """The least fleet that holds the targets at the percentile (`held`), or the largest tried; how often it was played."""
+    """The least fleet that holds the targets at the percentile (`held`), or the largest tried; plays it took."""
 
     fleet: Fleets
     result: TrafficResult
@@ -62,21 +63,22 @@ def _standing(replicas: int) -> Fleet:
 
 def _of(replica: Replica, requests: Requests) -> Replica:
     """Open a replica for the lengths that are played."""
-    lengths = {
-        "input_tokens": float(np.mean(requests.input_tokens)),
-        "output_tokens": float(np.mean(requests.output_tokens)),
-    }
-    return replace(replica, setup=replace(replica.setup, **lengths))
+    setup = replace(
+        replica.setup,
+        input_tokens=float(np.mean(requests.input_tokens)),
+        output_tokens=float(np.mean(requests.output_tokens)),
+    )
+    return replace(replica, setup=setup)
 
 
-def percentile_of(values: np.ndarray, percentile: float) -> float:
-    """Return what a share of requests stays below; endless where any was turned away that should count."""
+def percentile_of(values: FloatArray, percentile: float) -> float:
+    """Return what a share of the requests that were served stays below."""
     known = values[~np.isnan(values)]
     return float(np.quantile(known, percentile)) if len(known) else 0.0
 
 
 def holds_first(result: TrafficResult, asked: Asked) -> bool:
-    """Say whether the share of requests waits no longer than its target for the first token, and none is turned away."""
+    """Say whether the share of requests has its first token in time, and none is turned away."""
     limit = asked.targets.ttft_seconds
     done = result.refused == 0
     return done and (limit is None or percentile_of(result.served.ttft_seconds, asked.percentile) <= limit)
@@ -104,8 +106,9 @@ def grown(fleet: Fleets, requests: Requests, asked: Asked) -> Grown:
     if fleet.prefill is None:
         count = _least(
             fleet.replicas,
-            lambda many: holds_first(result := result_of(replace(fleet, replicas=many)), asked)
-            and holds_later(result, asked),
+            lambda many: (
+                holds_first(result := result_of(replace(fleet, replicas=many)), asked) and holds_later(result, asked)
+            ),
         )
         found = replace(fleet, replicas=count)
     else:

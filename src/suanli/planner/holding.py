@@ -25,9 +25,7 @@ LIFE = "depreciation.middle"
 DISCOUNT = "discount_rate"
 
 
-def holdings(
-    system: System, as_of: str, region: str, currency: str
-) -> tuple[tuple[Holding, ...], tuple[Assumed, ...]]:
+def holdings(system: System, as_of: str, region: str, currency: str) -> tuple[tuple[Holding, ...], tuple[Assumed, ...]]:
     """Price a month of a system reserved, rented by the month, and bought, with the figures that this rests on.
 
     A bought system is written off over its life: price and what stands beside it, less what it then fetches, as equal

@@ -76,9 +76,7 @@ def rack_units_of(ground: Ground, system: System) -> float:
     return system.rack_units.value if system.rack_units is not None else ground.value("host.rack_units")
 
 
-def running_cost(
-    ground: Ground, system: System, prices: Money, draw: str = "power_draw.training"
-) -> dict[str, Money]:
+def running_cost(ground: Ground, system: System, prices: Money, draw: str = "power_draw.training") -> dict[str, Money]:
     """Return what one system on site costs in every month: power, room, upkeep, and people where none are named.
 
     `draw` names the figure of how much of its greatest power it draws.

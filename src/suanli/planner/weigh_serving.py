@@ -38,8 +38,12 @@ def weigh_serving(job: ServingJob, model: Model, system: System, desk: Desk) -> 
                 setup,
                 system,
                 desk.kernels,
-                ttft_limit_seconds=median_limit(job.ttft_seconds, job.percentile, desk.assumptions["planning.ttft_deviation"].value),
-                tpot_limit_seconds=median_limit(job.tpot_seconds, job.percentile, desk.assumptions["planning.tpot_deviation"].value),
+                ttft_limit_seconds=median_limit(
+                    job.ttft_seconds, job.percentile, desk.assumptions["planning.ttft_deviation"].value
+                ),
+                tpot_limit_seconds=median_limit(
+                    job.tpot_seconds, job.percentile, desk.assumptions["planning.tpot_deviation"].value
+                ),
                 accelerators=system.accelerators * 2**doubling,
                 keep=1,
             )[0]
