@@ -213,7 +213,8 @@ def test_the_sorted_front_is_the_front_of_all_pairs(pairs):
 
 
 @pytest.mark.parametrize(
-    ("replicas", "each", "per_system", "needed"), [(3, 4, 8, 2), (4, 8, 8, 4), (2, 16, 8, 4), (5, 3, 8, 3), (1, 1, 8, 1)]
+    ("replicas", "each", "per_system", "needed"),
+    [(3, 4, 8, 2), (4, 8, 8, 4), (2, 16, 8, 4), (5, 3, 8, 3), (1, 1, 8, 1)],
 )
 def test_replicas_are_packed_into_whole_systems(replicas, each, per_system, needed):
     assert systems_needed(replicas, each, per_system) == needed

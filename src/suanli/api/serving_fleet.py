@@ -95,6 +95,7 @@ def search_fleets(question: FleetQuestion) -> Found:
     """Judge everything that a question leaves open and order it. Raises InfeasibleError where nothing is left."""
     import numpy as np
 
+    from suanli.api.serving_tails import with_lengths
     from suanli.api.serving_why import refused
     from suanli.catalogue.find import system as find_system
     from suanli.catalogue.kernels import load_kernels
@@ -102,6 +103,7 @@ def search_fleets(question: FleetQuestion) -> Found:
     from suanli.estimate.serving_columns import Size
     from suanli.estimate.serving_judged import judge
 
+    question = with_lengths(question)
     kernels, setup = load_kernels(), setup_of(question.job)
     systems = list({one.id: one for one in (find_system(name, place="--system") for name in question.systems)}.values())
     job = question.job

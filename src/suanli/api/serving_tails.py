@@ -67,16 +67,29 @@ def arrivals(question: FleetQuestion, rate: float) -> Requests:
     job = question.job
     many = question.requests or int(min(max(rate * PLAYED_SECONDS, LEAST_PLAYED), MOST_PLAYED))
     if question.traffic:
-        return requests_of(
-            ReplayQuestion(
-                model=job.model, system=question.systems[0], traffic=question.traffic, requests=many, rate_per_s=rate,
-                seed=question.seed,
-            )
-        )  # fmt: skip
+        return traffic_of(question, many, rate)
     inputs, outputs = (
         Lengths(mean=mean, variation=0.0, most=int(mean) + 1) for mean in (job.input_tokens, job.output_tokens)
     )
     return generate(Mix(rate_per_s=rate, inputs=inputs, outputs=outputs), many, question.seed)
+
+
+def traffic_of(question: FleetQuestion, many: int, rate_per_s: float | None) -> Requests:
+    """Read the first requests of the question's trace or named traffic. Raises InputError where it is neither."""
+    asked = ReplayQuestion(
+        model=question.job.model, system=question.systems[0], traffic=question.traffic, requests=many,
+        rate_per_s=rate_per_s, seed=question.seed,
+    )  # fmt: skip
+    return requests_of(asked)
+
+
+def with_lengths(question: FleetQuestion) -> FleetQuestion:
+    """Give a question the mean lengths of its traffic, where it names any."""
+    if not question.traffic:
+        return question
+    requests = traffic_of(question, question.requests or MOST_PLAYED, None)
+    means = float(requests.input_tokens.mean()), float(requests.output_tokens.mean())
+    return replace(question, job=replace(question.job, input_tokens=means[0], output_tokens=means[1]))
 
 
 def _played(found: Found, row: int, plan: ServingPlan, requests: Requests, asked: Asked) -> ServingPlan:

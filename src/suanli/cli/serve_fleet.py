@@ -204,7 +204,7 @@ def _front_table(found: ServingPlans) -> object:
         title=tr("Speed of a user against throughput of a chip"),
         caption=tr("no setting is better in both; *: within the targets"),
     )
-    for heading in (tr("tokens/s a user"), tr("tokens/s a chip"), tr("TTFT")):
+    for heading in (tr("tokens/s a user"), tr("tokens/s a chip"), "TTFT"):
         table.add_column(heading, justify="right")
     table.add_column(tr("fleet"), overflow="fold")
     for point in found.front[::step]:

@@ -62,7 +62,10 @@ PercentileOption = Annotated[
     typer.Option("--percentile", help="Percent of requests that keep the targets, as played.", show_default="medians"),
 ]
 PlayedOption = Annotated[
-    str, typer.Option("--traffic", help="Trace or named traffic to play for a percentile.", show_default=False)
+    str,
+    typer.Option(
+        "--traffic", help="Trace or named traffic whose lengths count and which a percentile plays.", show_default=False
+    ),
 ]
 HoldOption = Annotated[
     str, typer.Option("--hold", help="Pay systems as: reserved, month, buy, cheapest.", show_default=False)

@@ -111,14 +111,14 @@ def trended_price(price: Real, change: Real, elapsed_periods: Real) -> Real:
     return price * (1 + change) ** elapsed_periods
 
 
-@equation(unit="1", source="suanli_assumption")
+@equation(unit="1/token", source="suanli_assumption")
 def amount_per_token(amount: Real, paid_share: Real, counted_tokens: Real) -> Real:
     """Money that one token of a kind costs, where a share of all that is paid is paid for that kind.
 
     price = amount share / tokens
 
-    amount: money paid in a time; paid_share: pure number from 0 to 1; counted_tokens: pure number, tokens of the kind
-    in the same time. Shares of prompts and answers sum to 1, so that prices times tokens give the amount back. Source:
+    amount: money paid in a time; paid_share: pure number from 0 to 1; counted_tokens: token, of the kind in the same
+    time. Shares of prompts and answers sum to 1, so that prices times tokens give the amount back. Source:
     suanli_assumption.
 
     >>> amount_per_token(100.0, 0.25, 50.0)
