@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from suanli.api.run_cost import MarketQuestion
+from suanli.api.market_question import MarketQuestion
 from suanli.api.serve import ServingQuestion
 from suanli.api.serving_fleet import plan_fleet
 from suanli.api.serving_hours import CurveQuestion, plan_hours

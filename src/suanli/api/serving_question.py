@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from suanli.api.run_cost import MarketQuestion, market_faults
+from suanli.api.market_question import MarketQuestion, market_faults
 from suanli.api.serve import MOST, ServingQuestion, faults_of
 from suanli.foundation.errors import Fault, did_you_mean
 from suanli.foundation.language import tr

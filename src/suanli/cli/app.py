@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from io import TextIOWrapper
@@ -12,6 +13,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
+GARBAGE_OBJECTS = 50_000
+"""New objects between two searches for garbage: the catalogue alone makes as many, and none of them is garbage."""
 ORDER = ("plan", "init", "model", "train", "finetune", "serve", "traffic", "replay", "simulate", "scaling", "validate",
          "calibrate", "catalogue", "market")  # fmt: skip
 """From the main job to the parts of it; a command that is not named here comes last."""
@@ -69,6 +72,7 @@ def together() -> None:
 
 def main() -> None:
     """Run the command line; a terminal that cannot show a letter is shown a question mark in its place."""
+    gc.set_threshold(GARBAGE_OBJECTS)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")

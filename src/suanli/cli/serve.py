@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from suanli.api.run_cost import MarketQuestion, today
+from suanli.api.market_question import MarketQuestion, today
 from suanli.api.serve import HEADROOM, ServingAnswer, ServingQuestion, is_told, serve
 from suanli.api.serving_question import FleetQuestion
 from suanli.api.words import name_in_words, seconds_said, serving_layout_in_words
