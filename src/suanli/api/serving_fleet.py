@@ -363,7 +363,7 @@ def _searched(found: Found) -> Searched:
 def plans_assumed(found: Found) -> list[str]:
     """Say what a search rests on that nobody told it."""
     from suanli.api.serving_money import CHEAPEST, split_rule
-    from suanli.report.words import word as name_of
+    from suanli.api.words import tenure_in_words
 
     hold = found.question.hold or RESERVED
     question, said = (
@@ -382,9 +382,9 @@ def plans_assumed(found: Found) -> list[str]:
         said += [
             tr(
                 "no {asked} price is known of {system}: {taken} instead",
-                asked=name_of(hold),
+                asked=tenure_in_words(hold),
                 system=system,
-                taken=name_of(held.chosen.tenure),
+                taken=tenure_in_words(held.chosen.tenure),
             )
             for system, held in found.held.items()
             if held.chosen is not None and held.chosen.tenure != hold != CHEAPEST

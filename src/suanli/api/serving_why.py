@@ -95,8 +95,9 @@ def _together_wins(found: Found, other: int, more: str) -> str:
 def _next_kind(found: Found, row: int) -> str:
     from suanli.estimate.serving_choice import next_kind
 
-    other = next_kind(found.judged.columns, found.order, found.bad, row)
-    if other is None:
+    columns, units = found.judged.columns, found.judged.units
+    other = next_kind(columns, found.order, found.bad, row)
+    if other is None or units[columns.unit[other]].system.id != units[columns.unit[row]].system.id:
         return ""
     return tr(
         "The next kind of fleet, {fleet}, is {more} behind.",

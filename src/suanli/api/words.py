@@ -102,3 +102,9 @@ def pools_in_words(prefill: PoolPlan | None, decode: PoolPlan) -> str:
         first=f"{prefill.replicas} x {short_layout_in_words(prefill.layout)}",
         then=told,
     )
+
+
+def tenure_in_words(tenure: str) -> str:
+    """Say how systems are held."""
+    words = {"reserved": tr("reserved for a term"), "month": tr("rented by the month"), "buy": tr("bought")}
+    return words[tenure]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from suanli.api.serving_fleet import ServingPlan, ServingPlans
-from suanli.api.words import assumed_in_words, name_in_words, pools_in_words
+from suanli.api.words import assumed_in_words, name_in_words, pools_in_words, tenure_in_words
 from suanli.cli.output import print_json
 from suanli.foundation.language import tr
 
@@ -13,6 +13,8 @@ MILLI = 1000
 MILLION = 1e6
 SHOWN_FRONT = 8
 GIB = 2**30
+BUY = "buy"
+"""The way to hold systems that rests on assumed figures: life, resale, power and what stands beside a box."""
 BY_CAUSE = ("total_tokens_per_s", "memory_bytes", "bytes_by_cause", "seconds_by_cause", "kv_capacity_tokens")
 """What is told of one replica, where the same replicas prefill and decode."""
 
@@ -64,7 +66,7 @@ def tell_fleet(found: ServingPlans, json_output: bool) -> None:
     console = Console()
     console.print(_table(found))
     best = found.plans[0]
-    for line in (*_band_lines(best), *_cause_lines(found), *found.why, *_money_lines(best), *_tail_lines(best)):
+    for line in (*_band_lines(best), *_cause_lines(found), *found.why, *_money_lines(found), *_tail_lines(best)):
         console.print(line, markup=False)
     console.print(_front_table(found))
     searched = found.searched
@@ -77,7 +79,8 @@ def tell_fleet(found: ServingPlans, json_output: bool) -> None:
     )  # fmt: skip
     for assumed in found.assumed:
         console.print(tr("Assumed: {what}", what=assumed), markup=False)
-    for line in assumed_in_words(found.figures):
+    bought = any(plan.cost is not None and plan.cost.tenure == BUY for plan in found.plans)
+    for line in assumed_in_words(found.figures) if bought else ():
         console.print(line, markup=False)
 
 
@@ -142,19 +145,27 @@ def _cause_lines(found: ServingPlans) -> list[str]:
     ]
 
 
-def _money_lines(plan: ServingPlan) -> list[str]:
-    cost = plan.cost
+def _money_lines(found: ServingPlans) -> list[str]:
+    plan, cost = found.plans[0], found.plans[0].cost
     if cost is None:
         return []
+    way = next(way for way in found.holdings[plan.system] if way.tenure == cost.tenure)
     said = [
         tr(
             "{currency} {input} for a million tokens of prompts, {output} of answers ({both} over all), at {rate}"
             " requests a second; {systems} systems {tenure}.",
             currency=cost.currency, input=f"{cost.input_amount_per_token * MILLION:,.4g}",
             output=f"{cost.output_amount_per_token * MILLION:,.4g}", both=f"{cost.amount_per_token * MILLION:,.4g}",
-            rate=f"{cost.planned_requests_per_s:,.3g}", systems=plan.systems, tenure=name_in_words(cost.tenure),
+            rate=f"{cost.planned_requests_per_s:,.3g}", systems=plan.systems, tenure=tenure_in_words(cost.tenure),
         )
     ]  # fmt: skip
+    said.append(
+        tr(
+            "{system} {tenure}: {currency} {amount} a month each ({basis}).",
+            system=plan.system, tenure=tenure_in_words(way.tenure), currency=cost.currency,
+            amount=f"{way.month_amount:,.0f}", basis=way.basis,
+        )
+    )  # fmt: skip
     return said + api_lines(plan)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from suanli.api.serving_hours import CurveAnswer
-from suanli.api.words import name_in_words, pools_in_words
+from suanli.api.words import pools_in_words, tenure_in_words
 from suanli.cli.output import print_json
 from suanli.cli.serve_fleet import MILLION, api_lines, told_plan
 from suanli.foundation.language import tr
@@ -75,7 +75,7 @@ def _lines(found: CurveAnswer) -> list[str]:
         tr(
             "{base} systems {tenure} for {amount} a month, {hours} system hours by the hour for {top}: {currency} {all}"
             " a month.",
-            base=plan.base_systems, tenure=name_in_words(plan.base_tenure), amount=f"{plan.base_amount:,.0f}",
+            base=plan.base_systems, tenure=tenure_in_words(plan.base_tenure), amount=f"{plan.base_amount:,.0f}",
             hours=f"{plan.top_system_seconds / HOUR_SECONDS:,.0f}", top=f"{plan.top_amount:,.0f}",
             currency=cost.currency, all=f"{cost.month_amount:,.0f}",
         ),

@@ -6,7 +6,7 @@ from suanli.catalogue.dates import last_day
 from suanli.catalogue.market import purchase_quote, rent_quote
 from suanli.catalogue.scenario_builder import default_figures
 from suanli.domain.hardware import System
-from suanli.domain.market import PurchaseQuote, RentQuote
+from suanli.domain.market import Access, PurchaseQuote, RentQuote
 from suanli.domain.plan import Assumed
 from suanli.domain.scenario import Budget, Costs, MarketRules, Reliability, Scenario, Site
 from suanli.domain.serving_plan import Holding
@@ -71,7 +71,7 @@ def _rented(tenure: str, quote: RentQuote) -> Holding:
         tenure=tenure,
         month_amount=amount,
         amount_by_cause={"rent": amount},
-        basis=tr("{basis}, {count} offers by {date}", basis=quote.basis, count=len(quote.evidence), date=quote.as_of),
+        basis=_basis(quote),
         estimated=quote.estimated,
     )
 
@@ -84,11 +84,16 @@ def _bought(ground: Ground, system: System, quote: PurchaseQuote) -> Holding:
     causes = {name: float(finance.annuity(sum_, rate, ground.months)) for name, sum_ in paid.items()}
     causes["resale"] = -float(finance.annuity(fetched, rate, ground.months))
     causes |= {name: line[0] for name, line in terms.running_cost(ground, system, prices, "power_draw.serving").items()}
-    basis = tr("{basis}, {count} offers by {date}", basis=quote.basis, count=len(quote.evidence), date=quote.as_of)
     return Holding(
         tenure=BUY,
         month_amount=sum(causes.values()),
         amount_by_cause=causes,
-        basis=tr("{basis}; written off over {months} months", basis=basis, months=ground.months),
+        basis=tr("{basis}; written off over {months} months", basis=_basis(quote), months=ground.months),
         estimated=quote.estimated,
     )
+
+
+def _basis(quote: RentQuote | PurchaseQuote) -> str:
+    """Say on what a price rests, and why a product may not be had freely where it may not."""
+    said = tr("{basis}, {count} offers by {date}", basis=quote.basis, count=len(quote.evidence), date=quote.as_of)
+    return said if quote.availability.access is Access.FREE else f"{said}; {quote.availability.reason}"
