@@ -21,6 +21,8 @@ from suanli.parts.devices.fabric import PASSES, time_tier
 
 Column = NDArray[np.float64]
 SAMPLE = 5000
+LEAST_ROWS = 100
+"""Shapes below which a family has no fit: half of them weigh it."""
 LOSS_SCALE = 0.1
 """Residuals of the log beyond this count linearly, so that odd rows do not pull the fit."""
 LARGE = 512
@@ -123,6 +125,8 @@ MATMUL_TILES = [
 def fit_matmul(tables: Tables, one: Measured, figures: Mapping[str, float]) -> dict[str, Fit]:
     """Fit every number format of the plain matrix kernels."""
     frame = tables.newest("gemm_perf", one.table)
+    if not len(frame):
+        return {}
     out = {}
     for dtype, part in frame.groupby("gemm_dtype"):
         family = FORMATS[dtype]
@@ -138,6 +142,8 @@ def fit_matmul(tables: Tables, one: Measured, figures: Mapping[str, float]) -> d
 
         touched = (part.n * part.k + part.m * part.k + part.m * part.n) * form.weight_bytes
         rows = pooled(part[uncached(touched, one.cache_bytes / ROTATED_WEIGHTS)], ["m", "n", "k"], SAMPLE)
+        if len(rows) < LEAST_ROWS:
+            continue
         weight = np.where((rows.n >= LARGE) & (rows.k >= LARGE), 1.0, SMALL_WEIGHT)
         out[family] = best(one.table, family, MatmulKernel, fixed, time, rows, weight)
     return out
@@ -176,6 +182,8 @@ def fit_experts(tables: Tables, one: Measured, figures: Mapping[str, float]) -> 
             return np.asarray(up + time_matmul(kernel, engine, form, rows, inner, hidden, touched))
 
         rows = pooled(part, shape, SAMPLE, quickest=True)
+        if len(rows) < LEAST_ROWS:
+            continue
         fixed = [dict(tile) for tile in MATMUL_TILES]
         out[f"grouped_{family}"] = best(
             one.table, f"grouped_{family}", MatmulKernel, fixed, time, rows, np.ones(len(rows))
@@ -220,7 +228,8 @@ def shaped(frame: Any, latent_dims: tuple[int, int, int] | None) -> Any:
     f["qk"] = f["v"] = f.head_dim
     f["cached"] = 2 * f.head_dim * f.kv_heads
     model = f.head_dim.isin(MODEL_HEAD_DIMS) & (f.num_heads <= MODEL_QUERIES_PER_KV_HEAD * f.kv_heads)
-    return f[model & (f.window_size.fillna(0) == 0)]
+    whole = f.window_size.fillna(0) == 0 if "window_size" in f else True
+    return f[model & whole]
 
 
 def fit_attention(tables: Tables, one: Measured, figures: Mapping[str, float], phase: str) -> dict[str, Fit]:
@@ -251,6 +260,8 @@ def fit_attention(tables: Tables, one: Measured, figures: Mapping[str, float], p
                 touched = touched[part.index]
             part = part[uncached(touched, 0.0 if prefill else one.cache_bytes)]
             rows = pooled(part, ATTENTION_SHAPE, SAMPLE, quickest=bool(prefix))
+            if len(rows) < LEAST_ROWS:
+                continue
             out[family] = best(
                 f"{one.table}", f"{phase} {family}", AttentionKernel, grid, time, rows, np.ones(len(rows))
             )

@@ -42,10 +42,16 @@ FLAWS = (
 )
 
 
-class Tables:
-    """The measured tables, from the installed package or from its wheel."""
+UNUSUAL_SOURCES = {"trtllm": ("moe_torch_flow_min_latency",), "trtllm_auto": ()}
+"""Kernels that an engine has and does not take unless it is told to: TensorRT-LLM's experts ran on CUTLASS by default
+until release 1.0, on the quickest kernel since (`trtllm_auto`)."""
 
-    def __init__(self, wheel: Path | None) -> None:
+
+class Tables:
+    """The measured tables, from the installed package or from its wheel; of all engines, or of one."""
+
+    def __init__(self, wheel: Path | None, engine: str = "") -> None:
+        self.wheel, self.engine = wheel, engine
         self._zip = zipfile.ZipFile(wheel) if wheel else None
         self._root: Path | None = None
         if wheel is None:
@@ -72,13 +78,24 @@ class Tables:
         found: dict[str, list[tuple[tuple[int, ...], Any]]] = {}
         for path in self._paths():
             parts = path.split("/")
-            if parts[0] != device or parts[-1] != f"{table}.parquet":
+            if parts[0] != device or parts[-1] != f"{table}.parquet" or not self.holds(parts[2]):
                 continue
             version = tuple(int(number) for number in re.findall(r"\d+", parts[3]))
             found.setdefault(parts[2], []).append((version, self._frame(path).assign(engine=parts[2])))
         kept = [newest_full(versions) for versions in found.values()]
         whole = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame()
-        return without_flaws(whole, table, device)
+        sound = without_flaws(whole, table, device)
+        if "kernel_source" in sound:
+            sound = sound[~sound.kernel_source.isin(UNUSUAL_SOURCES.get(self.engine, ()))]
+        return sound
+
+    def holds(self, engine: str) -> bool:
+        """Say whether the rows of an engine belong here."""
+        return not self.engine or self.engine.split("_")[0] == engine
+
+    def of(self, engine: str) -> Tables:
+        """Return the tables of one engine alone, without kernels that it does not take by itself."""
+        return Tables(self.wheel, engine)
 
 
 def newest_full(versions: list[tuple[tuple[int, ...], Any]]) -> Any:

@@ -65,7 +65,7 @@ def peer_table(pairs: Sequence[Pair], peer: Path) -> list[str]:
             own = ours.get(told["id"])
             if own is None or own.error is None:
                 continue
-            if told["predicted"]:
+            if float(told["predicted"] or 0) > 0:
                 theirs = abs(float(told["predicted"]) / float(told["measured"]) - 1)
                 groups[told["test"]].append((theirs, abs(own.error)))
             else:

@@ -73,9 +73,26 @@ def test_a_file_is_replayed_at_its_own_pace(tmp_path):
     assert list(told.served.arrival_seconds) == [0, 1, 7]
 
 
+def test_a_client_that_keeps_few_on_their_way_waits_less_than_one_that_keeps_many():
+    few, many = (replay(replace(ASKED, rate_per_s=None, concurrency=flight)) for flight in (2, 32))
+    assert few.ttft.p50 < many.ttft.p50
+    assert few.tpot.p50 < many.tpot.p50
+    assert few.output_tokens_per_s < many.output_tokens_per_s
+    assert few.samples[:, 1:3].sum(axis=1).max() <= 2
+
+
+def test_a_smaller_budget_spreads_prompts_over_more_steps():
+    wide, narrow = replay(replace(ASKED, token_budget=8192)), replay(replace(ASKED, token_budget=256))
+    assert narrow.steps > wide.steps
+    assert narrow.itl.p99 < wide.itl.p99
+    assert replay(replace(ASKED, sequence_limit=1)).queue.p50 > wide.queue.p50
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
+        ({"concurrency": 4, "replicas": 2}, "one replica"),
+        ({"concurrency": 0, "token_budget": 0, "gap_variation": 0.0}, "3 fault"),
         ({"traffic": "azure-2023"}, "azure-2023-conv"),
         ({"replicas": 0, "routing": "nearest"}, "2 fault"),
         ({"rate_per_s": float("nan")}, "--rate"),

@@ -48,9 +48,12 @@ def test_every_scheme_names_known_number_formats(name):
         ("vllm", "", "2026-01", "vllm_v1"),
         ("vllm", "", "", "vllm_v1"),
         ("SGLang", "nightly-dev", "", "sglang"),
-        ("trt-llm/vllm (not stated)", "", "", "trtllm"),
-        ("dynamo-trt", "0.8.1.post1", "", "trtllm"),
-        ("trtllm", "", "", "trtllm"),
+        ("trt-llm/vllm (not stated)", "", "", "trtllm_auto"),
+        ("dynamo-trt", "0.8.1.post1", "", "trtllm_auto"),
+        ("trtllm", "", "", "trtllm_auto"),
+        ("trt-llm", "0.17", "", "trtllm_built"),
+        ("trt-llm", "1.0", "", "trtllm"),
+        ("dynamo-trt", "0.8.1.post1", "2025-09", "trtllm"),
     ],
 )
 def test_version_and_date_lead_to_the_era(engine, version, date, expected):

@@ -23,6 +23,7 @@ ASKED = {
     "train": ("train", *TRAIN),
     "finetune": ("finetune", *TRAIN, "--method", "qlora", "--lora-rank", "8"),
     "serve": ("serve", *SERVE),
+    "capacity": ("capacity", *SERVE[:4], "--users", "100", "--context", "8192"),
     "traffic": ("traffic", "azure-2023-conv", "--requests", "500"),
     "replay": ("replay", *SERVE[:4], "--traffic", "sharegpt", "--requests", "50"),
     "simulate": ("simulate", *TRAIN[:4], "--tokens", "1e11", "--runs", "20"),
@@ -42,6 +43,7 @@ STABLE = {
     "train": LAYOUT,
     "finetune": LAYOUT,
     "serve": {"ttft_seconds", "tpot_seconds", "output_tokens_per_s", "replicas", "layout", "band"},
+    "capacity": {"layout", "kv_pool_bytes", "kv_blocks", "sequences", "longest_context_tokens", "binds", "frees"},
     "traffic": {"requests_per_s", "gap_variation", "inputs", "outputs", "endless_hit_share"},
     "replay": {"ttft_seconds", "tpot_seconds", "itl_seconds", "goodput_per_s", "hit_share", "samples", "assumed"},
     "simulate": {"chance", "with_errors", "goodput", "seconds_by_cause"},
@@ -211,6 +213,7 @@ PURE = {
     "nics", "state_elements", "domain", "offers", "sources", "faults", "max_positions",
     "stage", "ran", "ran_told_to_fit", "ran_with_recompute_assumed", "out_of_memory", "out_of_memory_told_so",
     "data", "tensor", "pipeline", "context", "expert", "interleave", "micro_batch", "attention_data", "sharding_ranks",
+    "decode_context", "feed_forward", "users", "sequences", "mean_sequences", "kv_blocks",
 }  # fmt: skip
 PERCENTILES = {"ttft_seconds", "tpot_seconds", "itl_seconds", "finish_seconds", "queue_seconds"}
 UNDER = (

@@ -34,7 +34,10 @@ def test_targets_are_kept():
 
 def test_one_setting_is_told_as_asked():
     answer = told("--tp", "2", "--concurrency", "8")
-    assert answer["layout"] == {"tensor": 2, "pipeline": 1, "expert": 1, "attention_data": 1}
+    assert answer["layout"] == {
+        "tensor": 2, "pipeline": 1, "expert": 1, "attention_data": 1, "context": 1, "decode_context": 1,
+        "feed_forward": 1,
+    }  # fmt: skip
     assert answer["concurrency"] == 8
 
 
@@ -125,12 +128,12 @@ def test_systems_formats_and_money_in_one_search():
 
 
 def test_a_day_is_told_by_the_hour():
-    answer = told("--rate", "20", "--swing", "0.5", "--tpot", "20ms", "--as-of", "2026-11")
+    answer = told("--rate", "20", "--daily-swing", "0.5", "--tpot", "20ms", "--as-of", "2026-11")
     assert len(answer["hours"]) == 24
     assert answer["base_systems"] <= answer["peak_systems"]
 
 
-@pytest.mark.parametrize("words", [("--rate", "20", "--swing", "0.5"), ("--rate", "5", "--objective", "token")])
+@pytest.mark.parametrize("words", [("--rate", "20", "--daily-swing", "0.5"), ("--rate", "5", "--objective", "token")])
 def test_fleets_and_hours_are_told_to_people_in_both_languages(words):
     for lang, said in (("en", "million tokens"), ("zh", "百万")):
         result = RUN.invoke(app, [*ASK[:-1], lang, *words, "--api-price-in", "0.5", "--api-price-out", "1.5"])
@@ -150,8 +153,8 @@ def test_fleets_and_hours_are_told_to_people_in_both_languages(words):
         ["--api-price-in", "1"],
         ["--accelerators", "0"],
         ["--hold", "steal"],
-        ["--swing", "0.5"],
-        ["--swing", "2", "--rate", "1"],
+        ["--daily-swing", "0.5"],
+        ["--daily-swing", "2", "--rate", "1"],
         ["--curve", "nowhere.csv"],
         ["--as-of", "soon", "--hold", "buy"],
     ],

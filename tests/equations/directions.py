@@ -20,6 +20,18 @@ DIRECTIONS = {
     "step_overhead_seconds": "layers+ sequences+ layer_seconds+ host_seconds+ sequence_seconds+",
     "paired_rate_per_s": "first_per_s+ second_per_s+",
     "replicas_needed": "demand_per_s+ replica_per_s- headroom+",
+    # low-rank adapters
+    "low_rank_seconds": (
+        "rows+ row_elements+ adapter_elements+ adapters+ bytes_per_element+ peak_flop_per_s- memory_bytes_per_s-"
+        " ceiling_share- memory_share- overlap_sharpness- floor_seconds+ multiply_add_flop+"
+    ),
+    "expansion_seconds": "wide_bytes+ expand_bytes_per_s-",
+    # special-purpose chips
+    "crossing_seconds": "side_cores+ cycles_per_s- crossings+",
+    "install_share": "install_bytes_per_s+ memory_bytes_per_s-",
+    "design_share": "cycles_per_s+ rated_cycles_per_s- used_share+",
+    "chips_that_hold": "weight_bytes+ cache_bytes+ free_bytes-",
+    "switch_seconds": "weight_bytes+ backing_bytes_per_s-",
     # collectives and wiring
     "traffic_share": "ranks+ passes+",
     "tier_latency_seconds": "ranks+ base_seconds+ hop_seconds+",

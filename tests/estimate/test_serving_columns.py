@@ -71,14 +71,14 @@ def test_a_model_too_large_for_one_system_spans_several():
 
 def test_layouts_are_told_once():
     for model in (LLAMA, MIXTURE):
-        found = list(layouts_of(named_model(model), 16))
+        found = list(layouts_of(named_model(model), system(), load_kernels(), 16))
         assert len(found) == len(set(found))
 
 
 def test_mixtures_split_attention_by_data_over_tensor_groups():
-    found = list(layouts_of(named_model(MIXTURE), 8))
+    found = list(layouts_of(named_model(MIXTURE), system(), load_kernels(), 8))
     assert ServingLayout(tensor=2, attention_data=4, expert=8) in found
-    assert not any(layout.attention_data > 1 for layout in layouts_of(named_model(LLAMA), 8))
+    assert not any(layout.attention_data > 1 for layout in layouts_of(named_model(LLAMA), system(), load_kernels(), 8))
 
 
 def test_together_is_the_steady_state_of_each_setting(opened):

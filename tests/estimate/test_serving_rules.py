@@ -24,12 +24,16 @@ from suanli.catalogue.kernels import load_kernels
 from suanli.domain.workload import ServingLayout
 from suanli.estimate.serving import estimate_serving
 from suanli.estimate.serving_apart import Apart, apart_run
+from suanli.estimate.serving_burst import offline_run
 from suanli.estimate.serving_memory import cache_capacity_tokens, cache_pool_bytes, fixed_bytes, sequence_cache_bytes
-from suanli.estimate.serving_runs import offline_run, prefill_run, static_run, steady_run
+from suanli.estimate.serving_runs import prefill_run, static_run, steady_run
 from suanli.estimate.serving_steady import demand_of, speculation, steady_state
 from suanli.estimate.serving_step import CAUSES, StepLoad, step_causes, step_seconds
 from suanli.parts.architectures.count import kv_bytes_per_token
 from suanli.parts.architectures.read import named_model
+
+MANY = 1e5
+"""Requests of an offline run that is long against its beginning and end."""
 
 KERNELS, ENGINES = load_kernels(), load_engines()
 PROFILES = sorted({era.engine for era in ENGINES.eras})
@@ -153,7 +157,7 @@ def test_more_memory_never_holds_fewer_sequences_under_any_engine(engine):
 def test_every_weight_scheme_opens_and_weighs_less_than_twice_the_whole(scheme):
     one, whole = replica(LLAMA, weight_format=scheme), PLAIN[LLAMA]
     weights, plain = fixed_bytes(one)["weights"], fixed_bytes(whole)["weights"]
-    assert 0.2 * plain < weights <= 2.01 * plain
+    assert 0.1 * plain < weights <= 2.01 * plain
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -259,7 +263,7 @@ def test_a_static_batch_takes_at_least_one_prefill_and_its_decode(one, batch):
 @quick
 @given(one=replicas, flight=flights)
 def test_no_load_passes_a_run_at_full_load(one, flight):
-    assert steady_run(one, flight).requests_per_s <= offline_run(one).requests_per_s * 1.02
+    assert steady_run(one, flight).requests_per_s <= offline_run(one, MANY).requests_per_s * 1.02
 
 
 @quick

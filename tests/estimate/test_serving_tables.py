@@ -8,6 +8,7 @@ pytest.importorskip("numba")
 
 from suanli.catalogue.find import system
 from suanli.catalogue.kernels import load_kernels
+from suanli.domain.serving import Adapters, DraftKind
 from suanli.domain.workload import ServingLayout, ServingSetup
 from suanli.estimate.serving_open import open_replica
 from suanli.estimate.serving_step import StepLoad, step_seconds
@@ -25,12 +26,49 @@ REPLICAS = {
     "windows, sinks": ("gpt-oss-120b", "dgx-h100", ServingLayout(tensor=2), "vllm", "bf16"),
     "hybrid": ("nvidia-nemotron-3-super-120b-a12b", "dgx-h200", ServingLayout(tensor=8), "vllm", "bf16"),
     "unfused": ("LLaMA2-7B", "dgx-a100-640", ServingLayout(), "llama.cpp", "bf16"),
+    "mtp": ("DeepSeekV3", "dgx-h200", ServingLayout(attention_data=8, expert=8), "sglang", "fp8"),
+    "eagle3": ("LLAMA3_8B", "dgx-h100", ServingLayout(tensor=2), "vllm", "bf16"),
+    "medusa": ("LLAMA3_8B", "dgx-h100", ServingLayout(), "vllm", "bf16"),
+    "ngram": ("LLAMA3_8B", "dgx-h100", ServingLayout(), "vllm", "fp8"),
+    "draft model": ("LLaMA2-70B", "dgx-h100", ServingLayout(tensor=8), "vllm", "bf16"),
+    "hybrid drafts": ("nvidia-nemotron-3-super-120b-a12b", "dgx-h200", ServingLayout(tensor=8), "vllm", "bf16"),
+    "adapters": ("LLAMA3_8B", "dgx-a100-640", ServingLayout(tensor=2), "vllm", "bf16"),
+    "adapters on experts": (
+        "Qwen/Qwen3-30B-A3B",
+        "dgx-h100",
+        ServingLayout(attention_data=2, expert=2),
+        "vllm",
+        "bf16",
+    ),
+    "prompts spread": ("LLAMA3_8B", "dgx-h100", ServingLayout(tensor=2, context=4), "vllm", "bf16"),
+    "experts, prompts spread": ("Qwen/Qwen3-30B-A3B", "dgx-h100", ServingLayout(context=4, expert=4), "vllm", "bf16"),
+    "cache spread": ("DeepSeekV3", "dgx-h200", ServingLayout(tensor=8, decode_context=8), "vllm", "fp8"),
+    "windows, both spread": ("gpt-oss-120b", "dgx-h100", ServingLayout(tensor=2, context=2), "vllm", "bf16"),
+    "dense shared": ("LLAMA3_8B", "dgx-h100", ServingLayout(attention_data=4, feed_forward=4), "sglang", "bf16"),
+    "eager": ("LLAMA3_8B", "dgx-h100", ServingLayout(), "vllm", "bf16"),
 }
+BESIDE = {
+    "mtp": {"drafting": DraftKind.MTP, "draft_tokens": 3.0},
+    "eagle3": {"drafting": DraftKind.EAGLE3, "draft_tokens": 4.0},
+    "medusa": {"drafting": DraftKind.MEDUSA, "draft_tokens": 3.0},
+    "ngram": {"drafting": DraftKind.NGRAM, "draft_tokens": 5.0},
+    "draft model": {
+        "drafting": DraftKind.MODEL, "draft_tokens": 2.0, "draft_model": named_model("LLAMA3_8B"),
+    },
+    "hybrid drafts": {"drafting": DraftKind.MTP, "draft_tokens": 2.0},
+    "adapters": {"adapters": Adapters(count=20, rank=16, slots=4)},
+    "adapters on experts": {"adapters": Adapters(count=3, rank=8, targets=("experts", "q_proj"))},
+    "eager": {"eager": True, "overlap": False, "drafting": DraftKind.EAGLE, "draft_tokens": 2.0},
+}  # fmt: skip
+"""What a setup asks for beside the model."""
 
 
 def opened(name, **changes):
     model, box, layout, engine, weights = REPLICAS[name]
-    told = {"input_tokens": 1000.0, "output_tokens": 200.0, "engine": engine, "kv_format": "auto", **changes}
+    told = {
+        "input_tokens": 1000.0, "output_tokens": 200.0, "engine": engine, "kv_format": "auto", **BESIDE.get(name, {}),
+        **changes,
+    }  # fmt: skip
     setup = ServingSetup(model=named_model(model), weight_format=weights, **told)
     return open_replica(setup, system(box), layout, KERNELS)
 
@@ -55,10 +93,16 @@ def batches(draw):
 def test_compiled_steps_take_what_the_step_model_says_to_rounding(name, batch):
     engine = OPENED[name].engine
     assume(batch.decoding + batch.prompts <= engine.sequence_limit)
-    assume(batch.decoding + batch.prompt_tokens <= engine.token_budget)
+    verified, spread = TIMES[name].verified, OPENED[name].layout.context
+    assume(batch.decoding * verified + batch.prompt_tokens <= engine.token_budget)
+    more = -batch.prompt_tokens % (spread * max(batch.prompts, 1))
+    batch = batch._replace(
+        prompt_tokens=batch.prompt_tokens + more, prompt_keys=batch.prompt_keys + more * batch.prompts
+    )
     load = StepLoad(
         decoding=float(batch.decoding),
         context=batch.cached / batch.decoding if batch.decoding else 1.0,
+        verified=verified,
         prompt_tokens=float(batch.prompt_tokens),
         prompts=float(batch.prompts),
         prompt_context=batch.prompt_keys / batch.prompts if batch.prompts else 1.0,

@@ -38,8 +38,10 @@ def steady(seconds, rows, each_token=0.0):
     """Make steps that take a constant time, and some more for each token that passes."""
     return StepTimes(
         by_rows=seconds + each_token * np.arange(rows, dtype=float), by_sequences=np.zeros(rows),
-        by_prompt=np.zeros(rows), state_floor_seconds=0.0, state_seconds=0.0, scan_tokens=1.0,
-        decode=np.zeros((0, 28)), prefill=np.zeros((0, 28)), ranks=1.0, stages=1.0, verified=1.0, accepted=1.0,
+        by_head=np.zeros(rows), by_decoding=np.zeros(rows), by_prompt=np.zeros(rows), state_floor_seconds=0.0,
+        state_seconds=0.0, scan_tokens=1.0, decode=np.zeros((0, 28)), prefill=np.zeros((0, 28)),
+        earlier=np.zeros((0, 2)), narrow=np.zeros((0, 7)), narrow_terms=np.zeros(0), slots=0.0, ranks=1.0, stages=1.0,
+        context=1.0, verified=1.0, acceptance=0.0, least_seconds=0.0,
     )  # fmt: skip
 
 
@@ -47,6 +49,7 @@ def rules(budget=64, places=8, pool=10**6, shared=1, **changes):
     told = {
         "token_budget": budget, "sequence_limit": places, "pool_blocks": pool, "block_tokens": 16,
         "shared_blocks": shared, "reserved_share": 0.0, "mixes": True, "front_seconds": 0.0, "swap_seconds": -1.0,
+        "seed": 0,
     }  # fmt: skip
     return Rules(**{**told, **changes})
 

@@ -5,7 +5,8 @@ import pytest
 
 from suanli.foundation.errors import InputError
 from suanli.traffic.curve import at_mean, read_curve, swinging
-from suanli.traffic.generate import Lengths, Mix, generate
+from suanli.traffic.draw import Lengths, Mix
+from suanli.traffic.generate import generate
 
 
 def write(path, text):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from suanli.api.engine_options import EngineOptions, option_faults, spread, with_options
 from suanli.api.model import find_model
-from suanli.domain.result import Band, ServingEstimate
+from suanli.domain.result import Band, ServingEstimate, SpeculationGain
 from suanli.domain.workload import ServingLayout, ServingSetup
 from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
+
+__all__ = ["HEADROOM", "ServingAnswer", "ServingLayout", "ServingQuestion", "SpeculationGain", "serve"]
 
 HEADROOM = 0.2
 """Share of a replica's capacity kept free for peaks where a user names none."""
@@ -20,7 +23,8 @@ HEADROOM = 0.2
 class ServingQuestion:
     """What is asked, as people write it; None leaves the choice to the search or the documented default.
 
-    With `concurrency` or any degree given, that setting is told; else the best one is searched for.
+    With `concurrency` or any degree given, that setting is told; else the best one is searched for. `options` are of
+    drafts, adapters and settings of the engine.
     """
 
     model: str
@@ -43,11 +47,17 @@ class ServingQuestion:
     draft_tokens: float = 0.0
     headroom: float = HEADROOM
     keep: int = 5
+    options: EngineOptions = field(default_factory=EngineOptions)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServingAnswer:
-    """The best setting (or the one asked for), replicas for the rate, and what came next."""
+    """The best setting (or the one asked for), replicas for the rate, and what came next.
+
+    `speculation` says what drafts gain (None: nobody drafts). `power_watts` is what the makers print for all the
+    accelerators, `switch_seconds` how long a replica takes to bring another model like this one from the memory behind
+    its accelerators; None where the catalogue knows neither.
+    """
 
     model: str
     system: str
@@ -65,8 +75,11 @@ class ServingAnswer:
     bytes_by_cause: Mapping[str, float]
     seconds_by_cause: Mapping[str, float]
     kv_capacity_tokens: float
+    power_watts: float | None
+    switch_seconds: float | None
     assumed: tuple[str, ...]
     others: tuple[ServingEstimate, ...]
+    speculation: SpeculationGain | None = None
 
 
 def serve(question: ServingQuestion) -> ServingAnswer:
@@ -78,13 +91,15 @@ def serve(question: ServingQuestion) -> ServingAnswer:
     from suanli.catalogue.kernels import load_kernels
     from suanli.estimate.serving import estimate_serving
     from suanli.estimate.serving_search import nothing_fits, replicas_for, search
+    from suanli.estimate.serving_spread import least_accelerators
+    from suanli.parts.devices.special import model_switch_seconds, power_watts
 
     _check(question)
     kernels, system, setup = load_kernels(), find_system(question.system, place="--system"), setup_of(question)
     if is_told(question):
         one = estimate_serving(setup, system, _layout(question), question.concurrency or 1.0, kernels)
         if one.limit:
-            raise nothing_fits(one.limit)
+            raise nothing_fits(one.limit, least_accelerators(setup, system, kernels))
         found = [one]
     else:
         found = search(
@@ -114,29 +129,33 @@ def serve(question: ServingQuestion) -> ServingAnswer:
         bytes_by_cause=best.bytes_by_cause,
         seconds_by_cause=best.seconds_by_cause,
         kv_capacity_tokens=best.kv_capacity_tokens,
+        power_watts=power_watts(system, replicas * best.layout.accelerators),
+        switch_seconds=model_switch_seconds(system.accelerator, best.bytes_by_cause["weights"]),
         assumed=best.assumed,
         others=tuple(found[1:]),
+        speculation=best.speculation,
     )
 
 
 def is_told(question: ServingQuestion) -> bool:
     """Say whether a question tells one setting, so that nothing is searched for."""
     degrees = (question.tensor, question.pipeline, question.expert, question.attention_data, question.concurrency)
-    return any(degree is not None for degree in degrees)
+    return question.options.asks_for_layout or any(degree is not None for degree in degrees)
 
 
 def _layout(question: ServingQuestion) -> ServingLayout:
-    return ServingLayout(
+    layout = ServingLayout(
         tensor=question.tensor or 1,
         pipeline=question.pipeline or 1,
         expert=question.expert or 1,
         attention_data=question.attention_data or 1,
     )
+    return spread(layout, question.options)
 
 
 def setup_of(question: ServingQuestion) -> ServingSetup:
     """Open the model and put what is served into the estimate's terms. Raises InputError on an unknown model."""
-    return ServingSetup(
+    setup = ServingSetup(
         model=find_model(question.model),
         input_tokens=question.input_tokens,
         output_tokens=question.output_tokens,
@@ -147,6 +166,7 @@ def setup_of(question: ServingQuestion) -> ServingSetup:
         prefix_hit_share=question.prefix_hit_share,
         draft_tokens=question.draft_tokens,
     )
+    return with_options(setup, question.options)
 
 
 MOST = 2**40
@@ -169,7 +189,7 @@ def _check(question: ServingQuestion) -> None:
 
 def faults_of(question: ServingQuestion) -> list[Fault]:
     """Name every number of a question that is out of range."""
-    faults = []
+    faults = [*option_faults(question.options)]
     for name in (*FROM_ONE, *ABOVE_NOTHING):
         value, least = getattr(question, name), name in FROM_ONE
         if value is not None and not (least <= value <= MOST and value > 0):
@@ -179,8 +199,9 @@ def faults_of(question: ServingQuestion) -> list[Fault]:
         value = getattr(question, name)
         if not 0 <= value < 1:
             faults.append(_fault(name, value, tr("from 0 to below 1")))
-    if not 0 <= question.draft_tokens <= MOST_DRAFTED:
-        faults.append(_fault("draft_tokens", question.draft_tokens, tr("a number from 0 to {most}", most=MOST_DRAFTED)))
+    drafts = question.draft_tokens
+    if not (0 <= drafts <= MOST_DRAFTED and drafts == int(drafts)):
+        faults.append(_fault("draft_tokens", drafts, tr("a whole number from 0 to {most}", most=MOST_DRAFTED)))
     return faults
 
 

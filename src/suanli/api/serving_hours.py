@@ -75,9 +75,9 @@ def plan_hours(question: CurveQuestion) -> CurveAnswer:
 def _check(question: CurveQuestion) -> None:
     faults = fleet_faults(question.fleet, rated=True)
     if question.curve is not None and question.swing is not None:
-        faults.append(Fault(place="--swing", found="--curve", allowed=tr("one of both")))
+        faults.append(Fault(place="--daily-swing", found="--curve", allowed=tr("one of both")))
     if question.swing is not None and not 0 <= question.swing <= 1:
-        faults.append(Fault(place="--swing", found=f"{question.swing:g}", allowed=tr("from 0 to 1")))
+        faults.append(Fault(place="--daily-swing", found=f"{question.swing:g}", allowed=tr("from 0 to 1")))
     if question.curve is None and question.fleet.job.rate_per_s is None:
         faults.append(Fault(place="--rate", found=tr("nothing"), allowed=tr("the mean rate that a day swings around")))
     if faults:

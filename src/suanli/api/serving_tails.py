@@ -62,7 +62,8 @@ def asked_of(question: FleetQuestion) -> Asked:
 
 def arrivals(question: FleetQuestion, rate: float) -> Requests:
     """Make the requests that are played: a trace's or a named mix's, else Poisson arrivals of the asked lengths."""
-    from suanli.traffic.generate import Lengths, Mix, generate
+    from suanli.traffic.draw import Lengths, Mix
+    from suanli.traffic.generate import generate
 
     job = question.job
     many = question.requests or int(min(max(rate * PLAYED_SECONDS, LEAST_PLAYED), MOST_PLAYED))

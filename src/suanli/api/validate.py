@@ -13,13 +13,16 @@ __all__ = ["FitRow", "Summary", "ValidationResult", "validate"]
 
 
 def validate(path: str | Path, calibration: str | Path | None = None) -> ValidationResult:
-    """Predict every row of a table of runs at the layout it gives; the columns tell training from serving.
+    """Predict every row of a table of runs at the layout it gives.
+
+    The columns tell training from serving, and serving on GPUs from a table of special-purpose chips.
 
     `calibration` is a file of a user's own figures of training, laid over the shipped ones.
 
     Raises InputError where the table cannot be read, with every wrong cell at once.
     """
     from suanli.validation.rows import read_records
+    from suanli.validation.specialised_rows import COLUMNS
     from suanli.validation.summary import result_of
     from suanli.validation.training import MEASURED_COLUMNS, TRAINING_COLUMNS
 
@@ -29,6 +32,10 @@ def validate(path: str | Path, calibration: str | Path | None = None) -> Validat
     columns = set(records[0].cells) if records else set()
     if not records:
         raise InputError.single(place=str(file), found=tr("no rows"), allowed=tr("a table with at least one run"))
+    if columns >= COLUMNS:
+        from suanli.validation.specialised import predict_specialised_row
+
+        return result_of([predict_specialised_row(record.cells) for record in records])
     if "metric" in columns and "value" in columns:
         from suanli.validation.serving import predict_inference_row
 

@@ -81,7 +81,8 @@ def serving_layout_in_words(layout: ServingLayout) -> str:
     """Say a serving layout in a few words: degrees above 1."""
     degrees = (
         (tr("tensor"), layout.tensor), (tr("pipeline"), layout.pipeline), (tr("expert"), layout.expert),
-        (tr("attention data"), layout.attention_data),
+        (tr("attention data"), layout.attention_data), (tr("context"), layout.context),
+        (tr("context of decoding"), layout.decode_context), (tr("shared feed-forward"), layout.feed_forward),
     )  # fmt: skip
     return ", ".join(f"{name} {degree}" for name, degree in degrees if degree > 1) or tr("one accelerator")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
 
 ENGINE_FILE = Path(__file__).parent.parent / "data" / "calibration" / "engines.yaml"
+PER_SECOND = "bytes_per_s"
 WITH_UNIT = {"seconds": "s", "bytes": "B"}
 
 
@@ -43,9 +45,11 @@ def _profile(name: str, said: Mapping[str, Any], whole: Mapping[str, Any], place
     named = {"id": name, "source": whole["source"], "date": whole["date"], **said}
     read: dict[str, Any] = {}
     for field in fields(EngineProfile):
+        if field.name not in named and field.default is not MISSING:
+            continue
         if field.name not in named:
             raise InputError.single(place=place, found=tr("no '{name}'", name=field.name), allowed=field.name)
-        unit = WITH_UNIT.get(field.name.rsplit("_", 1)[-1], "")
+        unit = "B/s" if field.name.endswith(PER_SECOND) else WITH_UNIT.get(field.name.rsplit("_", 1)[-1], "")
         value = _figure(named[field.name], unit, f"{place}.{field.name}")
         read[field.name] = Claim(value) if field.name == "claim" else tuple(value) if isinstance(value, list) else value
     return EngineProfile(**read)
@@ -85,8 +89,10 @@ def _before(era: EngineEra, version: str, date: str) -> bool:
     return bool(date) and date < era.until_date
 
 
-def find_engine(table: EngineTable, engine: str, version: str = "", date: str = "") -> EngineProfile:
-    """Return the class that an engine of a version or date belongs to; with neither, the latest.
+def find_engine(
+    table: EngineTable, engine: str, version: str = "", date: str = "", accelerator_id: str = ""
+) -> EngineProfile:
+    """Return the class that an engine of a version or date belongs to on an accelerator; with neither, the latest.
 
     Raises InputError naming the nearest known engine.
     """
@@ -94,7 +100,8 @@ def find_engine(table: EngineTable, engine: str, version: str = "", date: str = 
     if name in table.profiles:
         return table.profiles[name]
     for era in table.eras:
-        if era.engine == name and _before(era, version, date):
+        here = not era.accelerators or fnmatch(accelerator_id, era.accelerators)
+        if era.engine == name and here and _before(era, version, date):
             return table.profiles[era.profile]
     known = sorted({era.engine for era in table.eras})
     raise InputError.single(

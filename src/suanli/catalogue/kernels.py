@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from suanli.catalogue.figures import in_si
-from suanli.catalogue.plain_yaml import read_plain
+from suanli.catalogue.chips import load_chips, load_serving_only
+from suanli.catalogue.section import Section, open_section
 from suanli.domain.hardware import Precision
 from suanli.domain.kernel import (
     AttentionKernel,
@@ -24,78 +24,15 @@ from suanli.domain.kernel import (
 from suanli.foundation.errors import InputError, did_you_mean
 
 KERNEL_FOLDER = Path(__file__).parent.parent / "data" / "kernels"
+ENGINE_KERNELS = "engines"
+"""The folder of the files that hold engines' own kernels, beside the devices'."""
 NOT_DEVICES = ("formats.yaml", "attention.yaml", "classes.yaml", "network.yaml")
 LINK_SHARE = "link_share_"
 """How the name of a share of the link begins; the number of ranks follows."""
 COLLECTIVE_FIGURES = ("base_seconds", "hop_seconds", "half_bytes", "ramp_power")
 SCALES = ("ceiling_share", "memory_share", "floor", "latency", "link_share")
 """What a class may scale of the device that it extends."""
-FIGURE_UNITS = {"seconds": "s", "bytes": "B"}
 Kernel = TypeVar("Kernel", MatmulKernel, AttentionKernel, PassKernel)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Section:
-    """A mapping of a file, and where it stands."""
-
-    said: Mapping[str, Any]
-    place: str
-
-    def get(self, key: str) -> Any:
-        """Return an entry. Raises InputError where it is missing."""
-        if key not in self.said:
-            raise InputError.single(place=self.place, found=f"no '{key}'", allowed=f"an entry '{key}'")
-        return self.said[key]
-
-    def at(self, key: str) -> Section:
-        """Return a mapping inside. Raises InputError where there is none."""
-        inside = self.get(key)
-        if not isinstance(inside, Mapping):
-            raise InputError.single(place=f"{self.place}: {key}", found=repr(inside), allowed="a mapping")
-        return Section(said=inside, place=f"{self.place}: {key}")
-
-    def within(self, key: str) -> dict[str, Section]:
-        """Return the mappings inside a mapping, by name; none where the key is absent."""
-        if key not in self.said:
-            return {}
-        inside = self.at(key)
-        return {name: inside.at(name) for name in inside.said}
-
-    def number(self, key: str, unit: str = "") -> float:
-        """Read a number in SI; one with a unit is written as text, `2.5 us`."""
-        said = self.get(key)
-        words = str(said).split(maxsplit=1)
-        try:
-            value = float(words[0])
-        except (ValueError, IndexError):
-            raise InputError.single(place=f"{self.place}: {key}", found=repr(said), allowed="a number") from None
-        return in_si(value, words[1] if len(words) > 1 else "1", unit, f"{self.place}: {key}")
-
-    def figures(self, allowed: tuple[str, ...]) -> dict[str, float]:
-        """Read the named figures, each with the unit that the end of its name says; no others may stand here."""
-        for name in self.said:
-            if name not in allowed:
-                raise InputError.single(
-                    place=self.place, found=f"'{name}'", allowed=", ".join(allowed), hint=did_you_mean(name, allowed)
-                )
-        return {name: self.number(name, FIGURE_UNITS.get(name.rsplit("_", 1)[-1], "")) for name in allowed}
-
-    def text(self, key: str, absent: str = "") -> str:
-        """Read a text; `absent` where it is not there."""
-        return str(self.said.get(key, absent))
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        """Read a list of texts; empty where it is not there."""
-        return tuple(str(one) for one in self.said.get(key, ()))
-
-
-def _open(path: Path) -> Section:
-    document = read_plain(path)
-    if document.faults:
-        raise InputError(document.faults)
-    if not isinstance(document.data, Mapping):
-        raise InputError.single(place=path.name, found=type(document.data).__name__, allowed="a mapping")
-    return Section(said=document.data, place=path.name)
 
 
 def _names(noun: type) -> tuple[str, ...]:
@@ -126,14 +63,40 @@ def _backward(prefill: Mapping[str, AttentionKernel], scale: Mapping[str, float]
     }
 
 
+def _families(
+    section: Section,
+) -> tuple[dict[str, MatmulKernel], dict[str, AttentionKernel], dict[str, AttentionKernel]]:
+    """Read the matrix, prefill and decode families of a device."""
+    matmul = {name: MatmulKernel(**one.figures(_names(MatmulKernel))) for name, one in section.within("matmul").items()}
+    prefill, decode = (
+        {name: AttentionKernel(**one.figures(_names(AttentionKernel))) for name, one in section.within(phase).items()}
+        for phase in ("prefill", "decode")
+    )
+    return matmul, prefill, decode
+
+
+def _own_kernels(section: Section, devices: Mapping[str, KernelCalibration]) -> dict[str, KernelCalibration]:
+    """Return the devices with an engine's own kernels in the place of those of the median engine."""
+    owned = dict(devices)
+    for name, one in section.within("devices").items():
+        if name not in devices:
+            raise InputError.single(
+                place=section.place, found=f"'{name}'", allowed=", ".join(devices), hint=did_you_mean(name, devices)
+            )
+        matmul, prefill, decode = _families(one)
+        like = devices[name]
+        owned[name] = replace(
+            like,
+            matmul={**like.matmul, **matmul},
+            prefill={**like.prefill, **prefill},
+            decode={**like.decode, **decode},
+        )
+    return owned
+
+
 def _device(section: Section, backward_scale: Mapping[str, float]) -> KernelCalibration:
     """Read one measured device."""
-    prefill = {
-        name: AttentionKernel(**one.figures(_names(AttentionKernel))) for name, one in section.within("prefill").items()
-    }
-    decode = {
-        name: AttentionKernel(**one.figures(_names(AttentionKernel))) for name, one in section.within("decode").items()
-    }
+    matmul, prefill, decode = _families(section)
     return KernelCalibration(
         id=section.text("id"),
         name=section.text("name"),
@@ -142,9 +105,7 @@ def _device(section: Section, backward_scale: Mapping[str, float]) -> KernelCali
         calibrated=True,
         default_units=section.number("default_units"),
         compute_units={},
-        matmul={
-            name: MatmulKernel(**one.figures(_names(MatmulKernel))) for name, one in section.within("matmul").items()
-        },
+        matmul=matmul,
         prefill=prefill,
         decode=decode,
         backward=_backward(prefill, backward_scale),
@@ -234,23 +195,25 @@ def _format(name: str, section: Section) -> NumberFormat:
 
 def load_formats(folder: Path = KERNEL_FOLDER) -> dict[str, NumberFormat]:
     """Read the number formats. Raises InputError naming file and entry at fault."""
-    return {name: _format(name, one) for name, one in _open(folder / "formats.yaml").within("formats").items()}
+    return {name: _format(name, one) for name, one in open_section(folder / "formats.yaml").within("formats").items()}
 
 
 @functools.cache
 def load_kernels(folder: Path = KERNEL_FOLDER) -> KernelTable:
     """Read every kernel file of a folder. Raises InputError naming file and entry at fault."""
-    attention, network = _open(folder / "attention.yaml"), _open(folder / "network.yaml")
+    attention, network = open_section(folder / "attention.yaml"), open_section(folder / "network.yaml")
     backward = attention.at("backward_scale").figures(("ceiling_share", "floor"))
-    read = (_device(_open(path), backward) for path in sorted(folder.glob("*.yaml")) if path.name not in NOT_DEVICES)
+    read = (
+        _device(open_section(path), backward) for path in sorted(folder.glob("*.yaml")) if path.name not in NOT_DEVICES
+    )
     devices = {one.id: one for one in read}
-    classes = _open(folder / "classes.yaml")
+    whole = open_section(folder / "classes.yaml")
     defaults = network.at("defaults")
     host = defaults.text("host_collectives_like")
-    return KernelTable(
+    table = KernelTable(
         formats=load_formats(folder),
         calibrations=tuple(devices.values()),
-        classes=tuple(_class(one, classes, devices) for one in classes.within("classes").values()),
+        classes=_classes(whole, devices, devices),
         scale_out={op: _collective(one) for op, one in network.within("scale_out").items()},
         host_collectives=devices[host].collectives,
         wiring={name: float(share) for name, share in network.at("wiring").said.items()},
@@ -258,4 +221,21 @@ def load_kernels(folder: Path = KERNEL_FOLDER) -> KernelTable:
         host_bytes_per_s=defaults.number("host", "B/s"),
         network_bytes_per_s=defaults.number("network", "B/s"),
         ring_steps=(network.at("ring").number("inside_step", "s"), network.at("ring").number("across_step", "s")),
+        chips=load_chips(),
+        serving_only=load_serving_only(),
     )
+    by_engine = {}
+    for path in sorted((folder / ENGINE_KERNELS).glob("*.yaml")):
+        owned = _own_kernels(open_section(path), devices)
+        by_engine[path.stem] = replace(
+            table, calibrations=tuple(owned.values()), classes=_classes(whole, devices, owned)
+        )
+    return replace(table, by_engine=by_engine)
+
+
+def _classes(
+    whole: Section, devices: Mapping[str, KernelCalibration], owned: Mapping[str, KernelCalibration]
+) -> tuple[KernelCalibration, ...]:
+    """Read the classes; those that run an engine's own kernels extend the devices that have them."""
+    sections = whole.within("classes").values()
+    return tuple(_class(one, whole, owned if one.said.get("engine_kernels") else devices) for one in sections)

@@ -7,10 +7,25 @@ from typing import Annotated, Any
 
 import typer
 
+from suanli.api.engine_options import EngineOptions
 from suanli.api.replay import Quantiles, ReplayQuestion, TrafficResult, replay, write_requests
 from suanli.api.trace import check_trace_path
 from suanli.api.words import seconds_said
 from suanli.cli.app import app
+from suanli.cli.engine_options import (
+    AcceptanceOption,
+    ContextOption,
+    DecodeContextOption,
+    DraftOption,
+    EagerFlag,
+    FeedForwardOption,
+    LoraMaxRankOption,
+    LoraRankOption,
+    LoraSlotsOption,
+    LorasOption,
+    LoraTargetsOption,
+    OverlapFlag,
+)
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
 from suanli.cli.serve_options import (
     CacheOption,
@@ -19,8 +34,6 @@ from suanli.cli.serve_options import (
     ExpertOption,
     ModelOption,
     PipelineOption,
-    RequestsOption,
-    SeedOption,
     SystemOption,
     TensorOption,
     TpotOption,
@@ -28,18 +41,37 @@ from suanli.cli.serve_options import (
     VersionOption,
     WeightOption,
 )
+from suanli.cli.traffic_options import (
+    GapOption,
+    LikeFlag,
+    RateOption,
+    RequestsOption,
+    SeedOption,
+    SwingOption,
+    SystemTokensOption,
+    TrafficOption,
+    TurnsOption,
+)
 from suanli.foundation.language import tr
 
 MILLI = 1000
 HOUR_SECONDS = 3600
-TrafficOption = Annotated[
-    str, typer.Option("--traffic", help="A file of requests, or azure-2023-conv, azure-2023-code, sharegpt.")
+ConcurrencyOption = Annotated[
+    int | None,
+    typer.Option(
+        "--concurrency", help="Requests on their way at most: the next is sent when one ends.", show_default=False
+    ),
 ]
-RateOption = Annotated[
-    float | None, typer.Option("--rate", help="Requests per second that arrivals are brought to.", show_default=False)
+BudgetOption = Annotated[
+    int | None,
+    typer.Option("--token-budget", help="Tokens of a step; the engine's own if not given.", show_default=False),
 ]
-TurnsOption = Annotated[float, typer.Option("--turns", help="Turns of a conversation, where traffic is generated.")]
-SystemTokensOption = Annotated[int, typer.Option("--system-tokens", help="Tokens that all generated prompts share.")]
+SequencesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-sequences", help="Requests at once on a replica; the engine's own if not given.", show_default=False
+    ),
+]
 ReplicasOption = Annotated[int, typer.Option("--replicas", help="Replicas that work from the start.")]
 MostOption = Annotated[
     int | None, typer.Option("--max-replicas", help="Replicas at most, as requests come.", show_default=False)
@@ -56,7 +88,7 @@ DecodeOption = Annotated[int, typer.Option("--decode-replicas", help="Replicas t
 DecodeTensorOption = Annotated[
     int | None, typer.Option("--decode-tp", help="Tensor degree of those that decode.", show_default=False)
 ]
-
+DraftTokensOption = Annotated[int, typer.Option("--draft-tokens", help="Tokens that a speculative step drafts.")]
 
 RequestTraceOption = Annotated[
     Path | None, typer.Option("--trace", help="Write requests as a trace for Perfetto.", show_default=False)
@@ -70,14 +102,20 @@ def replay_command(
     system: SystemOption,
     traffic: TrafficOption,
     requests: RequestsOption = None,
+    like: LikeFlag = False,
     rate: RateOption = None,
-    turns: TurnsOption = 1.0,
-    system_tokens: SystemTokensOption = 0,
+    concurrency: ConcurrencyOption = None,
+    gap_variation: GapOption = None,
+    daily_swing: SwingOption = None,
+    turns: TurnsOption = None,
+    system_tokens: SystemTokensOption = None,
     seed: SeedOption = 0,
     weight_format: WeightOption = "bf16",
     kv_format: CacheOption = "auto",
     engine: EngineOption = "vllm",
     engine_version: VersionOption = "",
+    token_budget: BudgetOption = None,
+    max_sequences: SequencesOption = None,
     tp: TensorOption = None,
     pp: PipelineOption = None,
     ep: ExpertOption = None,
@@ -91,6 +129,19 @@ def replay_command(
     swap: SwapFlag = False,
     decode_replicas: DecodeOption = 0,
     decode_tp: DecodeTensorOption = None,
+    draft_tokens: DraftTokensOption = 0,
+    draft: DraftOption = "",
+    acceptance: AcceptanceOption = None,
+    loras: LorasOption = None,
+    lora_rank: LoraRankOption = 16,
+    lora_targets: LoraTargetsOption = "all",
+    lora_slots: LoraSlotsOption = None,
+    lora_max_rank: LoraMaxRankOption = None,
+    eager: EagerFlag = False,
+    overlap: OverlapFlag = None,
+    cp: ContextOption = None,
+    dcp: DecodeContextOption = None,
+    ffn_dp: FeedForwardOption = None,
     ttft: TtftOption = "",
     tpot: TpotOption = "",
     trace: RequestTraceOption = None,
@@ -99,14 +150,22 @@ def replay_command(
 ) -> None:
     """Replay requests through replicas of an engine, step by step: latencies by percentile, goodput, fullness."""
     question = ReplayQuestion(
-        model=model, system=system, traffic=traffic, requests=requests, rate_per_s=rate, turns=turns,
+        model=model, system=system, traffic=traffic, requests=requests, rate_per_s=rate, like=like,
+        concurrency=concurrency, gap_variation=gap_variation, daily_swing=daily_swing, turns=turns,
         system_tokens=system_tokens, seed=seed, weight_format=weight_format, kv_format=kv_format, engine=engine,
-        engine_version=engine_version, tensor=tp or 1, pipeline=pp or 1, expert=ep or 1, attention_data=dp or 1,
-        replicas=replicas, most_replicas=max_replicas, flight=flight,
+        engine_version=engine_version, token_budget=token_budget, sequence_limit=max_sequences, tensor=tp or 1,
+        pipeline=pp or 1, expert=ep or 1, attention_data=dp or 1, replicas=replicas, most_replicas=max_replicas,
+        flight=flight,
         start_seconds=seconds_said(start_time, "--start-time") or 0.0,
         idle_seconds=seconds_said(idle_time, "--idle-time") or 0.0, routing=routing, swap=swap,
         decode_replicas=decode_replicas, decode_tensor=decode_tp,
         ttft_limit_seconds=seconds_said(ttft, "--ttft"), tpot_limit_seconds=seconds_said(tpot, "--tpot"),
+        draft_tokens=draft_tokens,
+        options=EngineOptions(
+            draft=draft, acceptance=acceptance, loras=loras, lora_rank=lora_rank, lora_targets=lora_targets,
+            lora_slots=lora_slots, lora_most_rank=lora_max_rank, eager=eager, overlap=overlap, context=cp,
+            decode_context=dcp, feed_forward=ffn_dp,
+        ),
     )  # fmt: skip
     if trace is not None:
         check_trace_path(trace)

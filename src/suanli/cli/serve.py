@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from suanli.api.engine_options import EngineOptions
 from suanli.api.market_question import MarketQuestion, today
-from suanli.api.serve import HEADROOM, ServingAnswer, ServingQuestion, is_told, serve
+from suanli.api.serve import HEADROOM, ServingAnswer, ServingQuestion, SpeculationGain, is_told, serve
 from suanli.api.serving_question import FleetQuestion
 from suanli.api.words import name_in_words, seconds_said, serving_layout_in_words
 from suanli.cli.app import app
+from suanli.cli.engine_options import (
+    AcceptanceOption,
+    ContextOption,
+    DecodeContextOption,
+    DraftOption,
+    EagerFlag,
+    FeedForwardOption,
+    LoraMaxRankOption,
+    LoraRankOption,
+    LoraSlotsOption,
+    LorasOption,
+    LoraTargetsOption,
+    OverlapFlag,
+)
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
 from suanli.cli.serve_options import (
     AcceleratorsOption,
@@ -19,7 +35,8 @@ from suanli.cli.serve_options import (
     CachesOption,
     CurveOption,
     DataOption,
-    DraftOption,
+    DaySwingOption,
+    DraftTokensOption,
     EngineOption,
     ExpertOption,
     FlightOption,
@@ -35,10 +52,7 @@ from suanli.cli.serve_options import (
     PlayedOption,
     PrefixOption,
     RateOption,
-    RequestsOption,
-    SeedOption,
     SequencesOption,
-    SwingOption,
     SystemsOption,
     TensorOption,
     TpotOption,
@@ -46,12 +60,16 @@ from suanli.cli.serve_options import (
     VersionOption,
     WeightsOption,
 )
+from suanli.cli.traffic_options import RequestsOption, SeedOption
 from suanli.cli.train_options import AsOfOption, CurrencyOption, RegionOption
 from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
 
 GIB = 2**30
 MILLI = 1000
+KILO = 1000
+FINE_BELOW = 10
+"""Milliseconds below which a second decimal is shown."""
 
 
 @app.command("serve")
@@ -80,14 +98,26 @@ def serve_command(
     accelerators: AcceleratorsOption = None,
     objective: ObjectiveOption = "throughput",
     prefix_hits: PrefixOption = 0.0,
-    draft_tokens: DraftOption = 0.0,
+    draft_tokens: DraftTokensOption = 0.0,
+    draft: DraftOption = "",
+    acceptance: AcceptanceOption = None,
+    loras: LorasOption = None,
+    lora_rank: LoraRankOption = 16,
+    lora_targets: LoraTargetsOption = "all",
+    lora_slots: LoraSlotsOption = None,
+    lora_max_rank: LoraMaxRankOption = None,
+    eager: EagerFlag = False,
+    overlap: OverlapFlag = None,
+    cp: ContextOption = None,
+    dcp: DecodeContextOption = None,
+    ffn_dp: FeedForwardOption = None,
     headroom: HeadroomOption = HEADROOM,
     keep: KeepOption = 5,
     traffic: PlayedOption = "",
     requests: RequestsOption = None,
     seed: SeedOption = 0,
     curve: CurveOption = None,
-    swing: SwingOption = None,
+    daily_swing: DaySwingOption = None,
     hold: HoldOption = "",
     as_of: AsOfOption = "",
     region: RegionOption = "world",
@@ -100,7 +130,7 @@ def serve_command(
     """Find the best fleets under latency targets, the smallest for a traffic curve, or tell one setting in full.
 
     Given degrees or --concurrency one setting is told. Else systems, formats, layouts, requests in flight, and prefill
-    and decode together or apart are searched; --curve or --swing size the fleet hour by hour.
+    and decode together or apart are searched; --curve or --daily-swing size the fleet hour by hour.
     """
     systems, weights, caches = (tuple(dict.fromkeys(said or ())) for said in (system, weight_format, kv_format))
     job = ServingQuestion(
@@ -109,6 +139,11 @@ def serve_command(
         rate_per_s=rate, weight_format=(weights or ("bf16",))[0], kv_format=(caches or ("auto",))[0], engine=engine,
         engine_version=engine_version, tensor=tp, pipeline=pp, expert=ep, attention_data=dp, concurrency=concurrency,
         prefix_hit_share=prefix_hits, draft_tokens=draft_tokens, headroom=headroom, keep=keep,
+        options=EngineOptions(
+            draft=draft, acceptance=acceptance, loras=loras, lora_rank=lora_rank, lora_targets=lora_targets,
+            lora_slots=lora_slots, lora_most_rank=lora_max_rank, eager=eager, overlap=overlap, context=cp,
+            decode_context=dcp, feed_forward=ffn_dp,
+        ),
     )  # fmt: skip
     question = FleetQuestion(
         job=job, systems=systems, weight_formats=weights or ("bf16",), kv_formats=caches or ("auto",),
@@ -119,14 +154,14 @@ def serve_command(
         api_input_price=api_price_in, api_output_price=api_price_out,
     )  # fmt: skip
     if is_told(job):
-        _check_told(question, curve is not None or swing is not None)
+        _check_told(question, curve is not None or daily_swing is not None)
         answer = serve(job)
         tell(answer, json_output)
-    elif curve is not None or swing is not None:
+    elif curve is not None or daily_swing is not None:
         from suanli.api.serving_hours import CurveQuestion, plan_hours
         from suanli.cli.serve_hours import tell_hours
 
-        tell_hours(plan_hours(CurveQuestion(fleet=question, curve=curve, swing=swing)), json_output)
+        tell_hours(plan_hours(CurveQuestion(fleet=question, curve=curve, swing=daily_swing)), json_output)
     else:
         from suanli.api.serving_fleet import plan_fleet
         from suanli.cli.serve_fleet import tell_fleet
@@ -182,6 +217,7 @@ def show(answer: ServingAnswer) -> None:
         ),
         (tr("memory of an accelerator"), f"{answer.memory_bytes / GIB:.1f} GiB", ""),
         (tr("cache holds"), tr("{tokens} tokens", tokens=f"{answer.kv_capacity_tokens:,.0f}"), ""),
+        *_known_of_chips(answer),
     )
     for row in rows:
         table.add_row(*row)
@@ -190,14 +226,46 @@ def show(answer: ServingAnswer) -> None:
     causes = sorted(answer.seconds_by_cause.items(), key=lambda cause: -cause[1])
     told = ", ".join(f"{name_in_words(name)} {spent / total:.0%}" for name, spent in causes if spent > 0)
     console.print(tr("A step's time by cause: {causes}", causes=told))
+    if answer.speculation is not None:
+        for line in speculation_words(answer.speculation):
+            console.print(line)
     for assumed in answer.assumed:
         console.print(tr("Assumed: {what}", what=assumed))
 
 
+def speculation_words(gain: SpeculationGain) -> list[str]:
+    """Say what drafts gain, and up to which load."""
+    lines = [
+        tr(
+            "Drafts: {tokens} tokens a step; {gain} times the rate without them ({low} to {high} by what is accepted).",
+            tokens=f"{gain.tokens_per_step:.2f}", gain=f"{gain.gain:.2f}", low=f"{gain.gain_low:.2f}",
+            high=f"{gain.gain_high:.2f}",
+        )
+    ]  # fmt: skip
+    if gain.pays_until_concurrency is None:
+        return [*lines, tr("They raise the rate at every load that the replica holds.")]
+    if gain.pays_until_concurrency == 0:
+        return [*lines, tr("They lower the rate at every load.")]
+    flight = f"{gain.pays_until_concurrency:.0f}"
+    return [*lines, tr("From {flight} requests in flight on they lower the rate.", flight=flight)]
+
+
+def _known_of_chips(answer: ServingAnswer) -> Iterator[tuple[str, str, str]]:
+    """Yield what the catalogue knows beyond times and bytes: power, and how long another model takes to come."""
+    if answer.power_watts is not None:
+        yield tr("power of the accelerators, as printed"), f"{answer.power_watts / KILO:,.1f} kW", ""
+    if answer.switch_seconds is not None:
+        yield tr("switching to another such model"), _milli(answer.switch_seconds), ""
+
+
 def _milli(value: float) -> str:
-    return f"{value * MILLI:,.1f} ms"
+    """Write a time in milliseconds; chips with memory of their own answer in fractions of one."""
+    told = value * MILLI
+    return f"{told:,.1f} ms" if told >= FINE_BELOW else f"{told:,.2f} ms"
 
 
 def _range(answer: ServingAnswer, name: str, factor: float, unit: str) -> str:
     band = answer.band[name]
-    return f"{band.low * factor:,.0f} – {band.high * factor:,.0f} {unit}".strip()
+    low, high = band.low * factor, band.high * factor
+    digits = 0 if low >= FINE_BELOW else 2
+    return f"{low:,.{digits}f} – {high:,.{digits}f} {unit}".strip()

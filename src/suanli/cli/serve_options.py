@@ -28,7 +28,7 @@ FlightOption = Annotated[
     float | None, typer.Option("--concurrency", help="Requests in flight on one replica.", show_default=False)
 ]
 PrefixOption = Annotated[float, typer.Option("--prefix-hits", help="Share of prompt tokens found in a prefix cache.")]
-DraftOption = Annotated[float, typer.Option("--draft-tokens", help="Tokens that a speculative step drafts.")]
+DraftTokensOption = Annotated[float, typer.Option("--draft-tokens", help="Tokens that a speculative step drafts.")]
 HeadroomOption = Annotated[float, typer.Option("--headroom", help="Share of capacity kept free.")]
 KeepOption = Annotated[int, typer.Option("--keep", help="How many settings a search returns.")]
 SystemsOption = Annotated[list[str], typer.Option("--system", help="System or accelerator, by id or name; repeatable.")]
@@ -80,11 +80,7 @@ CurveOption = Annotated[
     Path | None,
     typer.Option("--curve", help="Rates by the hour (requests_per_s), or a trace.", show_default=False),
 ]
-SwingOption = Annotated[
+DaySwingOption = Annotated[
     float | None,
-    typer.Option("--swing", help="A day swings by this share around --rate.", show_default=False),
-]
-SeedOption = Annotated[int, typer.Option("--seed", help="The same seed generates the same traffic.")]
-RequestsOption = Annotated[
-    int | None, typer.Option("--requests", help="How many requests, from the first on.", show_default=False)
+    typer.Option("--daily-swing", help="A day swings by this share around --rate.", show_default=False),
 ]

@@ -19,7 +19,8 @@ class Claim(StrEnum):
 class EngineProfile:
     """One class of engines of one era.
 
-    `kernel_slack` is its kernels' time over that of the calibrated ones. A step waits for `host_seconds` of scheduling,
+    `kernels` names whose own kernels it runs where they were measured ("" for the median over engines), `kernel_slack`
+    is their time in a step over that measured alone. A step waits for `host_seconds` of scheduling,
     `rank_host_seconds` more where several accelerators take it together, `layer_seconds` of launches for each layer,
     `sequence_seconds` for each sequence that gets a token; `request_seconds` is spent once on a request (text to
     tokens, queues of the server), `front_seconds` of letting one request in after the other, while the engine stands
@@ -29,6 +30,10 @@ class EngineProfile:
     of all sequences stand in memory at the peak. Accelerators with less memory than `modest_bytes`, and those named,
     get the modest limits. `fused_attention` says that scores never reach memory, `stages_at_once` how many stages of
     a pipeline work at the same time at most, `experts_in_turn` which weight schemes run one expert after another.
+    `prefills_ahead` says that all prompts with room in the cache are read before answers take turns in the batch.
+    Products of more than `wide_rows` tokens may go through a library of their own: `wide_product_seconds` is what each
+    of them costs more, `expand_bytes_per_s` how fast quantised weights are written out in 16 bits before it (0: they
+    are not).
     """
 
     id: str
@@ -59,16 +64,26 @@ class EngineProfile:
     rank_runtime_bytes: float
     source: str
     date: str
+    kernels: str = ""
+    prefills_ahead: bool = False
+    wide_rows: float = 0.0
+    wide_product_seconds: float = 0.0
+    expand_bytes_per_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EngineEra:
-    """An engine's name, until which date and version (both excluded, "" for open) it is of which class."""
+    """An engine's name, until which date and version (both excluded, "" for open) it is of which class.
+
+    `accelerators` is a pattern of ids on which alone it is so ("" for all): a maker's own backend goes by the engine's
+    name.
+    """
 
     engine: str
     profile: str
     until_date: str = ""
     until_version: str = ""
+    accelerators: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from suanli.domain.chip import ChipKind, ServingOnly
 from suanli.domain.hardware import Precision
 
 
@@ -129,7 +130,9 @@ class KernelTable:
     `scale_out` is keyed by collective, for the tier between nodes, `host_collectives` for cards that reach each other
     through the host only; `ring_steps` are the seconds of a ring's steps inside a node and between two; `wiring` says
     what share of the link one pair gets (0: 1 / (domain - 1)); `score_passes` how often unfused attention moves its
-    score matrix, by phase; the two bandwidths stand in where neither product nor system says one.
+    score matrix, by phase; the two bandwidths stand in where neither product nor system says one. `chips` are the kinds
+    of special-purpose chips, `serving_only` the accelerators on which nobody trains. `by_engine` holds the same table
+    with the kernels of a serving engine instead of the median over engines.
     """
 
     formats: Mapping[str, NumberFormat]
@@ -142,3 +145,10 @@ class KernelTable:
     host_bytes_per_s: float
     network_bytes_per_s: float
     ring_steps: tuple[float, float] = (0.0, 0.0)
+    chips: tuple[ChipKind, ...] = ()
+    serving_only: tuple[ServingOnly, ...] = ()
+    by_engine: Mapping[str, KernelTable] = field(default_factory=dict)
+
+    def of_engine(self, engine: str) -> KernelTable:
+        """Return the table with an engine's own kernels where they were measured; itself for any other engine."""
+        return self.by_engine.get(engine, self)

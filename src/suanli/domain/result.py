@@ -81,8 +81,31 @@ class TrainingSearch:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SpeculationGain:
+    """What speculative decoding gains: tokens of a step, and the rate over that of the same replica without drafts.
+
+    `acceptance` is the chance that a drafted token is accepted; `gain_low` and `gain_high` are at the ends of its
+    range. From `pays_until_concurrency` requests in flight on drafts lower the rate (0: always, None: as far as tried
+    never).
+    """
+
+    drafting: str
+    draft_tokens: float
+    acceptance: float
+    acceptance_low: float
+    acceptance_high: float
+    tokens_per_step: float
+    plain_tpot_seconds: float
+    plain_output_tokens_per_s: float
+    gain: float
+    gain_low: float
+    gain_high: float
+    pays_until_concurrency: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ServingEstimate:
-    """One serving setting of one replica at a given concurrency."""
+    """One serving setting of one replica at a concurrency; `speculation` says what drafts gain it (None: none)."""
 
     layout: ServingLayout
     concurrency: float
@@ -98,3 +121,4 @@ class ServingEstimate:
     bands: Mapping[str, Band] = field(default_factory=dict)
     limit: str = ""
     assumed: tuple[str, ...] = ()
+    speculation: SpeculationGain | None = None

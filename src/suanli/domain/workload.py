@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from suanli.domain.hardware import Precision
 from suanli.domain.model import Model
+from suanli.domain.serving import Adapters, DraftKind
 
 
 class TuningMethod(StrEnum):
@@ -75,7 +76,10 @@ class ServingSetup:
 
     `prefix_hit_share` is the share of prompt tokens that a prefix cache holds already, `draft_tokens` how many tokens a
     speculative step drafts (0: none). `token_budget`, `sequence_limit` and `usable_share` stand in for the engine's own
-    settings where they are given (None: the engine's default).
+    settings where they are given (None: the engine's default). `drafting` says who drafts (None: nobody knows, what
+    drafting costs is left out), `draft_model` which model where it is one of its own, `acceptance` the chance that a
+    draft is accepted where it was measured. `adapters` are low-rank ones beside the weights, `eager` says that kernels
+    are launched one by one, `overlap` that the engine schedules ahead (None: as its class does).
     """
 
     model: Model
@@ -91,6 +95,12 @@ class ServingSetup:
     token_budget: float | None = None
     sequence_limit: float | None = None
     usable_share: float | None = None
+    drafting: DraftKind | None = None
+    draft_model: Model | None = None
+    acceptance: float | None = None
+    adapters: Adapters | None = None
+    eager: bool = False
+    overlap: bool | None = None
 
     @property
     def outputs_after_first(self) -> float:
@@ -100,14 +110,27 @@ class ServingSetup:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServingLayout:
-    """How one replica is split: tensor x pipeline x attention-data accelerators; experts over `expert` of them."""
+    """How one replica is split: tensor x pipeline x attention-data x context ranks; experts over `expert` of them.
+
+    `context` ranks share out the tokens of prompts, and the cache with them. `decode_context` of the tensor ranks share
+    out the cache by positions instead of holding it over and over. `feed_forward` attention-data ranks share one dense
+    feed-forward (1: each has its own).
+    """
 
     tensor: int = 1
     pipeline: int = 1
     expert: int = 1
     attention_data: int = 1
+    context: int = 1
+    decode_context: int = 1
+    feed_forward: int = 1
 
     @property
     def accelerators(self) -> int:
         """How many accelerators one replica occupies."""
-        return self.tensor * self.pipeline * self.attention_data
+        return self.tensor * self.pipeline * self.attention_data * self.context
+
+    @property
+    def cache_shards(self) -> int:
+        """Into how many parts by position the cache of a sequence is cut."""
+        return self.context * self.decode_context

@@ -172,6 +172,18 @@ def step_overhead_seconds(
     return layers * layer_seconds + host_seconds + sequences * sequence_seconds
 
 
+@equation(unit="s", source="llamacpp_gpu_benchmarks")
+def expansion_seconds(wide_bytes: Real, expand_bytes_per_s: Real) -> Real:
+    """Time to write quantised weights out in 16 bits before a product of many rows: t = B / W.
+
+    Source: llamacpp_gpu_benchmarks (prompts in four bits take longer than in sixteen).
+
+    >>> expansion_seconds(16e9, 8e11)
+    0.02
+    """
+    return wide_bytes / expand_bytes_per_s
+
+
 @equation(unit="1/s", source="zhong2024")
 def paired_rate_per_s(first_per_s: Real, second_per_s: Real) -> Real:
     """Take the slower of two stages in a row (prefill and decode apart): X = min(X_p, X_d).

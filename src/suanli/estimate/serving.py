@@ -10,6 +10,7 @@ from suanli.domain.kernel import KernelTable
 from suanli.domain.result import Band, ServingEstimate
 from suanli.domain.workload import ServingLayout, ServingSetup
 from suanli.estimate.serving_bands import serving_band
+from suanli.estimate.serving_gain import speculation_gain
 from suanli.estimate.serving_memory import (
     cache_capacity_tokens,
     cache_pool_bytes,
@@ -72,6 +73,7 @@ def estimate_at(replica: Replica, demand: Demand, steady: Steady, index: int) ->
         bands=_bands(replica, values),
         limit=limit_of(replica, demand),
         assumed=replica.assumed,
+        speculation=speculation_gain(replica, float(steady.concurrency[index])) if demand.resident >= 1 else None,
     )
 
 

@@ -1,19 +1,20 @@
 """A burst: requests that are all sent at once, let in by the front end, prefilled, and drained as answers end.
 
-Answers are spread exponentially around their mean, so that how many end in a step depends on how many decode alone: the
-burst is then a fluid of two amounts, waiting and decoding, that is followed round by round. The server takes requests
-in one after the other, and its engine stands still meanwhile.
+Answers are equally long, or spread exponentially around their mean, so that how many end in a step depends on how many
+decode alone. The burst is a fluid of two amounts, waiting and decoding, that is followed round by round. The server
+takes requests in one after the other, and its engine stands still meanwhile.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections import deque
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from suanli.estimate.serving_replica import Replica
-from suanli.estimate.serving_runs import RunFigures
+from suanli.estimate.serving_runs import RunFigures, steady_run
 from suanli.estimate.serving_steady import Column, Demand, demand_of
 from suanli.estimate.serving_step import StepLoad, step_seconds
 
@@ -23,8 +24,12 @@ DRAIN_ROUNDS = 40.0
 """Rounds in which an answer of mean length is followed."""
 MOST_ROUNDS = 4000
 """Rounds after which a burst is taken as drained (a guard; none of the published ones needs a tenth)."""
+EVEN = 1e-9
+"""How much of a step rounding may cost."""
 LAST = 0.5
 """Requests left at which a burst is over: less than one, to the nearest."""
+FOLLOWED_WAVES = 3
+"""Waves of an offline run that are followed: the first, the last, and one to part them."""
 LENGTHS = 16
 """Points of the distribution of answer lengths at which the time between tokens is read."""
 
@@ -45,13 +50,18 @@ class _Clock:
 
 @dataclass(kw_only=True, slots=True)
 class _Course:
-    """What has happened so far: seconds and steps gone, requests started and decoding, and when each start was."""
+    """What has happened so far: seconds and steps gone, requests started and decoding, and when each start was.
+
+    Where answers are `alike`, `ends` says after how many steps how many of them end.
+    """
 
     seconds: float = 0.0
     steps: float = 0.0
     started: float = 0.0
     decoding: float = 0.0
+    alike: bool = False
     starts: list[tuple[float, float, float]] = field(default_factory=list)
+    ends: deque[tuple[float, float]] = field(default_factory=deque)
     marks: list[tuple[float, float]] = field(default_factory=lambda: [(0.0, 0.0)])
 
     def pass_time(self, seconds: float, steps: float) -> None:
@@ -60,18 +70,27 @@ class _Course:
         self.steps += steps
         self.marks.append((self.steps, self.seconds))
 
-    def start(self, prompts: float) -> None:
-        """Let prompts begin to decode."""
+    def start(self, prompts: float, length: float) -> None:
+        """Let prompts begin to decode, for so many steps where answers are alike."""
         self.started += prompts
         self.decoding += prompts
         self.starts.append((self.seconds, prompts, self.steps))
+        self.ends.append((self.steps + length, prompts))
+
+    def drain(self, steps: float, length: float) -> None:
+        """Let answers end that had to within the last steps."""
+        if not self.alike:
+            self.decoding *= math.exp(-steps / length)
+            return
+        while self.ends and self.ends[0][0] <= self.steps * (1 + EVEN):
+            self.decoding -= self.ends.popleft()[1]
 
 
-def burst_run(replica: Replica, requests: float) -> RunFigures:
-    """Return the figures of so many requests sent at once, their answers equally long."""
+def burst_run(replica: Replica, requests: float, alike: bool = False) -> RunFigures:
+    """Return the figures of so many requests sent at once, their answers equally long or spread exponentially."""
     demand = demand_of(replica)
     places = min(requests, max(demand.resident, 1.0))
-    clock, course = _clock(replica, demand, places), _Course()
+    clock, course = _clock(replica, demand, places), _Course(alike=alike)
     for _ in range(MOST_ROUNDS):
         if requests - course.started < LAST and course.decoding < LAST:
             break
@@ -110,16 +129,32 @@ def _chunk(demand: Demand) -> float:
 def _advance(replica: Replica, demand: Demand, clock: _Clock, course: _Course, requests: float, places: float) -> None:
     """Follow the burst for one round of decode steps, with prompt chunks in or between them where somebody waits."""
     waiting = max(min(requests - course.started, places - course.decoding), 0.0)
-    steps, each = max(demand.steps / DRAIN_ROUNDS, 1.0), _chunk(demand) / demand.prompt
+    steps, each = max(demand.steps / DRAIN_ROUNDS, 1.0), _chunk(demand) / demand.prompt * replica.at_once
     prompts = min(waiting, steps * each) if waiting > LAST else 0.0
     if prompts and not replica.engine.mixes:
         steps, seconds = 0.0, prompts / each * float(clock.with_chunk[0])
     else:
         seconds = steps * clock.step(course.decoding, prompts / each / steps)
     course.pass_time(seconds + prompts * replica.engine.front_seconds, steps)
-    course.decoding *= math.exp(-steps / demand.steps)
+    course.drain(steps, demand.steps)
     if prompts:
-        course.start(prompts)
+        course.start(prompts, demand.steps)
+
+
+def offline_run(replica: Replica, requests: float) -> RunFigures:
+    """Return the figures of an offline benchmark: equal requests that wait in the queue from the start.
+
+    Its first and last waves are followed; those between pass as in the steady state.
+    """
+    free = replace(replica, engine=replace(replica.engine, front_seconds=0.0, request_seconds=0.0))
+    places = max(demand_of(free).resident, 1.0)
+    between = max(math.floor(requests / places) - FOLLOWED_WAVES, 0) * places
+    ends = burst_run(free, requests - between, alike=True)
+    if not between:
+        return ends
+    steady = steady_run(free, places)
+    seconds = (requests - between) / ends.requests_per_s + between / steady.requests_per_s
+    return replace(ends, requests_per_s=requests / seconds, tpot_seconds=steady.tpot_seconds)
 
 
 def _mean_between_tokens(replica: Replica, demand: Demand, course: _Course) -> float:
@@ -127,7 +162,7 @@ def _mean_between_tokens(replica: Replica, demand: Demand, course: _Course) -> f
     steps, seconds = np.asarray(course.marks).T
     begun, count, at = np.asarray(course.starts).T
     levels = (np.arange(LENGTHS) + LAST) / LENGTHS
-    lengths = -np.log(1 - levels) * demand.steps
+    lengths = np.full(LENGTHS, demand.steps) if course.alike else -np.log(1 - levels) * demand.steps
     ends = np.interp(at[:, None] + lengths, steps, seconds)
     tokens = np.maximum(lengths * replica.setup.outputs_after_first / demand.steps, 1.0)
     each = np.mean((ends - begun[:, None]) / tokens, axis=1)

@@ -8,11 +8,17 @@ import numpy as np
 
 from suanli.domain.engine import Claim
 from suanli.domain.model import Core, Layer, Role
+from suanli.estimate.serving_adapters import adapter_bytes
 from suanli.estimate.serving_replica import Replica, cache_ways
 from suanli.estimate.serving_step import STATE_BYTES, WIDE_BYTES
 from suanli.foundation.equation import Real
 from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
+
+HELD = ("weights", "draft", "adapters")
+"""What a share of memory that is claimed for weights and cache holds beside the cache."""
+INDEX_BYTES = 1.0
+"""Bytes of an element of a sparse index's keys, which stand in the cache beside what they choose among (fp8)."""
 
 
 def visible_memory_bytes(replica: Replica) -> float:
@@ -24,7 +30,8 @@ def visible_memory_bytes(replica: Replica) -> float:
             found=tr("no memory size"),
             allowed=tr("an accelerator whose memory is known"),
         )
-    return memory.value * replica.constants.physical_share
+    exact = replica.chip is not None and replica.chip.placement.exact_memory
+    return memory.value * (1.0 if exact else replica.constants.physical_share)
 
 
 def _layer_weight_bytes(replica: Replica, layer: Layer) -> float:
@@ -43,16 +50,21 @@ def weight_bytes(replica: Replica) -> float:
     model, stages = replica.setup.model, replica.layout.pipeline
     layers = sum(run.count for run in model.runs)
     total = sum(run.count * _layer_weight_bytes(replica, run.layer) for run in model.runs)
-    fullest = math.ceil(layers / stages) / layers
+    anywhere = replica.chip is not None and replica.chip.placement.cut_anywhere
+    fullest = 1 / stages if anywhere else math.ceil(layers / stages) / layers
     head_bytes = replica.device.number_format(replica.scheme.head).weight_bytes
     table = model.embedding_parameters * head_bytes / replica.layout.tensor
     head = 0.0 if model.tied_head else model.vocabulary * model.hidden * head_bytes / replica.layout.tensor
+    if anywhere:
+        return (total + table + head) * fullest
     return total * fullest + (table + head if stages == 1 else max(table, head))
 
 
-def _cached_entries(core: Core, length: Real) -> Real:
+def _cached_entries(replica: Replica, core: Core, length: Real) -> Real:
     """Count cached entries of one sequence in one layer: all, or a window (strided layers keep on growing)."""
-    return length if core.window is None or core.stride > 1 else np.minimum(length, core.window)
+    if core.window is None or core.stride > 1 or not replica.bounded_windows:
+        return length
+    return np.minimum(length, core.window)
 
 
 def sequence_cache_bytes(replica: Replica, length: Real) -> Real:
@@ -61,11 +73,16 @@ def sequence_cache_bytes(replica: Replica, length: Real) -> Real:
     total: Real = 0.0
     for run in replica.setup.model.runs:
         core = run.layer.core
-        entries = _cached_entries(core, length) * core.cached_elements * kept / cache_ways(core, replica.layout.tensor)
-        index = length * core.index_head_dim if core.index_heads else 0.0
+        ways = cache_ways(core, replica.layout.tensor) * replica.layout.cache_shards
+        plain = core.cached_elements - core.index_head_dim
+        entries = _cached_entries(replica, core, length) * plain * kept / ways
+        index = length * core.index_head_dim * INDEX_BYTES / replica.layout.cache_shards
         state = core.state_elements * STATE_BYTES / replica.layout.tensor
         total = total + run.count * (entries + index + state)
-    return total / replica.layout.pipeline
+    total = total / replica.layout.pipeline
+    if replica.draft is not None and replica.draft.replica is not None and replica.draft.reads_prompts:
+        total = total + sequence_cache_bytes(replica.draft.replica, length)
+    return total
 
 
 def _widest_elements(replica: Replica) -> float:
@@ -84,7 +101,8 @@ def _widest_elements(replica: Replica) -> float:
 def activation_bytes(replica: Replica) -> float:
     """Bytes of activations at the peak: a full step's widest ones, or the logits of all sequences in fp32."""
     engine, constants = replica.engine, replica.constants
-    step = engine.token_budget * _widest_elements(replica) * WIDE_BYTES * constants.activation_copies
+    tokens = engine.token_budget / replica.layout.context
+    step = tokens * _widest_elements(replica) * WIDE_BYTES * constants.activation_copies
     if replica.layout.pipeline > 1:
         return step
     logits = engine.sequence_limit * replica.setup.model.vocabulary * 2 * WIDE_BYTES
@@ -94,18 +112,21 @@ def activation_bytes(replica: Replica) -> float:
 def runtime_bytes(replica: Replica) -> float:
     """Bytes that the runtime and the buffers of collectives take on one accelerator."""
     engine = replica.engine
-    return engine.runtime_bytes + (
-        engine.rank_runtime_bytes if replica.layout.tensor * replica.layout.attention_data > 1 else 0.0
-    )
+    return engine.runtime_bytes + (engine.rank_runtime_bytes if replica.group > 1 else 0.0)
 
 
 def fixed_bytes(replica: Replica) -> dict[str, float]:
     """Bytes by cause that do not grow with the sequences."""
-    return {
+    held = {
         "weights": weight_bytes(replica),
         "activations": activation_bytes(replica),
         "runtime": runtime_bytes(replica),
     }
+    if replica.draft is not None and replica.draft.replica is not None:
+        held["draft"] = replica.draft.copies * weight_bytes(replica.draft.replica)
+    if replica.adapters is not None:
+        held["adapters"] = replica.adapters.slots * adapter_bytes(replica)
+    return held
 
 
 def cache_pool_bytes(replica: Replica) -> float:
@@ -116,7 +137,7 @@ def cache_pool_bytes(replica: Replica) -> float:
     if claim is Claim.FREE:
         return share * whole
     if claim is Claim.STATIC:
-        return min(share * visible - fixed["weights"], whole)
+        return min(share * visible - sum(fixed[name] for name in HELD if name in fixed), whole)
     return share * visible - sum(fixed.values())
 
 

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatch
 
-from suanli.catalogue.engines import find_engine, load_engines
+from suanli.catalogue.engines import load_engines
+from suanli.catalogue.serving_choices import load_serving_figures
 from suanli.domain.engine import EngineProfile, EngineTable, WeightScheme
 from suanli.domain.hardware import Accelerator, System
 from suanli.domain.kernel import KernelTable
-from suanli.domain.model import CoreKind
 from suanli.domain.workload import ServingLayout, ServingSetup
+from suanli.estimate.serving_adapters import loading_seconds, open_adapters
+from suanli.estimate.serving_drafts import open_drafting
+from suanli.estimate.serving_engine import engine_of
+from suanli.estimate.serving_layout import layout_faults
 from suanli.estimate.serving_replica import Replica
+from suanli.estimate.serving_settings import (
+    bounds_windows,
+    check_prefixes,
+    drafting,
+    keeps_prefixes,
+    launch_seconds,
+    scheduled,
+)
 from suanli.foundation.errors import Fault, InputError, did_you_mean
 from suanli.foundation.language import tr
-from suanli.parts.devices.open import open_device, open_fabric
+from suanli.parts.devices.open import open_special, open_special_fabric
+from suanli.parts.devices.special import find_chip
 
 AUTO = ("", "auto")
 """What a format's name is where the engine chooses."""
@@ -29,7 +41,7 @@ def open_replica(
     Raises InputError with every fault of formats, engine and layout at once.
     """
     table = engines or load_engines()
-    faults = [*_layout_faults(setup, layout)]
+    faults = [*layout_faults(setup, layout)]
     if setup.weight_format not in table.schemes:
         faults.append(
             Fault(
@@ -39,24 +51,45 @@ def open_replica(
         )  # fmt: skip
     if faults:
         raise InputError(faults)
-    found = find_engine(table, setup.engine, setup.engine_version, setup.engine_date)
-    profile = _with_stack(found, setup, system.accelerator, table)
+    figures = load_serving_figures()
+    found, own_software = engine_of(setup, system.accelerator, find_chip(system.accelerator, kernels.chips), table)
+    check_prefixes(found, setup, figures.traits)
+    profile = scheduled(_with_stack(found, setup, system.accelerator, table), setup, figures.traits)
+    layers_on_chip = sum(run.count for run in setup.model.runs) / layout.pipeline
+    device, chip = open_special(system.accelerator, kernels.of_engine(profile.kernels), layers_on_chip)
     scheme = _scheme(setup, table)
-    device = open_device(system.accelerator, kernels)
     kv_format, assumed = _cache_format(setup, scheme, profile)
     device.number_format(kv_format)
-    return Replica(
+    adapters, more = open_adapters(setup, setup.adapters, figures.adapters, found.id) if setup.adapters else (None, ())
+    replica = Replica(
         setup=setup,
         layout=layout,
         device=device,
-        fabric=open_fabric(system, kernels),
+        fabric=open_special_fabric(system, kernels),
         engine=profile,
         scheme=scheme,
         constants=table.constants,
-        ranks_per_node=float(max(system.accelerators, 1)),
+        ranks_per_node=float(max(system.accelerators, chip.placement.reach if chip else 1, 1)),
         kv_format=kv_format,
-        assumed=assumed,
+        assumed=(*own_software, *assumed, *more),
+        adapters=adapters,
+        launch_seconds=launch_seconds(profile, setup, figures.traits),
+        bounded_windows=bounds_windows(profile, setup, figures.traits),
+        shares_prefixes=keeps_prefixes(profile, setup, figures.traits),
+        chip=chip,
+        regions=layers_on_chip if chip and chip.placement.side_by_side else 1.0,
     )
+    replica = _with_loading(replica)
+    engine = drafting(replica.engine, setup, layout.attention_data, figures.traits)
+    return open_drafting(replica, engine, figures, table)
+
+
+def _with_loading(replica: Replica) -> Replica:
+    """Let each request that comes in wait for its adapter, where not all of them have a slot."""
+    waits = loading_seconds(replica)
+    if not waits:
+        return replica
+    return replace(replica, engine=replace(replica.engine, front_seconds=replica.engine.front_seconds + waits))
 
 
 def _scheme(setup: ServingSetup, table: EngineTable) -> WeightScheme:
@@ -102,30 +135,3 @@ def _cache_format(setup: ServingSetup, scheme: WeightScheme, profile: EngineProf
     return chosen, (
         tr("cache in {format}, the default of {engine} for these weights", format=chosen, engine=profile.name),
     )
-
-
-def _layout_faults(setup: ServingSetup, layout: ServingLayout) -> Iterator[Fault]:
-    """Yield what a layout breaks of the model: heads that do not split, more stages than layers, experts unequal."""
-    model = setup.model
-    for name in ("tensor", "pipeline", "expert", "attention_data"):
-        degree = getattr(layout, name)
-        if degree < 1:
-            yield Fault(place=tr("layout"), found=f"{name} {degree}", allowed=tr("1 or more"))
-    heads = [run.layer.core.heads for run in model.runs if run.layer.core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT)]
-    if heads and layout.tensor > min(heads):
-        yield Fault(
-            place=tr("layout"), found=f"tensor {layout.tensor}", allowed=tr("at most {heads} heads", heads=min(heads))
-        )
-    layers = sum(run.count for run in model.runs)
-    if layout.pipeline > layers:
-        yield Fault(
-            place=tr("layout"),
-            found=f"pipeline {layout.pipeline}",
-            allowed=tr("at most {layers} layers", layers=layers),
-        )
-    group = layout.tensor * layout.attention_data
-    if layout.expert > 1 and group % layout.expert:
-        yield Fault(
-            place=tr("layout"), found=f"expert {layout.expert}",
-            allowed=tr("a divisor of tensor x attention data ({group})", group=group),
-        )  # fmt: skip

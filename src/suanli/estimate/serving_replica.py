@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, field
 
+from suanli.domain.chip import ChipKind
 from suanli.domain.engine import EngineProfile, ServingConstants, WeightScheme
 from suanli.domain.model import Core, CoreKind, Layer, Matrix, Role
+from suanli.domain.serving import AdapterFigures, DraftKind
 from suanli.domain.workload import ServingLayout, ServingSetup
 from suanli.equations import batching
 from suanli.parts.devices.electronic import Device
@@ -18,6 +20,8 @@ WIDE_FORMATS = ("bf16", "fp16")
 EXPERT_ROLES = (Role.EXPERT_IN, Role.EXPERT_OUT)
 COLUMN_SPLIT = (Role.ATTENTION_IN, Role.MIXER, Role.MLP_IN, Role.SHARED_IN, Role.EXPERT_IN)
 ROW_SPLIT = (Role.ATTENTION_OUT, Role.MLP_OUT, Role.SHARED_OUT, Role.EXPERT_OUT)
+DENSE_ROLES = (Role.MLP_IN, Role.MLP_OUT)
+"""Matrices of a dense feed-forward, which ranks whose attention is data parallel may share."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,8 +40,58 @@ class Product:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Drafting:
+    """Who drafts, and what it takes: the drafter as a replica of its own (None: no model drafts), passes of a step.
+
+    `acceptance` is the chance that a drafted token is accepted, between `acceptance_low` and `acceptance_high` for
+    80 % of tasks and models. `copies` is how often the drafter's weights are held, `reads_prompts` says that it
+    computes prompts too. `plain_engine` is the engine's class as it is without drafts. Each pass costs the host
+    `host_seconds`, each sequence `sequence_seconds`.
+    """
+
+    kind: DraftKind
+    replica: Replica | None
+    passes: float
+    copies: float
+    reads_prompts: bool
+    acceptance: float
+    acceptance_low: float
+    acceptance_high: float
+    host_seconds: float
+    sequence_seconds: float
+    plain_engine: EngineProfile
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AdapterLoad:
+    """Adapters as a replica serves them: how many are asked for, how many have a slot, the rank that has room.
+
+    `targets` are the names of the matrices that they change, `figures` how their kernels run, `slack` how much longer
+    they take in this class of engines.
+    """
+
+    count: int
+    slots: int
+    room_rank: int
+    targets: frozenset[str]
+    slack: float
+    figures: AdapterFigures
+
+    @property
+    def present_share(self) -> float:
+        """Share of the requests whose adapter has a slot, where all are asked for alike."""
+        return min(self.slots / self.count, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Replica:
-    """A model under an engine on the accelerators of one replica; `ranks_per_node` of them share a node."""
+    """A model under an engine on the accelerators of one replica; `ranks_per_node` of them share a node.
+
+    `draft` and `adapters` are what it serves beside the model (None: nothing). `launch_seconds` is of one kernel
+    launch where no graph is captured (0: launches are hidden), `bounded_windows` says that the cache of a window
+    stops growing, `shares_prefixes` that equal beginnings of prompts are computed once. `chip` is the kind of
+    special-purpose chip (None: a GPU or like one), `regions` how many layers work side by side on each.
+    """
 
     setup: ServingSetup
     layout: ServingLayout
@@ -49,17 +103,34 @@ class Replica:
     ranks_per_node: float
     kv_format: str
     assumed: tuple[str, ...] = ()
+    draft: Drafting | None = None
+    adapters: AdapterLoad | None = None
+    launch_seconds: float = 0.0
+    bounded_windows: bool = True
+    shares_prefixes: bool = True
+    chip: ChipKind | None = None
+    regions: float = 1.0
     held: dict[Layer, tuple[Product, ...]] = field(default_factory=dict)
 
     @property
     def group(self) -> int:
         """Accelerators of one pipeline stage."""
-        return self.layout.tensor * self.layout.attention_data
+        return self.layout.tensor * self.layout.attention_data * self.layout.context
+
+    @property
+    def acceptance(self) -> float:
+        """Chance that a drafted token is accepted."""
+        if self.draft is not None:
+            return self.draft.acceptance
+        return self.constants.acceptance if self.setup.acceptance is None else self.setup.acceptance
 
     @property
     def at_once(self) -> float:
         """Pipeline stages that work at the same time."""
-        busy = batching.busy_stages(self.layout.pipeline, self.constants.stage_stall)
+        placement = self.chip.placement if self.chip else None
+        stall = placement.stage_stall if placement else None
+        stages = self.layout.pipeline * self.regions
+        busy = batching.busy_stages(stages, self.constants.stage_stall if stall is None else stall)
         return float(min(busy, self.engine.stages_at_once))
 
     @property
@@ -92,13 +163,15 @@ def cache_ways(core: Core, tensor: int) -> float:
     return 1.0 if core.kind is CoreKind.LATENT else float(min(tensor, max(core.kv_heads, 1)))
 
 
-def _column_share(replica: Replica, layer: Layer, matrix: Matrix) -> float:
+def column_share(replica: Replica, layer: Layer, matrix: Matrix) -> float:
     """How many columns of a matrix one accelerator holds."""
     tensor, core = replica.layout.tensor, layer.core
     if matrix.role not in COLUMN_SPLIT:
         return float(matrix.outputs)
     if matrix.role is Role.EXPERT_IN:
         return matrix.outputs / replica.expert_tensor
+    if matrix.role in DENSE_ROLES:
+        return matrix.outputs / (tensor * replica.layout.feed_forward)
     if matrix.role is Role.ATTENTION_IN and core.kind is CoreKind.LATENT and _enters_latent(replica, layer, matrix):
         return float(matrix.outputs)
     return matrix.outputs / tensor
@@ -110,10 +183,12 @@ def _enters_latent(replica: Replica, layer: Layer, matrix: Matrix) -> bool:
     return matrix.inputs == replica.setup.model.hidden and matrix.outputs < whole
 
 
-def _inner_share(replica: Replica, matrix: Matrix) -> float:
+def inner_share(replica: Replica, matrix: Matrix) -> float:
     """How many rows of a matrix one accelerator holds."""
     if matrix.role is Role.EXPERT_OUT:
         return matrix.inputs / replica.expert_tensor
+    if matrix.role in DENSE_ROLES and matrix.role in ROW_SPLIT:
+        return matrix.inputs / (replica.layout.tensor * replica.layout.feed_forward)
     return matrix.inputs / replica.layout.tensor if matrix.role in ROW_SPLIT else float(matrix.inputs)
 
 
@@ -125,8 +200,8 @@ def _fused(replica: Replica, layer: Layer) -> list[Product]:
         if matrix.role is Role.ROUTER and layer.experts <= 1:
             continue
         kept = matrix_format(replica, matrix, latent)
-        key = (matrix.role, _inner_share(replica, matrix), matrix.copies, matrix.active, kept)
-        joined[key] = joined.get(key, 0.0) + _column_share(replica, layer, matrix)
+        key = (matrix.role, inner_share(replica, matrix), matrix.copies, matrix.active, kept)
+        joined[key] = joined.get(key, 0.0) + column_share(replica, layer, matrix)
     extra = _repeated_heads(replica, layer)
     return [
         Product(

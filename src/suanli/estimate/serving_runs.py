@@ -1,9 +1,9 @@
-"""Runs of every kind as figures: a static batch, a lone prompt, a steady load, an offline run at full load."""
+"""Runs as figures: a static batch, a lone prompt, a steady load."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,7 +22,7 @@ class RunFigures:
     resident: float
 
 
-def _prefill_seconds(replica: Replica, demand: Demand, prompts: float, decoding: float = 0.0) -> float:
+def prefill_seconds(replica: Replica, demand: Demand, prompts: float, decoding: float = 0.0) -> float:
     """Seconds to prefill so many prompts together, in chunks of the engine's budget, beside sequences that decode.
 
     Stages work on one chunk each; while a pipeline fills and drains it waits for the longest, which is a full one.
@@ -47,7 +47,7 @@ def _chunk_seconds(replica: Replica, demand: Demand, chunk: float, decoding: flo
     return float(step_seconds(replica, load))
 
 
-def _decode_seconds(replica: Replica, demand: Demand, decoding: Column) -> Column:
+def decode_seconds(replica: Replica, demand: Demand, decoding: Column) -> Column:
     """Seconds of a decode step of so many sequences, spread over the pipeline's micro-batches."""
     stages = replica.at_once
     spread = np.maximum(decoding / stages, np.minimum(decoding, 1.0))
@@ -60,8 +60,8 @@ def static_run(replica: Replica, batch: float) -> RunFigures:
     demand = demand_of(replica)
     resident = min(batch, max(demand.resident, 1.0))
     waves = batch / resident
-    prefill = _prefill_seconds(replica, demand, resident)
-    step = float(_decode_seconds(replica, demand, np.asarray([resident]))[0])
+    prefill = prefill_seconds(replica, demand, resident)
+    step = float(decode_seconds(replica, demand, np.asarray([resident]))[0])
     decode = demand.steps * step if replica.setup.outputs_after_first > 0 else 0.0
     whole = waves * (prefill + decode)
     return RunFigures(
@@ -85,12 +85,5 @@ def steady_run(replica: Replica, concurrency: float) -> RunFigures:
 
 def prefill_run(replica: Replica) -> RunFigures:
     """Return the figures of one prompt that is prefilled alone."""
-    spent = _prefill_seconds(replica, demand_of(replica), 1.0)
+    spent = prefill_seconds(replica, demand_of(replica), 1.0)
     return RunFigures(ttft_seconds=spent, tpot_seconds=0.0, requests_per_s=1 / spent, resident=1.0)
-
-
-def offline_run(replica: Replica) -> RunFigures:
-    """Return the figures of a run of many requests: as many in flight as cache, engine and the run itself admit."""
-    alone = replace(replica, engine=replace(replica.engine, front_seconds=0.0, request_seconds=0.0))
-    places = max(demand_of(replica).resident, 1.0)
-    return steady_run(alone, min(places, replica.constants.offline_requests))

@@ -17,9 +17,11 @@ from suanli.estimate.serving import estimate_at
 from suanli.estimate.serving_memory import cache_pool_bytes, sequence_cache_bytes
 from suanli.estimate.serving_open import open_replica
 from suanli.estimate.serving_replica import Replica
+from suanli.estimate.serving_spread import least_accelerators, most_accelerators, spread_layouts
 from suanli.estimate.serving_steady import demand_of, steady_state
 from suanli.foundation.errors import InfeasibleError, InputError
 from suanli.foundation.language import tr
+from suanli.parts.devices.special import find_chip
 
 MOST_FLIGHT = 4096.0
 """Most requests in flight that a search tries on one replica."""
@@ -83,7 +85,7 @@ def search(
     found: list[tuple[float, ServingEstimate]] = []
     missed: list[ServingEstimate] = []
     shortest = math.inf
-    for layout in legal_layouts(setup.model, accelerators or system.accelerators):
+    for layout in layouts_on(setup.model, system, kernels, accelerators):
         replica = open_replica(setup, system, layout, kernels)
         shortest = min(shortest, _short_bytes(replica))
         best, nearest = _best_of(replica, ttft_limit_seconds, tpot_limit_seconds)
@@ -92,9 +94,22 @@ def search(
         elif nearest is not None:
             missed.append(nearest)
     if not found:
-        raise _nothing(missed, shortest, ttft_limit_seconds, tpot_limit_seconds, system)
+        least = least_accelerators(setup, system, kernels)
+        most = most_accelerators(system, find_chip(system.accelerator, kernels.chips), accelerators)
+        raise _nothing(missed, shortest, (ttft_limit_seconds, tpot_limit_seconds), system, least, most)
     found.sort(key=lambda one: -one[0])
     return [estimate for _, estimate in found[:keep]]
+
+
+def layouts_on(model: Model, system: System, kernels: KernelTable, accelerators: int | None) -> Iterator[ServingLayout]:
+    """Yield the layouts to try: those of GPUs, or those of a special-purpose chip as far as its links reach."""
+    chip = find_chip(system.accelerator, kernels.chips)
+    most = most_accelerators(system, chip, accelerators)
+    if chip is None:
+        return legal_layouts(model, most)
+    if chip.placement.reach:
+        return spread_layouts(model, chip, most)
+    return (layout for layout in legal_layouts(model, most) if layout.tensor <= chip.placement.most_tensor)
 
 
 def _short_bytes(replica: Replica) -> float:
@@ -120,15 +135,22 @@ def _best_of(
 
 
 def _nothing(
-    missed: list[ServingEstimate], shortest: float, ttft_limit: float, tpot_limit: float, system: System
+    missed: list[ServingEstimate],
+    shortest: float,
+    limits: tuple[float, float],
+    system: System,
+    least: int | None,
+    most: int,
 ) -> InfeasibleError:
     """Say which limit binds and what would free it."""
+    ttft_limit, tpot_limit = limits
     if not missed:
-        return InfeasibleError(
-            limit=tr("No layout on one {system} fits: short of memory by {bytes} bytes on each accelerator.",
-                     system=system.name or system.id, bytes=round(shortest)),
-            relief=tr("Use more accelerators for one replica, a smaller weight or cache format, or shorter requests."),
-        )  # fmt: skip
+        named = {"system": system.name or system.id, "bytes": round(shortest)}
+        limit = tr("No layout on one {system} fits: short of memory by {bytes} bytes on each accelerator.", **named)
+        if most > system.accelerators:
+            limit = tr("No layout on up to {count} accelerators ({system}) fits: each is short of {bytes} bytes.",
+                       count=most, **named)  # fmt: skip
+        return InfeasibleError(limit=limit, relief=relief_of(least))
     nearest = min(missed, key=lambda one: max(one.ttft_seconds / ttft_limit, one.tpot_seconds / tpot_limit))
     layout = nearest.layout
     return InfeasibleError(
@@ -145,12 +167,17 @@ def _nothing(
     )  # fmt: skip
 
 
-def nothing_fits(limit: str) -> InfeasibleError:
+def nothing_fits(limit: str, least: int | None = None) -> InfeasibleError:
     """Say that one setting breaks a limit, and what would free it."""
-    return InfeasibleError(
-        limit=tr("The setting does not fit: {limit}.", limit=limit),
-        relief=tr("Use more accelerators for one replica, a smaller weight or cache format, or shorter requests."),
-    )
+    return InfeasibleError(limit=tr("The setting does not fit: {limit}.", limit=limit), relief=relief_of(least))
+
+
+def relief_of(least: int | None) -> str:
+    """Say what lets a model fit: how many accelerators hold it at least, where that is known."""
+    ways = tr("Use more accelerators for one replica, a smaller weight or cache format, or shorter requests.")
+    if least is None:
+        return ways
+    return tr("At least {count} accelerators hold weights and one request.", count=least) + " " + ways
 
 
 def replicas_for(rate_requests_per_s: float, estimate: ServingEstimate, headroom: float = 0.2) -> int:

@@ -96,14 +96,15 @@ def speculation(replica: Replica) -> tuple[float, float]:
     drafts = replica.setup.draft_tokens
     if drafts <= 0:
         return 1.0, 1.0
-    return drafts + 1.0, float(batching.accepted_per_step(replica.constants.acceptance, drafts))
+    return drafts + 1.0, float(batching.accepted_per_step(replica.acceptance, drafts))
 
 
 def steady_state(replica: Replica, concurrency: Real) -> Steady:
     """Return the steady state of so many requests in flight, new ones starting as old ones end."""
     demand = demand_of(replica)
     flight = np.atleast_1d(np.asarray(concurrency, dtype=float))
-    resident = np.minimum(flight, max(demand.resident, LEAST))
+    present = 1.0 if replica.adapters is None else replica.adapters.present_share
+    resident = np.minimum(np.multiply(flight, present), max(demand.resident, LEAST))
     decoding = np.minimum(resident / (1 + demand.chunks / demand.steps), _budget_bound(replica, demand))
     for _ in range(ROUNDS):
         steps = _steps(replica, demand, decoding / replica.at_once)

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from suanli.domain.model import Core, CoreKind, Layer, Role
 from suanli.equations import batching
-from suanli.estimate.serving_replica import EXPERT_ROLES, Product, Replica, layers_of
+from suanli.estimate.serving_adapters import adapter_seconds
+from suanli.estimate.serving_context import earlier_terms, exchange_seconds, gather_seconds
+from suanli.estimate.serving_launch import launch_wait
+from suanli.estimate.serving_replica import (
+    DENSE_ROLES,
+    EXPERT_ROLES,
+    Drafting,
+    Product,
+    Replica,
+    layers_of,
+)
 from suanli.foundation.equation import Real
 
 CAUSES = ("matmul", "experts", "attention", "passes", "communication", "head", "engine")
@@ -43,22 +53,64 @@ class StepLoad:
 
 
 def step_causes(replica: Replica, load: StepLoad) -> dict[str, Real]:
-    """Return the seconds of one step by cause; `engine` is what the engine adds to its kernels."""
-    seconds: dict[str, Real] = dict.fromkeys(CAUSES, 0.0)
+    """Return the seconds of one step by cause; `engine` is what the engine adds to its kernels.
+
+    `draft`, `adapters` and `context` are causes only of replicas that have such.
+    """
+    told = kernel_causes(replica, load)
+    told["engine"] = _engine_seconds(replica, load)
+    if replica.draft is not None:
+        told["draft"] = _draft_seconds(replica, replica.draft, load)
+    if replica.adapters is not None:
+        sequences = np.maximum((load.decoding + load.prompts) / replica.layout.attention_data, 1.0)
+        spent = adapter_seconds(replica, _own_rows(replica, own_part(replica, load)), sequences)
+        told["adapters"] = replica.engine.kernel_slack * spent
+    if replica.launch_seconds:
+        told["engine"] = told["engine"] + launch_wait(replica, sum(told.values()))
+    return told
+
+
+def kernel_causes(replica: Replica, load: StepLoad) -> dict[str, Real]:
+    """Return the seconds of a step's kernels by cause, as the engine's own kernels take."""
+    seconds: dict[str, Real] = dict.fromkeys(CAUSES[:-1], 0.0)
     for run in replica.setup.model.runs:
         for cause, spent in _layer_causes(replica, run.layer, load).items():
-            seconds[cause] = seconds[cause] + run.count * spent
+            seconds[cause] = seconds.get(cause, 0.0) + run.count * spent
     seconds["head"] = _head_seconds(replica, load)
     stages = replica.layout.pipeline
     if stages > 1:
         hop = replica.fabric.collective_seconds(
-            "send", load.rows * _hidden_bytes(replica), replica.group * stages, replica.ranks_per_node
+            "send",
+            own_part(replica, load).rows * _hidden_bytes(replica),
+            replica.group * stages,
+            replica.ranks_per_node,
         )
         seconds["communication"] = seconds["communication"] + (stages - 1) * hop
     slack = replica.engine.kernel_slack
-    told = {cause: slack * spent for cause, spent in seconds.items()}
-    told["engine"] = _engine_seconds(replica, load)
-    return told
+    return {cause: slack * spent for cause, spent in seconds.items()}
+
+
+def own_part(replica: Replica, load: StepLoad) -> StepLoad:
+    """Return what one context rank computes of a load: its part of the prompts' tokens, and every decoding sequence."""
+    ranks = replica.layout.context
+    return load if ranks == 1 else replace(load, prompt_tokens=load.prompt_tokens / ranks)
+
+
+def _draft_seconds(replica: Replica, draft: Drafting, load: StepLoad) -> Real:
+    """Time to draft: a first pass over all that the step computes, further ones over one token of each sequence."""
+    host = draft.passes * draft.host_seconds + draft.sequence_seconds * load.decoding / replica.layout.attention_data
+    spent = _present(load.decoding) * host
+    if draft.replica is None:
+        return spent
+    one_each = replace(load, verified=1.0, prompt_tokens=0.0, prompts=0.0)
+    later = sum(kernel_causes(draft.replica, one_each).values()) * _present(load.decoding)
+    launches = layers_of(draft.replica.setup) * draft.replica.engine.layer_seconds
+    spent = spent + _present(load.decoding) * draft.passes * launches
+    if not draft.reads_prompts:
+        return spent + draft.passes * later
+    first = kernel_causes(draft.replica, load)
+    first["head"] = replica.engine.kernel_slack * _head_seconds(draft.replica, replace(load, verified=1.0))
+    return spent + sum(first.values()) + (draft.passes - 1) * later
 
 
 def step_seconds(replica: Replica, load: StepLoad) -> Real:
@@ -86,14 +138,17 @@ def _engine_seconds(replica: Replica, load: StepLoad) -> Real:
 def _layer_causes(replica: Replica, layer: Layer, load: StepLoad) -> dict[str, Real]:
     """Return the kernel seconds of one layer by cause."""
     seconds: dict[str, Real] = {"matmul": 0.0, "experts": 0.0}
+    part = own_part(replica, load)
     for product in replica.products(layer):
         if product.role in EXPERT_ROLES:
-            seconds["experts"] = seconds["experts"] + _expert_seconds(replica, product, load)
+            seconds["experts"] = seconds["experts"] + _expert_seconds(replica, product, part)
         else:
-            seconds["matmul"] = seconds["matmul"] + _product_seconds(replica, product, load)
+            seconds["matmul"] = seconds["matmul"] + _product_seconds(replica, product, part)
     seconds["attention"] = _attention_seconds(replica, layer.core, load)
-    seconds["passes"] = _pass_seconds(replica, layer, load)
-    seconds["communication"] = _layer_communication(replica, layer, load)
+    seconds["passes"] = _pass_seconds(replica, layer, part)
+    seconds["communication"] = _layer_communication(replica, layer, part)
+    if replica.layout.cache_shards > 1:
+        seconds["context"] = _context_seconds(replica, layer.core, load)
     return seconds
 
 
@@ -104,25 +159,35 @@ def _own_rows(replica: Replica, load: StepLoad) -> Real:
 
 
 def _product_seconds(replica: Replica, product: Product, load: StepLoad) -> Real:
-    return replica.device.matmul_seconds(
-        _own_rows(replica, load), product.inner, product.columns, product.number_format, product.copies
-    )
+    rows = _own_rows(replica, load)
+    if product.role in DENSE_ROLES:
+        rows = rows * replica.layout.feed_forward
+    spent = replica.device.matmul_seconds(rows, product.inner, product.columns, product.number_format, product.copies)
+    return spent + _library_seconds(replica, product, rows) if replica.engine.wide_rows else spent
+
+
+def _library_seconds(replica: Replica, product: Product, rows: Real) -> Real:
+    """Time that a product of many rows spends on its way through a library: its start, weights written out wide."""
+    engine, form = replica.engine, replica.device.number_format(product.number_format)
+    wide = product.inner * product.columns * WIDE_BYTES if form.weight_bytes < WIDE_BYTES else 0.0
+    expanded = batching.expansion_seconds(wide, engine.expand_bytes_per_s) if engine.expand_bytes_per_s else 0.0
+    return np.where(np.asarray(rows) > engine.wide_rows, engine.wide_product_seconds + expanded, 0.0)
 
 
 def _expert_seconds(replica: Replica, product: Product, load: StepLoad) -> Real:
     """Time of one grouped product over the experts of a rank that the batch touches."""
-    ranks = replica.layout.expert
-    touched = np.maximum(batching.touched_experts(product.copies, product.chosen, np.maximum(load.rows, 1.0)), 1.0)
-    rows = load.rows * product.chosen / touched
+    ranks, whole = replica.layout.expert, load.rows * replica.layout.context
+    touched = np.maximum(batching.touched_experts(product.copies, product.chosen, np.maximum(whole, 1.0)), 1.0)
+    rows = whole * product.chosen / touched
     groups = np.maximum(touched / ranks, 1.0)
     form = product.number_format
     if replica.scheme.name in replica.engine.experts_in_turn:
         held = product.copies / ranks
         return held * replica.device.matmul_seconds(
-            load.rows * product.chosen / product.copies, product.inner, product.columns, form
+            whole * product.chosen / product.copies, product.inner, product.columns, form
         )
     even = replica.device.matmul_seconds(rows, product.inner, product.columns, form, groups)
-    return even * replica.device.moe_imbalance(float(ranks), load.rows / ranks)
+    return even * replica.device.moe_imbalance(float(ranks), whole / ranks)
 
 
 def _attention_seconds(replica: Replica, core: Core, load: StepLoad) -> Real:
@@ -145,7 +210,8 @@ def _present(amount: Real) -> Real:
 def _decode_attention(replica: Replica, core: Core, load: StepLoad) -> Real:
     tensor, ranks = replica.layout.tensor, replica.layout.attention_data
     own = np.maximum(load.decoding / ranks, np.minimum(load.decoding, 1.0))
-    keys = _visible(core, load.context)
+    shards = replica.layout.cache_shards
+    keys = _visible(core, load.context, shards)
     latent = core.kind is CoreKind.LATENT
     wide = core.cached_elements if latent else float(core.qk_head_dim)
     narrow = wide - (core.qk_head_dim - core.v_head_dim)
@@ -154,7 +220,7 @@ def _decode_attention(replica: Replica, core: Core, load: StepLoad) -> Real:
         "decode",
         load.verified,
         keys,
-        max(core.heads / tensor, 1.0),
+        decode_heads(replica, core),
         kv_heads,
         wide,
         narrow,
@@ -164,13 +230,18 @@ def _decode_attention(replica: Replica, core: Core, load: StepLoad) -> Real:
         causal=False,
         latent=latent,
     )
-    return _present(load.decoding) * (spent + _index_seconds(replica, core, load.context, own))
+    return _present(load.decoding) * (spent + _index_seconds(replica, core, load.context / shards, own))
 
 
-def _visible(core: Core, keys: Real) -> Real:
-    """Positions that a token attends to, under a window or a sparse choice."""
+def decode_heads(replica: Replica, core: Core) -> float:
+    """Query heads that a rank decodes: its own, and those of ranks that hold other positions of its cache."""
+    return max(core.heads / replica.layout.tensor, 1.0) * replica.layout.decode_context
+
+
+def _visible(core: Core, keys: Real, shards: float) -> Real:
+    """Positions of one shard of the cache that a token attends to, under a window or a sparse choice."""
     reach = min(bound for bound in (core.window, core.selected, math.inf) if bound is not None)
-    return np.asarray(np.clip(keys, 1.0, reach), dtype=float)
+    return np.asarray(np.clip(keys / shards, 1.0, reach / shards), dtype=float)
 
 
 def _index_seconds(replica: Replica, core: Core, keys: Real, sequences: Real, queries: Real = 1.0) -> Real:
@@ -185,9 +256,10 @@ def _index_seconds(replica: Replica, core: Core, keys: Real, sequences: Real, qu
 
 def _prefill_attention(replica: Replica, core: Core, load: StepLoad) -> Real:
     tensor, ranks = replica.layout.tensor, replica.layout.attention_data
-    prompts = np.maximum(load.prompts, 1.0)
-    queries = np.maximum(load.prompt_tokens / prompts, 1.0)
-    keys = np.maximum(load.prompt_context, queries)
+    prompts, shared = np.maximum(load.prompts, 1.0), replica.layout.context
+    whole = np.maximum(load.prompt_tokens / prompts, 1.0)
+    queries = np.maximum(whole / shared, 1.0)
+    keys = np.maximum(load.prompt_context, whole) - (whole - queries) / 2
     reach = keys
     for bound in (core.window, core.selected):
         if bound is not None:
@@ -219,13 +291,16 @@ def _pass_seconds(replica: Replica, layer: Layer, load: StepLoad) -> Real:
     rows = _own_rows(replica, load)
     hidden = rows * _hidden_bytes(replica)
     spent = layer.norms * device.pass_seconds(constants.hidden_moves * hidden)
+    dense = rows * replica.layout.feed_forward
     inward = {Role.ATTENTION_IN: 0.0, Role.MLP_IN: 0.0, Role.SHARED_IN: 0.0, Role.EXPERT_IN: 0.0, Role.MIXER: 0.0}
     for product in replica.products(layer):
         if product.role in inward:
             inward[product.role] += product.columns * product.chosen
     for role, columns in inward.items():
         if columns:
-            share = rows if role is not Role.EXPERT_IN else load.rows / replica.layout.expert
+            share = dense if role in DENSE_ROLES else rows
+            if role is Role.EXPERT_IN:
+                share = load.rows * replica.layout.context / replica.layout.expert
             spent = spent + device.pass_seconds(constants.inward_moves * share * columns * WIDE_BYTES)
     if layer.experts > 1:
         spent = spent + constants.expert_passes * device.pass_seconds(hidden * 2)
@@ -239,12 +314,32 @@ def _layer_communication(replica: Replica, layer: Layer, load: StepLoad) -> Real
         return 0.0
     own = _own_rows(replica, load) * _hidden_bytes(replica)
     reduces = 1.0 if layer.parallel else float(layer.core.kind is not CoreKind.NONE) + float(_has_mlp(layer))
-    spread = layout.attention_data > 1 and layer.experts > 0
+    spread = layout.attention_data * layout.context > 1 and layer.experts > 0
     spent: Real = 0.0
     if layout.tensor > 1:
         one = replica.fabric.collective_seconds("all_reduce", own, layout.tensor, replica.ranks_per_node, one_shot=True)
         spent = (reduces - float(spread)) * one
+    if layout.feed_forward > 1 and any(matrix.role in DENSE_ROLES for matrix in layer.matrices):
+        spent = spent + _shared_dense_seconds(replica, own)
     return spent + _exchange_seconds(replica, layer, load) if spread else spent
+
+
+def _context_seconds(replica: Replica, core: Core, load: StepLoad) -> Real:
+    """Time of what ranks that share out positions send each other in a layer."""
+    ranks = replica.layout.attention_data
+    each, reach = earlier_terms(replica, core)
+    earlier = np.maximum(load.prompt_context * load.prompts - load.prompt_tokens, 0.0)
+    seen = np.minimum(earlier, load.prompts * reach)
+    decoded = load.decoding * load.verified
+    spent = exchange_seconds(replica, core, np.maximum(decoded / ranks, np.minimum(decoded, 1.0)))
+    return spent + gather_seconds(replica, core, load.prompt_tokens / ranks) + each * seen
+
+
+def _shared_dense_seconds(replica: Replica, own_bytes: Real) -> Real:
+    """Time to bring the tokens of ranks that share a dense feed-forward together, and its sums back to each."""
+    ranks, node = float(replica.layout.feed_forward), replica.ranks_per_node
+    gather = replica.fabric.collective_seconds("all_gather", own_bytes * ranks, ranks, node)
+    return gather + replica.fabric.collective_seconds("reduce_scatter", own_bytes * ranks, ranks, node)
 
 
 def _has_mlp(layer: Layer) -> bool:
@@ -254,7 +349,7 @@ def _has_mlp(layer: Layer) -> bool:
 def _exchange_seconds(replica: Replica, layer: Layer, load: StepLoad) -> Real:
     """Time to bring tokens to their experts and back: all to all ranks, or each to its own, whichever is less."""
     ranks, node = float(replica.group), replica.ranks_per_node
-    whole = load.rows * _hidden_bytes(replica)
+    whole = load.rows * replica.layout.context * _hidden_bytes(replica)
     gather = replica.fabric.collective_seconds("all_gather", whole, ranks, node)
     scatter = replica.fabric.collective_seconds("reduce_scatter", whole, ranks, node)
     copies = min(layer.experts_per_token, replica.layout.expert)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from suanli.domain.kernel import NumberFormat
 from suanli.domain.model import Core, CoreKind
+from suanli.estimate.serving_adapters import kernel_terms, narrow_products
+from suanli.estimate.serving_context import earlier_terms, exchange_seconds, gather_seconds
+from suanli.estimate.serving_launch import least_seconds
 from suanli.estimate.serving_memory import cache_capacity_tokens
-from suanli.estimate.serving_replica import Replica
+from suanli.estimate.serving_replica import Drafting, Replica, layers_of
 from suanli.estimate.serving_steady import speculation
-from suanli.estimate.serving_step import SCAN_TOKENS, STATE_BYTES, StepLoad, step_causes
+from suanli.estimate.serving_step import SCAN_TOKENS, STATE_BYTES, StepLoad, decode_heads, step_causes
 from suanli.foundation.equation import FloatArray
 from suanli.foundation.errors import InfeasibleError, InputError
 from suanli.foundation.language import tr
@@ -24,40 +28,143 @@ BLOCK_TOKENS = 16
 """Tokens of one block of a paged cache (the default of vLLM; others are smaller, which changes little)."""
 ROW = 28
 """How many numbers one kind of attention takes."""
+NARROW_ROW = 7
+"""How many numbers one low-rank product takes."""
 ENDLESS = 1e18
 """A reach that no context meets."""
 
 
 def step_times(replica: Replica) -> StepTimes:
     """Write a replica's step as tables and terms, which add up to `step_seconds` of any load."""
-    verified, accepted = speculation(replica)
-    places = int(replica.engine.sequence_limit * replica.layout.attention_data)
-    budget = int(replica.engine.token_budget * replica.layout.attention_data)
+    verified, _ = speculation(replica)
+    layout = replica.layout
+    places = int(replica.engine.sequence_limit * layout.attention_data)
+    budget = int(replica.engine.token_budget * layout.attention_data)
     rows = np.arange(budget + math.ceil(places * verified) + 1, dtype=float)
     sequences = np.arange(2 * places + 2, dtype=float)
-    by_rows = _causes(replica, StepLoad(decoding=rows), BY_ROWS)
-    by_sequences = _causes(replica, StepLoad(decoding=sequences), ("head", "engine"))
+    headed = np.arange(math.ceil(places * verified) + places + 2, dtype=float)
+    prompts = np.arange(budget + 1, dtype=float)
     floor, each = _state_terms(replica)
-    return StepTimes(
-        by_rows=by_rows,
-        by_sequences=by_sequences,
-        by_prompt=_scans(replica, np.arange(budget + 1, dtype=float)),
+    narrow = replica.adapters
+    times = StepTimes(
+        by_rows=_causes(replica, StepLoad(decoding=rows), BY_ROWS),
+        by_sequences=_causes(replica, StepLoad(decoding=sequences), ("engine",)),
+        by_head=_causes(replica, StepLoad(decoding=headed), ("head",)),
+        by_decoding=_decoded(replica, sequences, verified),
+        by_prompt=_scans(replica, prompts) + _gathered(replica, prompts),
         state_floor_seconds=floor,
         state_seconds=each,
         scan_tokens=SCAN_TOKENS,
         decode=_kinds(replica, "decode"),
         prefill=_kinds(replica, "prefill"),
-        ranks=float(replica.layout.attention_data),
+        earlier=_earlier(replica),
+        narrow=_narrow(replica),
+        narrow_terms=_narrow_terms(replica),
+        slots=0.0 if narrow is None else float(narrow.slots),
+        ranks=float(layout.attention_data),
         stages=float(replica.at_once),
+        context=float(layout.context),
         verified=float(verified),
-        accepted=float(accepted),
+        acceptance=float(replica.acceptance),
+        least_seconds=least_seconds(replica),
+    )
+    return times if replica.draft is None else with_drafts(replica, replica.draft, times, rows, sequences)
+
+
+def with_drafts(
+    replica: Replica, draft: Drafting, times: StepTimes, rows: FloatArray, sequences: FloatArray
+) -> StepTimes:
+    """Add what drafting takes to tables and terms: a first pass over all there is, later ones over a token each."""
+    present = np.minimum(sequences, 1.0)
+    host = draft.passes * draft.host_seconds + draft.sequence_seconds * sequences / replica.layout.attention_data
+    inner = draft.replica
+    if inner is None:
+        return times._replace(by_decoding=times.by_decoding + present * host)
+    once = StepLoad(decoding=sequences)
+    later = _causes(inner, once, BY_ROWS) + _causes(inner, once, ("head",)) + _decoded(inner, sequences, 1.0)
+    floor, each = _state_terms(inner)
+    later = later + floor + each * sequences / inner.layout.attention_data
+    launches = draft.passes * layers_of(inner.setup) * inner.engine.layer_seconds
+    again = draft.passes - float(draft.reads_prompts)
+    decode = _kinds(inner, "decode")
+    decode[:, 0], decode[:, 1] = again * decode[:, 0], 1.0
+    told = times._replace(
+        by_decoding=times.by_decoding + present * (host + launches + again * later),
+        decode=np.concatenate([times.decode, decode]),
+    )
+    if not draft.reads_prompts:
+        return told
+    prompts = np.arange(len(times.by_prompt), dtype=float)
+    verified = times.verified
+    return told._replace(
+        by_rows=told.by_rows + _causes(inner, StepLoad(decoding=rows), BY_ROWS),
+        by_sequences=told.by_sequences + _causes(inner, StepLoad(decoding=sequences), ("head",)),
+        by_decoding=told.by_decoding + _decoded(inner, sequences, verified),
+        by_prompt=told.by_prompt + _scans(inner, prompts) + _gathered(inner, prompts),
+        state_floor_seconds=told.state_floor_seconds + floor,
+        state_seconds=told.state_seconds + each,
+        decode=np.concatenate([told.decode, _kinds(inner, "decode")]),
+        prefill=np.concatenate([told.prefill, _kinds(inner, "prefill")]),
+        earlier=np.concatenate([told.earlier, _earlier(inner)]),
     )
 
 
 def _causes(replica: Replica, load: StepLoad, names: tuple[str, ...]) -> FloatArray:
-    told = step_causes(replica, load)
+    """Add up causes of a step of decoding sequences, the replica's own alone."""
+    told = step_causes(replace(replica, draft=None, adapters=None, launch_seconds=0.0), load)
     rows = np.asarray(load.rows)
     return np.asarray(sum((np.asarray(told[name]) for name in names), start=np.zeros(len(rows))) + 0.0 * rows)
+
+
+def _decoded(replica: Replica, sequences: FloatArray, verified: float) -> FloatArray:
+    """Seconds of what the shards of the cache send each other for decoding sequences, in all layers."""
+    spent, ranks = np.zeros(len(sequences)), replica.layout.attention_data
+    tokens = sequences * verified
+    own = np.maximum(tokens / ranks, np.minimum(tokens, 1.0))
+    for count, core in _cores(replica):
+        spent = spent + count * exchange_seconds(replica, core, own)
+    return np.asarray(replica.engine.kernel_slack * spent)
+
+
+def _gathered(replica: Replica, tokens: FloatArray) -> FloatArray:
+    """Seconds to gather the keys and values of prompt tokens over the context ranks, in all layers."""
+    spent = np.zeros(len(tokens))
+    for count, core in _cores(replica):
+        spent = spent + count * gather_seconds(replica, core, tokens / replica.layout.attention_data)
+    return np.asarray(replica.engine.kernel_slack * spent)
+
+
+def _earlier(replica: Replica) -> FloatArray:
+    """Write seconds of each cached position of a prompt that is gathered, and its reach, for each kind of attention."""
+    rows = []
+    for count, core in _cores(replica):
+        each, reach = earlier_terms(replica, core)
+        if each > 0:
+            rows.append([count * replica.engine.kernel_slack * each, reach])
+    return np.asarray(rows, dtype=float).reshape(len(rows), 2)
+
+
+def _narrow(replica: Replica) -> FloatArray:
+    """Write one row for each low-rank product of adapters: its weight, shape, experts and rows."""
+    slack = replica.engine.kernel_slack * (1.0 if replica.adapters is None else replica.adapters.slack)
+    rows = [
+        [
+            run.count * slack, one.row_elements, one.adapter_elements, one.copies, one.chosen,
+            one.expert_ranks, one.row_share,
+        ]
+        for run in replica.setup.model.runs
+        for one in narrow_products(replica, run.layer)
+    ]  # fmt: skip
+    return np.asarray(rows, dtype=float).reshape(len(rows), NARROW_ROW)
+
+
+def _narrow_terms(replica: Replica) -> FloatArray:
+    """Write what adapters cost a step beside their products, and the terms of their equation."""
+    if replica.adapters is None:
+        return np.zeros(0)
+    load = replica.adapters
+    bookkeeping = replica.engine.kernel_slack * load.slack * load.figures.step_seconds.value
+    return np.asarray([bookkeeping, *kernel_terms(replica, load)], dtype=float)
 
 
 def _cores(replica: Replica) -> list[tuple[float, Core]]:
@@ -137,7 +244,8 @@ def _decode_row(replica: Replica, count: float, core: Core) -> list[float]:
     kv_heads = 1.0 if latent else max(core.kv_heads / tensor, 1.0)
     reach = float(min((bound for bound in (core.window, core.selected) if bound is not None), default=ENDLESS))
     cached = kv_heads * (wide if latent else wide + narrow)
-    shape = (0.0, 1.0, reach, 0.0, 0.0, max(core.heads / tensor, 1.0), kv_heads, wide + narrow, cached)
+    shards = float(replica.layout.cache_shards)
+    shape = (0.0, 1 / shards, reach / shards, 0.0, 0.0, decode_heads(replica, core), kv_heads, wide + narrow, cached)
     return _row(replica, count, "decode", shape, "bf16", replica.kv_format, latent)
 
 
@@ -154,13 +262,13 @@ def _prefill_row(replica: Replica, count: float, core: Core) -> list[float]:
 
 def _index_row(replica: Replica, count: float, core: Core, phase: str) -> list[float]:
     """Write a sparse index as a kind: it scores every cached position, half of them on average under a prompt."""
-    queries, scale = (1.0, 1.0) if phase == "decode" else (0.0, 1 / 2)
+    queries, scale = (1.0, 1.0 / replica.layout.cache_shards) if phase == "decode" else (0.0, 1 / 2)
     width = float(core.index_head_dim)
     shape = (queries, scale, ENDLESS, 0.0, 0.0, float(core.index_heads), 1.0, width, width)
     return _row(replica, count, "decode", shape, "fp8", "fp8")
 
 
-def rules_of(replica: Replica, shared_tokens: int, swap_seconds: float = -1.0) -> Rules:
+def rules_of(replica: Replica, shared_tokens: int, swap_seconds: float = -1.0, seed: int = 0) -> Rules:
     """Write how a replica's engine admits requests, with a cache counted in blocks of its mean sequence's bytes.
 
     `shared_tokens` is how many tokens one shared block of the traffic has (0 without). Raises InfeasibleError where
@@ -189,4 +297,5 @@ def rules_of(replica: Replica, shared_tokens: int, swap_seconds: float = -1.0) -
         mixes=engine.mixes,
         front_seconds=engine.front_seconds,
         swap_seconds=swap_seconds,
+        seed=seed,
     )

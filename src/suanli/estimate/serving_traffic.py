@@ -14,7 +14,7 @@ from suanli.estimate.serving_tables import BLOCK_TOKENS, rules_of, step_times
 from suanli.foundation.equation import FloatArray
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
-from suanli.simulate import serving_play
+from suanli.simulate import serving_closed, serving_play
 from suanli.simulate import serving_state as state
 from suanli.simulate.serving_play import Played
 from suanli.simulate.serving_state import GAP_LEAST_SECONDS, GAPS_A_LOG, Rules, Work
@@ -24,12 +24,14 @@ from suanli.simulate.serving_state import GAP_LEAST_SECONDS, GAPS_A_LOG, Rules, 
 class Pool:
     """Replicas of one kind that share traffic.
 
-    `swap_seconds` brings a block of a preempted request to the host or back (None: it is computed anew).
+    `swap_seconds` brings a block of a preempted request to the host or back (None: it is computed anew). `seed` draws
+    which drafted tokens are accepted.
     """
 
     replica: Replica
     fleet: Fleet
     swap_seconds: float | None = None
+    seed: int = 0
 
 
 def work_of(requests: Requests, delay_seconds: float) -> Work:
@@ -71,12 +73,26 @@ def play_traffic(pool: Pool, requests: Requests, targets: Targets) -> TrafficRes
 
     Raises InputError where a routing is not known, InfeasibleError where the cache holds nothing.
     """
+    requests, told_beside = _shared(pool, requests)
     rules = _rules(pool, requests)
     work = work_of(requests, pool.replica.engine.request_seconds)
     played = play_pool(pool, work, rules)
     told = played.told
     served = _served(requests, told.admitted_seconds, told.first_seconds, told.finish_seconds, played)
-    return _result(requests, served, [(pool, rules, played)], targets)
+    return _told(_result(requests, served, [(pool, rules, played)], targets), told_beside)
+
+
+def play_in_flight(pool: Pool, requests: Requests, flight: int, targets: Targets) -> TrafficResult:
+    """Play requests of a client that keeps `flight` on their way at most, through one replica of a pool.
+
+    Arrivals are the earliest times at which each may be sent; latencies count from when it was. Raises as
+    `play_traffic` does.
+    """
+    rules, delay = _rules(pool, requests), pool.replica.engine.request_seconds
+    played, sent = serving_closed.play_in_flight(work_of(requests, 0.0), step_times(pool.replica), rules, flight, delay)
+    told, client = played.told, replace(requests, arrival_seconds=sent)
+    served = _served(client, told.admitted_seconds, told.first_seconds, told.finish_seconds, played)
+    return _result(client, served, [(pool, rules, played)], targets)
 
 
 def play_apart(prefill: Pool, decode: Pool, requests: Requests, targets: Targets) -> TrafficResult:
@@ -84,6 +100,7 @@ def play_apart(prefill: Pool, decode: Pool, requests: Requests, targets: Targets
 
     The first token comes from the prefill. Raises InputError as `play_traffic` does.
     """
+    requests, told_beside = _shared(prefill, requests)
     first_rules, then_rules = _rules(prefill, requests), _rules(decode, requests)
     work = work_of(requests, prefill.replica.engine.request_seconds)
     ones = np.ones(len(requests), dtype=np.int64)
@@ -105,12 +122,27 @@ def play_apart(prefill: Pool, decode: Pool, requests: Requests, targets: Targets
     served = _served(requests, told.admitted_seconds, told.first_seconds, finish, first)
     preempted = served.preempted.copy()
     preempted[order] += then.told.preempted
-    return _result(
+    found = _result(
         requests,
         replace(served, preempted=preempted),
         [(prefill, first_rules, first), (decode, then_rules, then)],
         targets,
     )
+    return _told(found, told_beside)
+
+
+def _shared(pool: Pool, requests: Requests) -> tuple[Requests, tuple[str, ...]]:
+    """Return requests without shared beginnings where the engine cannot keep what they leave, and what to say of it."""
+    if pool.replica.shares_prefixes or len(requests.block_ids) == 0:
+        return requests, ()
+    alone = replace(
+        requests, block_ids=np.zeros(0, dtype=np.int64), block_offsets=np.zeros(len(requests) + 1, dtype=np.int64)
+    )
+    return alone, (tr("no prefix cache: the engine keeps no states of recurrent layers with prefixes"),)
+
+
+def _told(result: TrafficResult, more: tuple[str, ...]) -> TrafficResult:
+    return replace(result, assumed=(*result.assumed, *more))
 
 
 def swap_block_seconds(replica: Replica) -> float:
@@ -136,7 +168,8 @@ def _rules(pool: Pool, requests: Requests) -> Rules:
             output_tokens=float(np.mean(requests.output_tokens)),
         ),
     )
-    return rules_of(mean, requests.block_tokens, -1.0 if pool.swap_seconds is None else pool.swap_seconds)
+    swap = -1.0 if pool.swap_seconds is None else pool.swap_seconds
+    return rules_of(mean, requests.block_tokens, swap, pool.seed)
 
 
 def _served(requests: Requests, admitted: FloatArray, first: FloatArray, finish: FloatArray, played: Played) -> Served:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from suanli.domain.hardware import System
 from suanli.domain.kernel import KernelTable
@@ -12,8 +12,9 @@ from suanli.domain.workload import ServingLayout, ServingSetup
 from suanli.estimate.serving_memory import cache_pool_bytes, sequence_cache_bytes
 from suanli.estimate.serving_open import open_replica
 from suanli.estimate.serving_replica import Replica
-from suanli.estimate.serving_search import legal_layouts
+from suanli.estimate.serving_search import layouts_on, legal_layouts
 from suanli.estimate.serving_steady import Demand, demand_of
+from suanli.parts.devices.special import find_chip
 
 MOST_DOUBLINGS = 2
 """A replica may span up to four systems, where none fits into fewer."""
@@ -41,16 +42,17 @@ class Shortfall:
     short_bytes: float
 
 
-def layouts_of(model: Model, accelerators: int) -> Iterator[ServingLayout]:
-    """Yield the layouts of one replica: the legal ones, and for mixtures attention split by data over tensor groups.
+def layouts_of(model: Model, system: System, kernels: KernelTable, accelerators: int | None) -> Iterator[ServingLayout]:
+    """Yield the layouts of one replica: those of a system, and for mixtures attention split by data over tensor groups.
 
     A mixture's experts may stand whole on every rank, be split by tensor or shared out over all ranks of a stage.
     """
-    seen: set[ServingLayout] = set()
-    for layout in (*legal_layouts(model, accelerators), *_mixture_layouts(model, accelerators)):
-        if layout not in seen:
-            seen.add(layout)
-            yield layout
+    more = (
+        ()
+        if find_chip(system.accelerator, kernels.chips)
+        else _mixture_layouts(model, accelerators or system.accelerators)
+    )
+    yield from dict.fromkeys((*layouts_on(model, system, kernels, accelerators), *more))
 
 
 def _mixture_layouts(model: Model, accelerators: int) -> Iterator[ServingLayout]:
@@ -78,19 +80,13 @@ def open_units(
             room = min(room, accelerators)
         units: list[Unit] = []
         for setup in setups:
-            first: Replica | None = None
-            for layout in layouts_of(setup.model, room):
-                first = open_replica(setup, system, layout, kernels) if first is None else _laid_out(first, layout)
-                demand = demand_of(first)
+            for layout in layouts_of(setup.model, system, kernels, room):
+                replica = open_replica(setup, system, layout, kernels)
+                demand = demand_of(replica)
                 length = setup.input_tokens + setup.output_tokens
-                short = min(short, float(sequence_cache_bytes(first, length)) - cache_pool_bytes(first))
+                short = min(short, float(sequence_cache_bytes(replica, length)) - cache_pool_bytes(replica))
                 if demand.resident >= 1:
-                    units.append(Unit(system=system, replica=first, demand=demand))
+                    units.append(Unit(system=system, replica=replica, demand=demand))
         if units or room == accelerators:
             break
     return units or Shortfall(system=system, short_bytes=short)
-
-
-def _laid_out(opened: Replica, layout: ServingLayout) -> Replica:
-    """Give an opened replica another legal layout: engine, formats and device stay."""
-    return replace(opened, layout=layout, held={})

@@ -44,6 +44,7 @@ from suanli.parts.axes.sharding import FULL, GRADIENTS, OPTIMIZER, Parameters, g
 from suanli.parts.devices.electronic import Device
 from suanli.parts.devices.fabric import WHOLE_CLUSTER, Fabric
 from suanli.parts.devices.open import open_device, open_fabric
+from suanli.parts.devices.special import refuse_training
 
 HOPPER = "nv-*h[128]0*"
 """Ids of accelerators of the Hopper generation (H100, H200, H800, GH200, H20)."""
@@ -124,7 +125,11 @@ class Machine:
 
 
 def open_machine(cluster: Cluster, kernels: KernelTable, accelerators: int | None = None) -> Machine:
-    """Open a cluster's device and fabric; `accelerators` may be fewer than the nodes hold."""
+    """Open a cluster's device and fabric; `accelerators` may be fewer than the nodes hold.
+
+    Raises InfeasibleError where nobody trains on such accelerators.
+    """
+    refuse_training(cluster.system.accelerator, kernels)
     fabric = open_fabric(cluster.system, kernels)
     used = accelerators or cluster.nodes * cluster.system.accelerators
     domain = cluster.system.link.domain if cluster.system.link.bytes_per_s is not None else cluster.system.accelerators

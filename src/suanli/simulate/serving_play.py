@@ -220,16 +220,21 @@ def empty_replicas(rules: Rules, many: int, blocks: int) -> Replicas:
     )
 
 
+def empty_watch(span_seconds: float) -> Watch:
+    """Make a watch that has seen nothing, of traffic that comes over a span of time."""
+    interval = max(span_seconds / SAMPLES_AT_FIRST, 1e-3)
+    return Watch(
+        gaps=np.zeros(GAP_BINS, dtype=np.int64), samples=np.zeros((SAMPLES, 4)), sampling=np.array([0.0, interval, 0.0])
+    )
+
+
 def play(work: Work, times: StepTimes, rules: Rules, fleet: Fleet) -> Played:
     """Play requests through replicas that begin empty; the same input plays the same way."""
     many = len(work.ready_seconds)
     told, span = requested(work), float(work.ready_seconds[-1]) if many else 0.0
     blocks = int(work.blocks.max()) + 1 if len(work.blocks) else 0
     replicas = empty_replicas(rules, fleet.most, blocks)
-    interval = max(span / SAMPLES_AT_FIRST, 1e-3)
-    watch = Watch(
-        gaps=np.zeros(GAP_BINS, dtype=np.int64), samples=np.zeros((SAMPLES, 4)), sampling=np.array([0.0, interval, 0.0])
-    )
+    watch = empty_watch(span)
     standing = Standing(
         counts=np.array([fleet.least, 0], dtype=np.int64),
         seconds=np.array([NOBODY, 0.0, 0.0]),

@@ -34,24 +34,38 @@ class Work(NamedTuple):
 class StepTimes(NamedTuple):
     """Seconds of a step as tables and terms, exact for every load.
 
-    `by_rows` is by tokens that pass the matrices, `by_sequences` by sequences that get a token, `by_prompt` by prompt
-    tokens. `state_seconds` is of each visit of a recurrent state, `scan_tokens` how many prompt tokens make a visit.
-    `decode` and `prefill` hold one row for each kind of attention: its weight, shape, reach and kernel.
-    `stages` is how many micro-batches a step is cut into, `verified` the tokens of a decoding sequence.
+    `by_rows` is by tokens that pass the matrices, `by_sequences` by sequences that get a token, `by_head` by tokens
+    that pass the vocabulary's product, `by_decoding` by sequences that decode, `by_prompt` by prompt tokens.
+    `state_seconds` is of each visit of a recurrent state, `scan_tokens` how many prompt tokens make a visit.
+    `decode` and `prefill` hold one row for each kind of attention: its weight, shape, reach and kernel. `earlier` holds
+    seconds of each cached position of a prompt that is gathered, and how many of one prompt are, for each kind.
+    `narrow` holds one row for each low-rank product of adapters, of which `slots` share a step (0: there are none), and
+    `narrow_terms` the rest of its equation, bookkeeping of a step first.
+    `stages` is how many micro-batches a step is cut into, `context` over how many ranks a prompt's tokens are spread,
+    `verified` the tokens of a decoding sequence, each drafted one accepted with a chance of `acceptance`.
+    `least_seconds` is what launches of kernels take at least.
     """
 
     by_rows: FloatArray
     by_sequences: FloatArray
+    by_head: FloatArray
+    by_decoding: FloatArray
     by_prompt: FloatArray
     state_floor_seconds: float
     state_seconds: float
     scan_tokens: float
     decode: FloatArray
     prefill: FloatArray
+    earlier: FloatArray
+    narrow: FloatArray
+    narrow_terms: FloatArray
+    slots: float
     ranks: float
     stages: float
+    context: float
     verified: float
-    accepted: float
+    acceptance: float
+    least_seconds: float
 
 
 class Rules(NamedTuple):
@@ -60,7 +74,8 @@ class Rules(NamedTuple):
     `token_budget` tokens a step, `sequence_limit` requests at once, `pool_blocks` blocks of `block_tokens` tokens of
     cache; a shared block is `shared_blocks` of them. `reserved_share` of an answer is reserved at the start, `mixes`
     says that prompts and decodes share a step, `front_seconds` that a step waits for each request let in.
-    `swap_seconds` brings one block to the host or back; below 0, a preempted request is computed again.
+    `swap_seconds` brings one block to the host or back; below 0, a preempted request is computed again. `seed` draws
+    which drafted tokens are accepted.
     """
 
     token_budget: int
@@ -72,6 +87,7 @@ class Rules(NamedTuple):
     mixes: bool
     front_seconds: float
     swap_seconds: float
+    seed: int
 
 
 class Requested(NamedTuple):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
-from suanli.equations import roofline
-from suanli.foundation.equation import FloatArray
-from suanli.simulate.compiled import fast, teach
+from suanli.simulate.compiled import fast
 from suanli.simulate.serving_cache import claim, release, room, whole_blocks
+from suanli.simulate.serving_draft import accepted_tokens
 from suanli.simulate.serving_queue import pop, push
 from suanli.simulate.serving_state import (
     DECODES,
@@ -33,74 +31,7 @@ from suanli.simulate.serving_state import (
     Watch,
     Work,
 )
-
-teach()
-FLOP_A_MULTIPLY_ADD = 2.0
-
-
-class Batch(NamedTuple):
-    """What a step carries: sequences in decode and what they have cached, prompts, their tokens and keys at the end."""
-
-    decoding: int
-    cached: int
-    prompts: int
-    prompt_tokens: int
-    prompt_keys: int
-    let_in: int
-    swap_blocks: int
-
-
-@fast
-def attention_seconds(kinds: FloatArray, queries: float, keys: float, sequences: float) -> float:
-    """Add up the attention of all kinds of layers; a row tells weight, fixed queries (0: of the step), reach, shape."""
-    spent = 0.0
-    for at in range(len(kinds)):
-        kind = kinds[at]
-        own = queries if kind[1] == 0 else kind[1]
-        seen = min(max(keys * kind[2], 1.0), kind[3] + kind[4] * (own - 1) / 2)
-        once = roofline.fused_attention_seconds(
-            own, seen, kind[5], kind[6], kind[7], kind[8], kind[9], sequences, kind[10], kind[11], kind[12], kind[13],
-            kind[14], kind[15], kind[16], kind[17], kind[18], kind[19], kind[20], kind[21], kind[22], kind[23],
-            kind[24], kind[25], FLOP_A_MULTIPLY_ADD,
-        )  # fmt: skip
-        scores = kind[26] * sequences * kind[6] * own * seen
-        spent += kind[0] * (once + (kind[27] + scores if kind[26] > 0 else 0.0))
-    return spent
-
-
-@fast
-def decode_attention_seconds(times: StepTimes, decoding: float, cached: float) -> float:
-    """Seconds of the attention of so many decoding sequences with so many cached tokens, all together."""
-    spread = max(decoding / times.stages, min(decoding, 1.0))
-    own = max(spread / times.ranks, min(spread, 1.0))
-    return attention_seconds(times.decode, times.verified, cached / decoding, own)
-
-
-@fast
-def step_seconds(times: StepTimes, batch: Batch) -> float:
-    """Seconds of a step: tables by its rows, sequences and prompt tokens, and the attention of its very lengths."""
-    spent = flat_seconds(times, batch)
-    if batch.decoding > 0:
-        spent += decode_attention_seconds(times, float(batch.decoding), float(batch.cached))
-    if batch.prompt_tokens > 0:
-        prompts = max(batch.prompts / times.stages, 1.0)
-        queries = max(batch.prompt_tokens / times.stages / prompts, 1.0)
-        keys = max(batch.prompt_keys / batch.prompts, queries)
-        spent += attention_seconds(times.prefill, queries, keys, max(prompts / times.ranks, 1.0))
-    return float(spent)
-
-
-@fast
-def flat_seconds(times: StepTimes, batch: Batch) -> float:
-    """Seconds of a step that do not depend on how much is cached."""
-    stages, decoding, tokens = times.stages, float(batch.decoding), float(batch.prompt_tokens)
-    rows = (decoding * times.verified + tokens) / stages
-    spent = times.by_rows[math.ceil(rows)]
-    spent += times.by_sequences[math.ceil((decoding + batch.prompts) / stages)]
-    spent += times.by_prompt[math.ceil(tokens / stages)]
-    visits = decoding / times.ranks + tokens / times.ranks / times.scan_tokens
-    spent += times.state_floor_seconds + times.state_seconds * visits / stages
-    return float(spent)
+from suanli.simulate.serving_time import Batch, decode_attention_seconds, flat_seconds, step_seconds
 
 
 @fast
@@ -129,22 +60,15 @@ def preempt(work: Work, rules: Rules, replicas: Replicas, told: Requested, at: i
 
 
 @fast
-def tokens_of_step(times: StepTimes, replicas: Replicas, at: int) -> int:
-    """Tokens that a decoding sequence makes in the next step: 1, or what verified drafts yield on average."""
-    done = replicas.counts[at, DECODES]
-    return int(math.floor((done + 1) * times.accepted) - math.floor(done * times.accepted))
-
-
-@fast
 def keeps_room(
     work: Work, times: StepTimes, rules: Rules, replicas: Replicas, told: Requested, at: int, place: int
 ) -> tuple[bool, int]:
-    """Take the block that the next token of a running request needs, preempting from the end where there is none.
+    """Take the blocks that the next tokens of a running request need, preempting from the end where there are none.
 
     Says whether the request still runs, and how many blocks went to the host.
     """
     one, away = replicas.running[at, place], 0
-    needed = blocks_of(work, rules, one, told.cached[one] + tokens_of_step(times, replicas, at)) - told.private[one]
+    needed = blocks_of(work, rules, one, told.cached[one] + int(times.verified)) - told.private[one]
     while not room(rules, replicas, at, needed):
         last = replicas.counts[at, RUNNING] - 1
         if last == 0:
@@ -181,8 +105,8 @@ def plan_running(
     work: Work, times: StepTimes, rules: Rules, replicas: Replicas, told: Requested, at: int, decodes: bool
 ) -> tuple[Batch, int]:
     """Let running requests take part, in order of admission; return the batch and what is left of the budget."""
-    budget, stages, made = rules.token_budget, int(times.stages), tokens_of_step(times, replicas, at)
-    budget, decoding, cached, prompts, tokens, keys, away, place = budget * stages, 0, 0, 0, 0, 0, 0, 0
+    stages, verified = int(times.stages), int(times.verified)
+    budget, decoding, cached, prompts, tokens, keys, away, place = rules.token_budget * stages, 0, 0, 0, 0, 0, 0, 0
     while place < replicas.counts[at, RUNNING]:
         one = replicas.running[at, place]
         told.chunk[one] = 0
@@ -193,13 +117,13 @@ def plan_running(
                 budget -= chunk
                 prompts, tokens, keys = prompts + 1, tokens + chunk, keys + told.cached[one] + chunk
         elif decodes and budget > 0:
-            if told.cached[one] + made > told.holds[one]:
+            if told.cached[one] + verified > told.holds[one]:
                 stays, gone = keeps_room(work, times, rules, replicas, told, at, place)
                 away += gone
                 if not stays:
                     continue
             told.chunk[one] = 1
-            budget -= int(times.verified)
+            budget -= verified
             decoding, cached = decoding + 1, cached + told.cached[one]
         place += 1
     return Batch(decoding, cached, prompts, tokens, keys, 0, away), budget
@@ -207,15 +131,23 @@ def plan_running(
 
 @fast
 def let_in(
-    work: Work, rules: Rules, replicas: Replicas, told: Requested, at: int, batch: Batch, budget: int, decodes: bool
+    work: Work,
+    times: StepTimes,
+    rules: Rules,
+    replicas: Replicas,
+    told: Requested,
+    at: int,
+    batch: Batch,
+    budget: int,
+    decodes: bool,
 ) -> Batch:
     """Admit waiting requests while budget, places and cache last."""
     decoding, cached, prompts, tokens, keys, came, away = batch
-    shared = rules.shared_blocks * rules.block_tokens
+    shared, verified = rules.shared_blocks * rules.block_tokens, int(times.verified)
     while replicas.counts[at, WAITING] > 0 and budget > 0 and replicas.counts[at, RUNNING] < rules.sequence_limit:
         one = replicas.queue[at]
         fresh = told.left_prompt[one] > 0
-        total = told.left_prompt[one] if fresh else told.cached[one] + 1
+        total = told.left_prompt[one] if fresh else told.cached[one] + verified
         reserved = math.ceil(rules.reserved_share * told.left_outputs[one])
         found = claim(work, rules, replicas, told, at, one, blocks_of(work, rules, one, total + reserved))
         if found == NOBODY:
@@ -243,7 +175,7 @@ def let_in(
             away, told.swapped[one] = away + told.swapped[one], 0
             if decodes:
                 told.chunk[one] = 1
-                budget -= 1
+                budget -= verified
                 decoding, cached = decoding + 1, cached + told.cached[one]
     return Batch(decoding, cached, prompts, tokens, keys, came, away)
 
@@ -268,8 +200,7 @@ def finish_step(
 ) -> None:
     """Give every request what the step made for it; those that are done leave."""
     began, now = replicas.now[at] - seconds, replicas.now[at]
-    made, kept, steady = tokens_of_step(times, replicas, at), 0, 0
-    decoded = False
+    kept, steady, decoded = 0, 0, False
     for place in range(replicas.counts[at, RUNNING]):
         one = replicas.running[at, place]
         chunk, tokens = told.chunk[one], 0
@@ -279,7 +210,7 @@ def finish_step(
             replicas.counts[at, PROMPTED] += chunk
             tokens = 1 if told.left_prompt[one] == 0 else 0
         elif chunk > 0:
-            decoded, tokens = True, min(made, told.left_outputs[one])
+            decoded, tokens = True, min(accepted_tokens(times, rules, told, one), told.left_outputs[one])
             told.cached[one] += tokens
         if tokens > 0:
             replicas.counts[at, MADE] += tokens
@@ -331,12 +262,12 @@ def take_step(
     if replicas.counts[at, PREEMPTED] == before:
         if not rules.mixes and batch.decoding > 0 and replicas.counts[at, WAITING] > 0:
             whole = rules.token_budget * int(times.stages)
-            alone = let_in(work, rules, replicas, told, at, Batch(0, 0, 0, 0, 0, 0, 0), whole, False)
+            alone = let_in(work, times, rules, replicas, told, at, Batch(0, 0, 0, 0, 0, 0, 0), whole, False)
             batch = alone if alone.prompts > 0 else batch
             if alone.prompts > 0:
                 rest(replicas, told, at)
         elif replicas.counts[at, WAITING] > 0:
-            batch = let_in(work, rules, replicas, told, at, batch, budget, decodes)
+            batch = let_in(work, times, rules, replicas, told, at, batch, budget, decodes)
     seconds = step_seconds(times, batch) + batch.let_in * rules.front_seconds
     seconds += batch.swap_blocks * max(rules.swap_seconds, 0.0)
     if batch.decoding + batch.prompts == 0:
@@ -367,7 +298,7 @@ def steps_alone(
     None where one of them is a prompt, sat out the last step, or where the cache would not hold what the steps add.
     """
     running, least, cached, blocks = replicas.counts[at, RUNNING], np.iinfo(np.int64).max, 0, 0
-    alone = times.accepted == 1.0 and (replicas.counts[at, WAITING] == 0 or running == rules.sequence_limit)
+    alone = times.verified == 1.0 and (replicas.counts[at, WAITING] == 0 or running == rules.sequence_limit)
     if not alone or running * int(times.verified) > rules.token_budget * int(times.stages):
         return 0, 0
     for place in range(running):
@@ -396,7 +327,7 @@ def run_alone(
     running, done, now = replicas.counts[at, RUNNING], 0, replicas.now[at]
     flat, sampled = flat_seconds(times, Batch(running, cached, 0, 0, 0, 0, 0)), watch.sampling[0]
     while done < most and now < until:
-        seconds = flat + decode_attention_seconds(times, float(running), float(cached))
+        seconds = max(flat + decode_attention_seconds(times, float(running), float(cached)), times.least_seconds)
         now += seconds
         cached += running
         done += 1

@@ -12,7 +12,7 @@ from suanli.domain.traffic import Requests
 from suanli.foundation.equation import FloatArray
 from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
-from suanli.traffic.generate import DAY_SECONDS
+from suanli.traffic.draw import DAY_SECONDS
 from suanli.traffic.read import read_traffic
 
 COLUMN = "requests_per_s"

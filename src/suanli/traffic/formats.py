@@ -17,18 +17,22 @@ MILLI = 1000.0
 MOONCAKE_BLOCK_TOKENS = 512
 """Tokens of one hashed block in the traces of Mooncake (their paper, FAST'25)."""
 OWN_BLOCK_TOKENS = 16
-"""Tokens of one block in the form of our own."""
+"""Tokens of one block in the form of our own, where it has no column that says so."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
-    """One request as a trace tells it; `arrival_seconds` counts from whatever the trace counts from."""
+    """One request as a trace tells it; `arrival_seconds` counts from whatever the trace counts from.
+
+    `block_tokens` is how many tokens its blocks have, 0 where the form fixes it.
+    """
 
     arrival_seconds: float
     input_tokens: int
     output_tokens: int
     priority: int = 0
     blocks: tuple[int, ...] = ()
+    block_tokens: int = 0
 
 
 Cells = Mapping[str, Any]
@@ -101,6 +105,7 @@ def _own(cells: Cells) -> Line:
         output_tokens=whole(cells["output_tokens"]),
         priority=whole(cells.get("priority") or 0),
         blocks=tuple(int(one) for one in (cells.get("block_ids") or "").split()),
+        block_tokens=whole(cells.get("block_tokens") or 0),
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,27 @@ MOST_FAULTS = 20
 """How many wrong lines are told before reading stops."""
 
 
+@dataclass(kw_only=True, slots=True)
+class _Order:
+    """What lines must hold among each other: arrivals in order, blocks of one size."""
+
+    last: float = -np.inf
+    block_tokens: int = 0
+
+    def checked(self, line: Line | Fault, place: str) -> Line | Fault:
+        """Return the line, or what is wrong with it after those before."""
+        if isinstance(line, Fault):
+            return line
+        if line.arrival_seconds < self.last:
+            return Fault(place=place, found=f"{line.arrival_seconds:g}", allowed=tr("arrivals in order"))
+        if line.blocks:
+            self.block_tokens = self.block_tokens or line.block_tokens
+            if line.block_tokens != self.block_tokens:
+                return Fault(place=place, found=f"{line.block_tokens}", allowed=tr("blocks of one size"))
+        self.last = line.arrival_seconds
+        return line
+
+
 def read_traffic(path: Path, chunk: int = CHUNK) -> Iterator[Requests]:
     """Yield the requests of a trace in chunks; arrivals count from the first.
 
@@ -28,25 +50,16 @@ def read_traffic(path: Path, chunk: int = CHUNK) -> Iterator[Requests]:
     held: list[Line] = []
     weight = 0
     start: float | None = None
-    last, form = -np.inf, None
+    order, form = _Order(), None
     try:
         with path.open(encoding="utf-8", newline="") as opened:
             for number, cells in rows_of(opened, path.name):
                 place = f"{path.name}:{number}"
                 form = form or form_of(_columns(cells, place), path.name)
-                line = line_of(form, cells, place)
-                if isinstance(line, Line) and line.arrival_seconds < last:
-                    line = Fault(place=place, found=f"{line.arrival_seconds:g}", allowed=tr("arrivals in order"))
+                line = order.checked(line_of(form, cells, place), place)
                 if isinstance(line, Fault):
-                    faults.append(line)
-                    if len(faults) >= MOST_FAULTS:
-                        more = Fault(
-                            place=path.name, found=tr("more lines, not read"), allowed=tr("a table of requests")
-                        )
-                        raise InputError([*faults, more])
-                    continue
-                last = line.arrival_seconds
-                if line.input_tokens and line.output_tokens:
+                    _note(faults, line, path.name)
+                elif line.input_tokens and line.output_tokens:
                     start = line.arrival_seconds if start is None else start
                     held.append(line)
                     weight += 1 + len(line.blocks)
@@ -60,6 +73,14 @@ def read_traffic(path: Path, chunk: int = CHUNK) -> Iterator[Requests]:
         raise InputError(faults)
     if held and form is not None:
         yield columns_of(held, form, start or 0.0)
+
+
+def _note(faults: list[Fault], fault: Fault, file: str) -> None:
+    """Note what is wrong. Raises InputError with all of it where it is enough."""
+    faults.append(fault)
+    if len(faults) >= MOST_FAULTS:
+        more = Fault(place=file, found=tr("more lines, not read"), allowed=tr("a table of requests"))
+        raise InputError([*faults, more])
 
 
 def _columns(cells: Cells | str, place: str) -> list[str]:
@@ -78,7 +99,7 @@ def columns_of(lines: Sequence[Line], form: Form, start: float) -> Requests:
         priority=np.array([line.priority for line in lines], dtype=np.int64),
         block_ids=np.array([block for line in lines for block in line.blocks], dtype=np.int64),
         block_offsets=np.concatenate([[0], np.cumsum(many)]).astype(np.int64),
-        block_tokens=form.block_tokens if any(many) else 0,
+        block_tokens=next((line.block_tokens or form.block_tokens for line in lines if line.blocks), 0),
     )
 
 
@@ -100,17 +121,21 @@ def joined(chunks: Sequence[Requests]) -> Requests:
     )
 
 
+def limited(chunks: Iterable[Requests], requests: int | None) -> Iterator[Requests]:
+    """Yield the first requests of a trace, all of them where no number is given."""
+    left = requests
+    for chunk in chunks:
+        if left is None or len(chunk) < left:
+            yield chunk
+            left = None if left is None else left - len(chunk)
+        else:
+            yield head(chunk, left)
+            return
+
+
 def first_of(path: Path, requests: int | None) -> Requests:
     """Read the first requests of a trace, all of them where no number is given."""
-    chunks: list[Requests] = []
-    left = requests
-    for chunk in read_traffic(path):
-        chunks.append(chunk if left is None or len(chunk) <= left else head(chunk, left))
-        if left is not None:
-            left -= len(chunks[-1])
-            if left <= 0:
-                break
-    return joined(chunks)
+    return joined(list(limited(read_traffic(path), requests)))
 
 
 def head(requests: Requests, many: int) -> Requests:

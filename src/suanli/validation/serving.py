@@ -14,11 +14,13 @@ from suanli.catalogue.kernels import load_kernels
 from suanli.domain.engine import EngineTable
 from suanli.domain.hardware import System
 from suanli.domain.kernel import KernelTable
+from suanli.domain.model import Model
 from suanli.domain.validation import ValidationRow
 from suanli.domain.workload import ServingLayout, ServingSetup
+from suanli.estimate.serving_ahead import ahead_run
 from suanli.estimate.serving_apart import Apart, apart_run
 from suanli.estimate.serving_bands import serving_band
-from suanli.estimate.serving_burst import burst_run
+from suanli.estimate.serving_burst import burst_run, offline_run
 from suanli.estimate.serving_memory import (
     activation_bytes,
     cache_capacity_tokens,
@@ -28,7 +30,7 @@ from suanli.estimate.serving_memory import (
 )
 from suanli.estimate.serving_open import open_replica
 from suanli.estimate.serving_replica import Replica
-from suanli.estimate.serving_runs import RunFigures, offline_run, prefill_run, static_run, steady_run
+from suanli.estimate.serving_runs import RunFigures, prefill_run, static_run, steady_run
 from suanli.estimate.serving_steady import demand_of
 from suanli.foundation.errors import InputError, SuanliError
 from suanli.foundation.language import tr
@@ -146,13 +148,17 @@ def _replica(row: ServingRow, workers: Workers, system: System, tables: Tables) 
         token_budget=row.token_budget,
         usable_share=row.usable_share,
     )
-    layout = ServingLayout(
-        tensor=workers.tensor,
-        pipeline=workers.pipeline,
-        expert=workers.expert if any(run.layer.experts for run in setup.model.runs) else 1,
-        attention_data=workers.attention_data,
-    )
-    return open_replica(setup, system, layout, tables.kernels, tables.engines)
+    return open_replica(setup, system, _layout(row, workers, setup.model), tables.kernels, tables.engines)
+
+
+def _layout(row: ServingRow, workers: Workers, model: Model) -> ServingLayout:
+    """Return the layout of a row's workers; a dense model has no experts to spread."""
+    if not any(run.layer.experts for run in model.runs):
+        return ServingLayout(tensor=workers.tensor, pipeline=workers.pipeline, attention_data=workers.attention_data)
+    tensor, data = workers.tensor, workers.attention_data
+    if row.spreads_mixtures:
+        tensor, data = 1, tensor * data
+    return ServingLayout(tensor=tensor, pipeline=workers.pipeline, expert=workers.expert, attention_data=data)
 
 
 def _must_fit(replica: Replica) -> None:
@@ -168,11 +174,12 @@ def _must_fit(replica: Replica) -> None:
 def _run(replica: Replica, row: ServingRow) -> RunFigures:
     """Play a row's run in the way it was driven."""
     if row.drive is Drive.OFFLINE:
-        return offline_run(replica)
+        return offline_run(replica, min(row.requests, replica.constants.offline_requests))
     if row.drive is Drive.STATIC:
         return static_run(replica, row.concurrency)
     if row.drive is Drive.BURST:
-        return burst_run(replica, row.concurrency)
+        ahead = replica.engine.prefills_ahead
+        return ahead_run(replica, row.concurrency) if ahead else burst_run(replica, row.concurrency)
     if row.drive is Drive.PREFILL:
         return prefill_run(replica)
     return steady_run(replica, row.concurrency)

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from suanli.foundation.errors import InputError
-from suanli.foundation.language import tr
+from suanli.foundation.language import tell, tr
 from suanli.foundation.units import to_si
+from suanli.validation.corrections import corrected
+from suanli.validation.habits import habit_of
 from suanli.validation.rows import MOST_COUNT, plain_number
 
 OPEN_WORDS = ("", "auto", "none", "nan", "unspecified (bf16 or model default)", "unspecified")
@@ -130,7 +132,10 @@ class Workers:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServingRow:
-    """One run and quantity of the table, in SI. `assumed` says which open cells were filled, and with what."""
+    """One run and quantity of the table, in SI. `assumed` says which open cells were filled, and with what.
+
+    `spreads_mixtures` says that the source runs models of experts with data-parallel attention over all ranks.
+    """
 
     id: str
     source: str
@@ -152,6 +157,7 @@ class ServingRow:
     prefill_workers: Workers | None
     per_accelerator: bool
     speculative: bool
+    spreads_mixtures: bool
     token_budget: float | None
     usable_share: float | None
     assumed: tuple[str, ...]
@@ -329,14 +335,16 @@ def read_serving_row(cells: Mapping[str, str]) -> ServingRow:
 
     Raises InputError where a cell cannot be read, or the row leaves its layout open.
     """
+    cells, put_right = corrected(cells)
     notes, batch = _text(cells, "notes"), _text(cells, "batch_or_concurrency")
-    metric, assumed = metric_of(cells), list[str]()
+    metric, assumed = metric_of(cells), [tell(why) for why in put_right]
     inputs, outputs = _lengths(cells, assumed)
     weights = _format(_text(cells, "weight_precision"), WEIGHT_FORMATS, "weight_precision")
     if not weights:
         weights = "bf16"
         assumed.append(tr("weights in {format}", format=weights))
     drive, concurrency, sent = _load(_drive(metric, notes, batch, inputs, outputs), batch, notes)
+    habit = habit_of(_text(cells, "source"), _text(cells, "engine_version"))
     prefill = None
     if drive is Drive.APART:
         prefill, workers = _apart(notes, _count(cells, "gpus"))
@@ -357,13 +365,14 @@ def read_serving_row(cells: Mapping[str, str]) -> ServingRow:
         inputs=inputs,
         outputs=outputs,
         concurrency=concurrency,
-        requests=sent,
+        requests=habit.requests_of(inputs, outputs, sent) if drive is Drive.OFFLINE else sent,
         drive=drive,
         workers=workers,
         prefill_workers=prefill,
         per_accelerator=metric.per_accelerator,
         speculative="spec=mtp" in notes or "; speculative;" in notes,
+        spreads_mixtures=habit.spreads_mixtures,
         token_budget=_told(BUDGET, notes),
-        usable_share=_told(UTILISATION, notes, 1.0),
+        usable_share=_told(UTILISATION, notes, 1.0) or habit.usable_share,
         assumed=tuple(assumed),
     )

@@ -17,7 +17,7 @@ def test_a_measured_product_has_its_own_calibration(make_device, name, found):
 
 
 @pytest.mark.parametrize(("name", "found"), [
-    ("nv-h20", "hopper"), ("nv-h100-pcie", "hopper"), ("nv-a100-80-pcie", "ampere"), ("nv-l4", "ada"),
+    ("nv-h20", "hopper_few_units"), ("nv-h100-pcie", "hopper"), ("nv-a100-80-pcie", "ampere"), ("nv-l4", "ada"),
     ("nv-v100-sxm2-32", "volta"),
     ("nv-t4", "turing"), ("nv-rtx5090", "blackwell_workstation"), ("nv-rtx5000-ada", "ada"), ("amd-mi210", "cdna2"),
     ("amd-mi300x", "cdna3"), ("amd-mi355x", "cdna4"), ("tpu-v5p", "tpu"), ("intel-gaudi3", "gaudi"),

@@ -96,7 +96,10 @@ def attention_terms(kernel: AttentionKernel, engine: Engine) -> Terms:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Device:
-    """One accelerator that runs kernels; times are of one launch on the device, host overhead left out."""
+    """One accelerator that runs kernels; times are of one launch on the device, host overhead left out.
+
+    `share` is what share of the chip one layer runs on (1, unless layers lie side by side).
+    """
 
     accelerator: Accelerator
     kernels: KernelCalibration
@@ -105,6 +108,7 @@ class Device:
     compute_units: float
     calibrated: bool
     spread_log: float
+    share: float = 1.0
 
     def number_format(self, name: str) -> NumberFormat:
         """Return a number format by name. Raises InputError naming the nearest known one."""
@@ -121,7 +125,7 @@ class Device:
         """Return the dense peak that a number format runs at: its own, or that of the next wider one."""
         for precision in self.number_format(number_format).precisions:
             if precision in self.accelerator.peak_flop_per_s:
-                return self.accelerator.peak_flop_per_s[precision].value
+                return self.share * self.accelerator.peak_flop_per_s[precision].value
         raise InputError.single(
             place=self.accelerator.id,
             found=tr("no dense peak for {name} or anything wider", name=number_format),
@@ -137,7 +141,7 @@ class Device:
                 found=tr("no memory bandwidth"),
                 allowed=tr("an accelerator whose memory bandwidth is known"),
             )
-        return self.accelerator.memory_bytes_per_s.value
+        return self.share * self.accelerator.memory_bytes_per_s.value
 
     @property
     def kernel_floor_seconds(self) -> float:

@@ -7,10 +7,12 @@ from dataclasses import replace
 from fnmatch import fnmatch
 from typing import TypeVar
 
+from suanli.domain.chip import ChipKind
 from suanli.domain.hardware import Accelerator, Precision, System
 from suanli.domain.kernel import AttentionKernel, KernelCalibration, KernelTable, MatmulKernel
 from suanli.parts.devices.electronic import Device
 from suanli.parts.devices.fabric import Fabric, join_fabric
+from suanli.parts.devices.special import as_run, compose, find_chip, formats_run
 
 Kernel = TypeVar("Kernel", MatmulKernel, AttentionKernel)
 
@@ -72,3 +74,40 @@ def open_device(accelerator: Accelerator, kernels: KernelTable) -> Device:
 def open_fabric(system: System, kernels: KernelTable) -> Fabric:
     """Open a system as a fabric that times collectives."""
     return join_fabric(system, find_calibration(system.accelerator, kernels), kernels)
+
+
+def open_special(
+    accelerator: Accelerator, kernels: KernelTable, layers_on_chip: float
+) -> tuple[Device, ChipKind | None]:
+    """Open an accelerator for serving: as its kind of special-purpose chip where it is one, else as any device.
+
+    `layers_on_chip` layers lie on one chip; where they lie side by side each has its share of the chip.
+    """
+    kind = find_chip(accelerator, kernels.chips)
+    if kind is None:
+        return open_device(accelerator, kernels), None
+    found = compose(kind, accelerator)
+    return Device(
+        accelerator=as_run(kind, accelerator),
+        kernels=found,
+        formats=formats_run(kind, kernels.formats),
+        score_passes=kernels.score_passes,
+        compute_units=found.default_units,
+        calibrated=False,
+        spread_log=found.spread_log,
+        share=1 / max(layers_on_chip, 1.0) if kind.placement.side_by_side else 1.0,
+    ), kind
+
+
+def open_special_fabric(system: System, kernels: KernelTable) -> Fabric:
+    """Open a system as the links of its kind of chip, which reach over systems where its maker joins them."""
+    kind = find_chip(system.accelerator, kernels.chips)
+    if kind is None:
+        return open_fabric(system, kernels)
+    found = compose(kind, system.accelerator)
+    fabric = join_fabric(system, found, kernels)
+    fabric = replace(fabric, host=replace(fabric.host, kernels=found.collectives))
+    if fabric.linked > 1 and kind.placement.reach:
+        reach = float(max(kind.placement.reach, system.accelerators))
+        return replace(fabric, network=fabric.links, linked=reach, node=reach)
+    return fabric
