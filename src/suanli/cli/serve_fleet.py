@@ -26,9 +26,6 @@ def told_fleet(found: ServingPlans) -> dict[str, Any]:
         "model": found.model,
         "objective": found.objective,
         **told_plan(best),
-        "replicas": best.decode.replicas,
-        "layout": best.decode.layout,
-        "concurrency": best.decode.concurrency,
         **{name: found.replica and getattr(found.replica, name) for name in BY_CAUSE},
         "others": [told_plan(plan) for plan in found.plans[1:]],
         "front": found.front,
@@ -45,15 +42,18 @@ def told_fleet(found: ServingPlans) -> dict[str, Any]:
 
 
 def told_plan(plan: ServingPlan) -> dict[str, Any]:
-    """Write one fleet."""
+    """Write one fleet; `replicas`, `layout` and `concurrency` are of the replicas that answer."""
     names = (
         "system", "weight_format", "kv_format", "prefill", "decode", "ttft_seconds", "tpot_seconds", "requests_per_s",
         "output_tokens_per_s", "output_tokens_per_s_per_accelerator", "tokens_per_s_per_user", "accelerators",
         "systems", "cost", "api", "band", "tails",
     )  # fmt: skip
     limits = {"token_budget_tokens": plan.token_budget, "sequence_limit_requests": plan.sequence_limit}
+    own = {
+        "replicas": plan.decode.replicas, "layout": plan.decode.layout, "concurrency": plan.decode.concurrency,
+    }  # fmt: skip
     shares = {"load_share": plan.load, "worse_share": plan.worse}
-    return {name: getattr(plan, name) for name in names} | limits | shares
+    return {name: getattr(plan, name) for name in names} | own | limits | shares
 
 
 def tell_fleet(found: ServingPlans, json_output: bool) -> None:
