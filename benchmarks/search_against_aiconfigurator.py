@@ -33,10 +33,8 @@ THEIRS = (
 OURS = (
     "-m", "suanli", "serve", "--model", "Qwen/Qwen3-32B", "--system", "dgx-h200", "--engine", "trt-llm",
     "--input-tokens", str(INPUTS), "--output-tokens", str(OUTPUTS), "--ttft", f"{TTFT_MS}ms", "--tpot",
-    f"{TPOT_MS}ms", "--json",
+    f"{TPOT_MS}ms", "--accelerators", str(ACCELERATORS), "--json",
 )  # fmt: skip
-APART = ("--arrangement", "both", "--accelerators", str(ACCELERATORS))
-"""Options that are used where this planner's command has them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,32 +91,30 @@ def layout_words(layout: Mapping[str, int]) -> str:
     return "".join(f"{short}{layout[name]}" for name, short in names.items() if layout.get(name, 1) > 1) or "tp1"
 
 
+def pool_words(pool: Mapping[str, Any]) -> str:
+    return f"{pool['replicas']} {layout_words(pool['layout'])} batch {pool['concurrency']:.0f}"
+
+
 def our_plans(document: str) -> list[Plan]:
-    """Read this planner's best plan and those that came next."""
+    """Read this planner's best plan and those that came next, over all the accelerators that there are."""
     told = json.loads(document)
-    return [our_plan(one) for one in (told, *(told.get("others") or ()))]
+    found = []
+    for one in (told, *told["others"]):
+        first, then = one["prefill"], pool_words(one["decode"])
+        found.append(
+            Plan(
+                tool="Suanli, apart" if first else "Suanli, together",
+                layout=f"{pool_words(first)} prefill + {then} decode" if first else then,
+                tokens_per_s=one["output_tokens_per_s"] / ACCELERATORS, ttft_ms=1000 * one["ttft_seconds"],
+                tpot_ms=1000 * one["tpot_seconds"],
+            )
+        )  # fmt: skip
+    return found
 
 
-def our_plan(one: Mapping[str, Any]) -> Plan:
-    """Read one plan: prefill and decode together, or each on replicas of its own."""
-    prefill, decode = one.get("prefill"), one.get("decode") or one
-    layout = decode["layout"]
-    devices = layout["tensor"] * layout.get("pipeline", 1) * layout.get("attention_data", 1)
-    rate = one.get("output_tokens_per_s_per_accelerator") or one["output_tokens_per_s"] / devices
-    if prefill:
-        sides = (f"{side['replicas']} {name} {layout_words(side['layout'])} batch {side['concurrency']:.0f}"
-                 for name, side in (("prefill", prefill), ("decode", decode)))  # fmt: skip
-        kind, words = "apart", " + ".join(sides)
-    else:
-        many = ACCELERATORS // devices
-        kind, words = "together", f"{many} x {layout_words(layout)}, batch {decode['concurrency']:.0f}"
-    latencies = {"ttft_ms": 1000 * one["ttft_seconds"], "tpot_ms": 1000 * one["tpot_seconds"]}
-    return Plan(tool=f"Suanli, {kind}", layout=words, tokens_per_s=rate, **latencies)
-
-
-def own(more: tuple[str, ...] = ()) -> Ran:
+def own() -> Ran:
     source = os.environ.get("PYTHONPATH", "")
-    return run([sys.executable, *OURS, *more], more={"PYTHONPATH": source} if source else None)
+    return run([sys.executable, *OURS], more={"PYTHONPATH": source} if source else None)
 
 
 def timed(name: str, ran: list[Ran]) -> str:
@@ -138,10 +134,8 @@ def main() -> None:
     command = [python.parent / "aiconfigurator", *THEIRS]
     must(run(command, more={"HF_HUB_OFFLINE": "1"}), AIC[0])
     theirs = [must(run(command, more={"HF_HUB_OFFLINE": "1"}), AIC[0]) for _ in range(asked.repeats)]
-    apart = own(APART)
-    more = APART if apart.code == 0 else ()
-    must(own(more), "suanli serve")
-    ours = [must(own(more), "suanli serve") for _ in range(asked.repeats)]
+    must(own(), "suanli serve")
+    ours = [must(own(), "suanli serve") for _ in range(asked.repeats)]
     output = theirs[0].output + theirs[0].errors
     searched = ", ".join(
         f"{many} of {kind}" for kind, many in re.findall(r"Experiment (\w+) completed with (\d+)", output)
@@ -149,7 +143,8 @@ def main() -> None:
     version = version_of(python, AIC[0])
     print("| process | wall clock | all cores |\n| --- | --: | --: |")
     print(timed(f"AIConfigurator {version}, `aiconfigurator cli default` ({searched} settings told)", theirs))
-    print(timed("`suanli serve`" + (" " + " ".join(more) if more else ""), ours))
+    judged = json.loads(ours[0].output)["searched"]["settings"]
+    print(timed(f"`suanli serve` ({judged:,} settings judged)", ours))
     wall = [statistics.median(one.wall_seconds for one in group) for group in (theirs, ours)]
     cpu = [statistics.median(one.cpu_seconds for one in group) for group in (theirs, ours)]
     print(

@@ -21,6 +21,8 @@ FILES = [
     DATA / "regions.yaml",
     DATA / "unit_factors.yaml",
     DATA / "sane_sizes.yaml",
+    DATA / "calibration" / "engines.yaml",
+    DATA / "kernels" / "formats.yaml",
 ]
 
 
@@ -55,7 +57,10 @@ NOT_PLAIN = {
     "odd indent": "a:\n   b: 1\n",
     "jump in depth": "a: 1\n    b: 2\n",
     "two documents": "a: 1\n---\nb: 2\n",
-    "nested flow": "a: {b: {c: 1}}\n",
+    "flow three deep": "a: {b: {c: {d: 1}}}\n",
+    "list after keys": "a:\n  b: 1\n  - {c: 1}\n",
+    "keys after list": "a:\n  - {c: 1}\n  b: 1\n",
+    "list further in": "a:\n    - {c: 1}\n",
     "unclosed": "a: {b: 1\n",
     "tab": "a:\n\tb: 1\n",
     "words after quotes": 'a: "b" c\n',

@@ -56,7 +56,8 @@ def test_bands_hold_the_answer():
 def test_a_person_gets_a_table():
     result = asked("--tpot", "50ms")
     assert result.exit_code == 0
-    assert "time to first token" in result.stdout
+    assert "TTFT" in result.stdout
+    assert "time to the first token" in result.stdout
 
 
 def test_chinese_is_spoken():
@@ -92,9 +93,73 @@ def test_every_wrong_number_is_told_at_once():
 def test_an_impossible_target_ends_in_exit_code_3():
     result = asked("--tpot", "1us")
     assert result.exit_code == 3
-    assert "closest" in result.stderr
+    assert "Time per token binds" in result.stderr
+    assert "Nearest" in result.stderr
 
 
 def test_a_setting_that_does_not_fit_ends_in_exit_code_3():
     result = RUN.invoke(app, ["serve", "--model", "meta-llama/Llama-3.1-405B", "--system", "H100-SXM", "--tp", "1"])
     assert result.exit_code == 3
+
+
+def test_a_search_tells_fleets_reasons_and_the_front():
+    answer = told("--ttft", "1s", "--tpot", "15ms", "--accelerators", "16", "--keep", "2")
+    assert answer["accelerators"] <= 16
+    assert answer["why"]
+    assert [one["worse_share"] >= 0 for one in answer["others"]]
+    speeds = [point["tokens_per_s_per_user"] for point in answer["front"]]
+    assert speeds == sorted(speeds, reverse=True)
+    assert answer["searched"]["settings"] > 1000
+    assert answer["cost"] is None
+
+
+def test_pools_apart_are_told_both():
+    answer = told("--ttft", "1s", "--tpot", "15ms", "--accelerators", "16", "--arrangement", "apart")
+    assert answer["prefill"]["replicas"] >= 1
+    assert answer["memory_bytes"] is None
+
+
+def test_systems_formats_and_money_in_one_search():
+    words = ("--system", "H200-SXM", "--weight-format", "bf16", "--weight-format", "fp8", "--rate", "20")
+    answer = told(*words, "--objective", "month", "--tpot", "20ms", "--currency", "CNY", "--as-of", "2026-11")
+    assert answer["cost"]["currency"] == "CNY"
+    assert answer["cost"]["month_amount"] <= min(one["cost"]["month_amount"] for one in answer["others"])
+    assert set(answer["holdings"]) == {"dgx-h100", "dgx-h200"}
+
+
+def test_a_day_is_told_by_the_hour():
+    answer = told("--rate", "20", "--daily-swing", "0.5", "--tpot", "20ms", "--as-of", "2026-11")
+    assert len(answer["hours"]) == 24
+    assert answer["base_systems"] <= answer["peak_systems"]
+
+
+@pytest.mark.parametrize("words", [("--rate", "20", "--daily-swing", "0.5"), ("--rate", "5", "--objective", "token")])
+def test_fleets_and_hours_are_told_to_people_in_both_languages(words):
+    for lang, said in (("en", "million tokens"), ("zh", "百万")):
+        result = RUN.invoke(app, [*ASK[:-1], lang, *words, "--api-price-in", "0.5", "--api-price-out", "1.5"])
+        assert result.exit_code == 0, result.stderr
+        assert said in result.stdout.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--objective", "joy"],
+        ["--arrangement", "apart", "--tp", "2"],
+        ["--objective", "month"],
+        ["--percentile", "95", "--ttft", "1s"],
+        ["--percentile", "95", "--rate", "5"],
+        ["--percentile", "40", "--rate", "5", "--ttft", "1s"],
+        ["--api-price-in", "1"],
+        ["--accelerators", "0"],
+        ["--hold", "steal"],
+        ["--daily-swing", "0.5"],
+        ["--daily-swing", "2", "--rate", "1"],
+        ["--curve", "nowhere.csv"],
+        ["--as-of", "soon", "--hold", "buy"],
+    ],
+)
+def test_a_wrong_search_ends_in_exit_code_2(words):
+    result = asked(*words)
+    assert result.exit_code == 2
+    assert "fault" in result.stderr

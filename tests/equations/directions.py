@@ -65,6 +65,8 @@ DIRECTIONS = {
     "declining_value": "price+ yearly_loss- age_years-",
     "resale_value": "new_price+ first_year_loss- later_loss- age_years-",
     "trended_price": "price+ change+ elapsed_periods+",
+    "amount_per_token": "amount+ paid_share+ counted_tokens-",
+    "break_even_requests": "amount+ paid_per_request-",
     "evidence_weight": "age_months- half_life_months+",
     "shrunk": "seen+ seen_error? prior+ prior_error?",
     "shrunk_error": "seen_error+ prior_error+",

@@ -176,12 +176,12 @@ def test_a_model_too_large_for_a_box_is_served_by_several():
 @given(limit=st.floats(1e-3, 1e3), share=st.floats(0.5, 0.999))
 def test_the_median_is_held_below_the_target_of_a_percentile(limit, share):
     for deviation in ("planning.ttft_deviation", "planning.tpot_deviation"):
-        assert 0 < median_limit(limit, share, desk(), deviation) <= limit
-    assert median_limit(limit, 0.5, desk(), deviation) == pytest.approx(limit)
+        assert 0 < median_limit(limit, share, desk().assumptions[deviation].value) <= limit
+    assert median_limit(limit, 0.5, desk().assumptions[deviation].value) == pytest.approx(limit)
 
 
 def test_no_target_is_no_limit():
-    assert median_limit(None, 0.99, desk(), "planning.ttft_deviation") == math.inf
+    assert median_limit(None, 0.99, 0.5) == math.inf
 
 
 @given(middle=st.floats(1e-6, 1e6), spread=st.floats(1e-3, 2.0))

@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import datetime
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from suanli.api.market_question import MarketQuestion, market_faults, today
 from suanli.api.train import TrainingQuestion, TrainingSearch
 from suanli.api.training_question import faults_of
 from suanli.api.wall_clock import RunQuestion, run_faults, train_run
 from suanli.domain.plan import Assumed
 from suanli.domain.result import TrainingEstimate
 from suanli.domain.wall_clock import WallClock
-from suanli.foundation.errors import Fault, InputError, did_you_mean
+from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
 
 if TYPE_CHECKING:
     from suanli.domain.hardware import System
 
-__all__ = ["MarketQuestion", "RunCost", "market_faults", "run_cost", "train_priced"]
+__all__ = ["MarketQuestion", "RunCost", "market_faults", "run_cost", "today", "train_priced"]
 
 SECONDS_PER_HOUR = 3600
 TENURES = ("on_demand", "month", "reserved")
 """Rents that are looked for, in this order."""
-
-
-def today() -> str:
-    """Return the date of today."""
-    return datetime.date.today().isoformat()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MarketQuestion:
-    """Of which market rents are: its region, as known at a date (today unless said), in a currency."""
-
-    as_of: str = field(default_factory=today)
-    region: str = "world"
-    currency: str = "USD"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,22 +38,6 @@ class RunCost:
     energy_joules: float | None
     system_watts: float | None
     assumed: tuple[Assumed, ...]
-
-
-def market_faults(market: MarketQuestion) -> list[Fault]:
-    """Name everything wrong in what is said of a market."""
-    from suanli.catalogue.dates import is_date
-    from suanli.catalogue.offers import CURRENCIES
-
-    faults = []
-    if not is_date(market.as_of):
-        dates = tr("a date such as 2023, 2023-05 or 2023-05-16")
-        faults.append(Fault(place="--as-of", found=f"'{market.as_of}'", allowed=dates))
-    if market.currency not in CURRENCIES:
-        hint = did_you_mean(market.currency, CURRENCIES)
-        known = ", ".join(CURRENCIES)
-        faults.append(Fault(place="--currency", found=f"'{market.currency}'", allowed=known, hint=hint))
-    return faults
 
 
 def train_priced(

@@ -95,8 +95,8 @@ def serve(question: ServingQuestion) -> ServingAnswer:
     from suanli.parts.devices.special import model_switch_seconds, power_watts
 
     _check(question)
-    kernels, system, setup = load_kernels(), find_system(question.system, place="--system"), _setup(question)
-    if _asked(question):
+    kernels, system, setup = load_kernels(), find_system(question.system, place="--system"), setup_of(question)
+    if is_told(question):
         one = estimate_serving(setup, system, _layout(question), question.concurrency or 1.0, kernels)
         if one.limit:
             raise nothing_fits(one.limit, least_accelerators(setup, system, kernels))
@@ -137,7 +137,8 @@ def serve(question: ServingQuestion) -> ServingAnswer:
     )
 
 
-def _asked(question: ServingQuestion) -> bool:
+def is_told(question: ServingQuestion) -> bool:
+    """Say whether a question tells one setting, so that nothing is searched for."""
     degrees = (question.tensor, question.pipeline, question.expert, question.attention_data, question.concurrency)
     return question.options.asks_for_layout or any(degree is not None for degree in degrees)
 
@@ -152,7 +153,8 @@ def _layout(question: ServingQuestion) -> ServingLayout:
     return spread(layout, question.options)
 
 
-def _setup(question: ServingQuestion) -> ServingSetup:
+def setup_of(question: ServingQuestion) -> ServingSetup:
+    """Open the model and put what is served into the estimate's terms. Raises InputError on an unknown model."""
     setup = ServingSetup(
         model=find_model(question.model),
         input_tokens=question.input_tokens,
@@ -181,7 +183,12 @@ OPTIONS = {
 
 
 def _check(question: ServingQuestion) -> None:
-    """Raise InputError with every number that is out of range."""
+    if faults := faults_of(question):
+        raise InputError(faults)
+
+
+def faults_of(question: ServingQuestion) -> list[Fault]:
+    """Name every number of a question that is out of range."""
     faults = [*option_faults(question.options)]
     for name in (*FROM_ONE, *ABOVE_NOTHING):
         value, least = getattr(question, name), name in FROM_ONE
@@ -195,8 +202,7 @@ def _check(question: ServingQuestion) -> None:
     drafts = question.draft_tokens
     if not (0 <= drafts <= MOST_DRAFTED and drafts == int(drafts)):
         faults.append(_fault("draft_tokens", drafts, tr("a whole number from 0 to {most}", most=MOST_DRAFTED)))
-    if faults:
-        raise InputError(faults)
+    return faults
 
 
 def _fault(name: str, value: float, allowed: str) -> Fault:

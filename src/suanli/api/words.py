@@ -6,7 +6,25 @@ from collections.abc import Sequence
 
 from suanli.domain.layout import Layout
 from suanli.domain.plan import Assumed
+from suanli.domain.serving_plan import PoolPlan
+from suanli.domain.workload import ServingLayout
+from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
+
+
+def seconds_said(said: str, place: str) -> float | None:
+    """Read a time with its unit, None where nothing was said. Raises InputError on anything else."""
+    from suanli.catalogue.figures import in_si
+
+    text = said.strip()
+    if not text:
+        return None
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyzµ ")
+    try:
+        value = float(number)
+    except ValueError:
+        raise InputError.single(place=place, found=f"'{said}'", allowed=tr("a time such as 2s or 50ms")) from None
+    return in_si(value, text[len(number) :].strip() or "s", "s", place)
 
 
 def name_in_words(name: str) -> str:
@@ -57,3 +75,37 @@ def layout_in_words(layout: Layout) -> str:
     )
     said = [f"{name}{degree}" for name, degree in degrees if degree > 1] + [f"mbs{layout.micro_batch}"]
     return ", ".join([" ".join(said), *settings_in_words(layout)])
+
+
+def serving_layout_in_words(layout: ServingLayout) -> str:
+    """Say a serving layout in a few words: degrees above 1."""
+    degrees = (
+        (tr("tensor"), layout.tensor), (tr("pipeline"), layout.pipeline), (tr("expert"), layout.expert),
+        (tr("attention data"), layout.attention_data), (tr("context"), layout.context),
+        (tr("context of decoding"), layout.decode_context), (tr("shared feed-forward"), layout.feed_forward),
+    )  # fmt: skip
+    return ", ".join(f"{name} {degree}" for name, degree in degrees if degree > 1) or tr("one accelerator")
+
+
+def short_layout_in_words(layout: ServingLayout) -> str:
+    """Say a serving layout by its degrees above 1 in short, tensor always: tp4 pp2."""
+    degrees = (("pp", layout.pipeline), ("dp", layout.attention_data), ("ep", layout.expert))
+    return " ".join([f"tp{layout.tensor}", *(f"{name}{degree}" for name, degree in degrees if degree > 1)])
+
+
+def pools_in_words(prefill: PoolPlan | None, decode: PoolPlan) -> str:
+    """Say the replicas of a fleet: how many of which layout, those that prefill first where they are apart."""
+    told = f"{decode.replicas} x {short_layout_in_words(decode.layout)}"
+    if prefill is None:
+        return told
+    return tr(
+        "prefill {first}, decode {then}",
+        first=f"{prefill.replicas} x {short_layout_in_words(prefill.layout)}",
+        then=told,
+    )
+
+
+def tenure_in_words(tenure: str) -> str:
+    """Say how systems are held."""
+    words = {"reserved": tr("reserved for a term"), "month": tr("rented by the month"), "buy": tr("bought")}
+    return words[tenure]

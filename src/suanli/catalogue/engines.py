@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from suanli.catalogue.figures import in_si
-from suanli.catalogue.yaml_reader import read_yaml
+from suanli.catalogue.plain_yaml import read_plain
 from suanli.domain.engine import (
     Claim,
     EngineEra,
@@ -58,7 +58,10 @@ def _profile(name: str, said: Mapping[str, Any], whole: Mapping[str, Any], place
 @functools.cache
 def load_engines(path: Path = ENGINE_FILE) -> EngineTable:
     """Read the engine file. Raises InputError naming the entry at fault."""
-    said = read_yaml(path).data
+    document = read_plain(path)
+    if document.faults:
+        raise InputError(document.faults)
+    said = document.data
     profiles = {
         name: _profile(name, one, said, f"{path.name}: profiles.{name}") for name, one in said["profiles"].items()
     }

@@ -1,41 +1,14 @@
 """Floor 8: the command line. Each command is a module that adds itself to the app; it imports the api only."""
 
-from suanli.cli import (
-    calibrate,
-    capacity,
-    catalogue,
-    finetune,
-    init,
-    market,
-    model,
-    plan,
-    replay,
-    scaling,
-    serve,
-    simulate,
-    traffic,
-    train,
-    validate,
-)
-from suanli.cli.app import main
+from types import ModuleType
 
-COMMANDS = (
-    plan,
-    init,
-    model,
-    train,
-    finetune,
-    serve,
-    capacity,
-    traffic,
-    replay,
-    simulate,
-    scaling,
-    validate,
-    calibrate,
-    catalogue,
-    market,
-)
-"""The modules of the commands; being imported is what registers them."""
+from suanli.cli.app import ORDER, load, main
 
 __all__ = ["COMMANDS", "main"]
+
+
+def __getattr__(name: str) -> tuple[ModuleType, ...]:
+    """Return `COMMANDS`, the modules of all commands; being imported is what registers them."""
+    if name == "COMMANDS":
+        return tuple(load(command) for command in ORDER)
+    raise AttributeError(name)

@@ -8,7 +8,7 @@ import typer
 
 from suanli.api.capacity import Bound, CapacityAnswer, CapacityQuestion, Held, capacity
 from suanli.api.engine_options import EngineOptions
-from suanli.api.words import name_in_words
+from suanli.api.words import name_in_words, serving_layout_in_words
 from suanli.cli.app import app
 from suanli.cli.engine_options import (
     AcceptanceOption,
@@ -23,8 +23,7 @@ from suanli.cli.engine_options import (
     LoraTargetsOption,
 )
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
-from suanli.cli.serve import (
-    GIB,
+from suanli.cli.serve_options import (
     CacheOption,
     DataOption,
     EngineOption,
@@ -37,11 +36,11 @@ from suanli.cli.serve import (
     TensorOption,
     VersionOption,
     WeightOption,
-    layout_words,
 )
 from suanli.foundation.language import tr
 
 MIB = 2**20
+GIB = 2**30
 UsersOption = Annotated[int, typer.Option("--users", help="Sequences to hold at once.")]
 LengthOption = Annotated[
     int | None,
@@ -128,7 +127,7 @@ def facts(answer: CapacityAnswer) -> list[tuple[str, str]]:
     """Return the rows of the table: what is told, and its value with its unit."""
     causes = sorted(answer.bytes_by_cause.items(), key=lambda cause: -cause[1])
     return [
-        (tr("layout of a replica"), layout_words(answer.layout)),
+        (tr("layout of a replica"), serving_layout_in_words(answer.layout)),
         (tr("accelerators"), str(answer.accelerators)),
         (tr("formats of weights and cache"), f"{answer.weight_format}, {answer.kv_format}"),
         (tr("memory of an accelerator"), f"{answer.memory_bytes / GIB:.1f} GiB"),
@@ -189,6 +188,6 @@ def _formats_table(answer: CapacityAnswer) -> object:
 
 def _row(held: Held) -> tuple[str, ...]:
     return (
-        held.weight_format, held.kv_format, str(held.layout.accelerators), layout_words(held.layout),
+        held.weight_format, held.kv_format, str(held.layout.accelerators), serving_layout_in_words(held.layout),
         f"{held.sequences:,}", f"{held.longest_tokens:,}",
     )  # fmt: skip

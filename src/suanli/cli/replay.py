@@ -10,6 +10,7 @@ import typer
 from suanli.api.engine_options import EngineOptions
 from suanli.api.replay import Quantiles, ReplayQuestion, TrafficResult, replay, write_requests
 from suanli.api.trace import check_trace_path
+from suanli.api.words import seconds_said
 from suanli.cli.app import app
 from suanli.cli.engine_options import (
     AcceptanceOption,
@@ -26,7 +27,7 @@ from suanli.cli.engine_options import (
     OverlapFlag,
 )
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
-from suanli.cli.serve import (
+from suanli.cli.serve_options import (
     CacheOption,
     DataOption,
     EngineOption,
@@ -39,7 +40,6 @@ from suanli.cli.serve import (
     TtftOption,
     VersionOption,
     WeightOption,
-    seconds,
 )
 from suanli.cli.traffic_options import (
     GapOption,
@@ -156,10 +156,10 @@ def replay_command(
         engine_version=engine_version, token_budget=token_budget, sequence_limit=max_sequences, tensor=tp or 1,
         pipeline=pp or 1, expert=ep or 1, attention_data=dp or 1, replicas=replicas, most_replicas=max_replicas,
         flight=flight,
-        start_seconds=seconds(start_time, "--start-time") or 0.0,
-        idle_seconds=seconds(idle_time, "--idle-time") or 0.0, routing=routing, swap=swap,
+        start_seconds=seconds_said(start_time, "--start-time") or 0.0,
+        idle_seconds=seconds_said(idle_time, "--idle-time") or 0.0, routing=routing, swap=swap,
         decode_replicas=decode_replicas, decode_tensor=decode_tp,
-        ttft_limit_seconds=seconds(ttft, "--ttft"), tpot_limit_seconds=seconds(tpot, "--tpot"),
+        ttft_limit_seconds=seconds_said(ttft, "--ttft"), tpot_limit_seconds=seconds_said(tpot, "--tpot"),
         draft_tokens=draft_tokens,
         options=EngineOptions(
             draft=draft, acceptance=acceptance, loras=loras, lora_rank=lora_rank, lora_targets=lora_targets,

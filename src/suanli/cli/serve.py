@@ -1,15 +1,15 @@
-"""`suanli serve`: the best serving settings under latency targets, or one setting told in full."""
+"""`suanli serve`: fleets under latency targets, the smallest one for a traffic curve, or one setting in full."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
-
-import typer
+from typing import Any
 
 from suanli.api.engine_options import EngineOptions
-from suanli.api.serve import HEADROOM, ServingAnswer, ServingLayout, ServingQuestion, SpeculationGain, serve
-from suanli.api.words import name_in_words
+from suanli.api.market_question import MarketQuestion, today
+from suanli.api.serve import HEADROOM, ServingAnswer, ServingQuestion, SpeculationGain, is_told, serve
+from suanli.api.serving_question import FleetQuestion
+from suanli.api.words import name_in_words, seconds_said, serving_layout_in_words
 from suanli.cli.app import app
 from suanli.cli.engine_options import (
     AcceptanceOption,
@@ -26,73 +26,77 @@ from suanli.cli.engine_options import (
     OverlapFlag,
 )
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
-from suanli.foundation.errors import InputError
+from suanli.cli.serve_options import (
+    AcceleratorsOption,
+    ApiInputOption,
+    ApiOutputOption,
+    ArrangementOption,
+    BudgetsOption,
+    CachesOption,
+    CurveOption,
+    DataOption,
+    DaySwingOption,
+    DraftTokensOption,
+    EngineOption,
+    ExpertOption,
+    FlightOption,
+    HeadroomOption,
+    HoldOption,
+    InputOption,
+    KeepOption,
+    ModelOption,
+    ObjectiveOption,
+    OutputOption,
+    PercentileOption,
+    PipelineOption,
+    PlayedOption,
+    PrefixOption,
+    RateOption,
+    SequencesOption,
+    SystemsOption,
+    TensorOption,
+    TpotOption,
+    TtftOption,
+    VersionOption,
+    WeightsOption,
+)
+from suanli.cli.traffic_options import RequestsOption, SeedOption
+from suanli.cli.train_options import AsOfOption, CurrencyOption, RegionOption
+from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
-from suanli.foundation.units import to_si
 
 GIB = 2**30
 MILLI = 1000
 KILO = 1000
 FINE_BELOW = 10
 """Milliseconds below which a second decimal is shown."""
-ModelOption = Annotated[str, typer.Option("--model", help="A config.json, its folder, or a packaged model's name.")]
-SystemOption = Annotated[str, typer.Option("--system", help="System or accelerator, by id or name.")]
-InputOption = Annotated[float, typer.Option("--input-tokens", help="Mean tokens of a prompt.")]
-OutputOption = Annotated[float, typer.Option("--output-tokens", help="Mean tokens of an answer.")]
-TtftOption = Annotated[str, typer.Option("--ttft", help="Longest wait for the first token: 2s, 500ms.")]
-TpotOption = Annotated[str, typer.Option("--tpot", help="Longest time for each further token: 50ms.")]
-RateOption = Annotated[float | None, typer.Option("--rate", help="Requests per second to hold.", show_default=False)]
-WeightOption = Annotated[str, typer.Option("--weight-format", help="bf16, fp8, int8, int4_weight, nvfp4, mxfp4 ...")]
-CacheOption = Annotated[str, typer.Option("--kv-format", help="auto, bf16, fp8.")]
-EngineOption = Annotated[str, typer.Option("--engine", help="vllm, sglang, trt-llm, llama.cpp, mindie ...")]
-VersionOption = Annotated[
-    str, typer.Option("--engine-version", help="Version of the engine; default the latest known.")
-]
-TensorOption = Annotated[int | None, typer.Option("--tp", help="Tensor degree.", show_default=False)]
-PipelineOption = Annotated[int | None, typer.Option("--pp", help="Pipeline stages.", show_default=False)]
-ExpertOption = Annotated[int | None, typer.Option("--ep", help="Ranks that share out experts.", show_default=False)]
-DataOption = Annotated[int | None, typer.Option("--dp", help="Data ranks of attention.", show_default=False)]
-FlightOption = Annotated[
-    float | None, typer.Option("--concurrency", help="Requests in flight on one replica.", show_default=False)
-]
-PrefixOption = Annotated[float, typer.Option("--prefix-hits", help="Share of prompt tokens found in a prefix cache.")]
-DraftTokensOption = Annotated[float, typer.Option("--draft-tokens", help="Tokens that a speculative step drafts.")]
-HeadroomOption = Annotated[float, typer.Option("--headroom", help="Share of capacity kept free.")]
-KeepOption = Annotated[int, typer.Option("--keep", help="How many settings a search returns.")]
-
-
-def seconds(said: str, place: str) -> float | None:
-    """Read a time with its unit, None where nothing was said. Raises InputError on anything else."""
-    text = said.strip()
-    if not text:
-        return None
-    number = text.rstrip("abcdefghijklmnopqrstuvwxyzµ ")
-    try:
-        value = float(number)
-    except ValueError:
-        raise InputError.single(place=place, found=f"'{said}'", allowed=tr("a time such as 2s or 50ms")) from None
-    return to_si(value, text[len(number) :].strip() or "s", "s", place)
 
 
 @app.command("serve")
 @guarded
 def serve_command(
     model: ModelOption,
-    system: SystemOption,
+    system: SystemsOption,
     input_tokens: InputOption = 1024.0,
     output_tokens: OutputOption = 256.0,
     ttft: TtftOption = "",
     tpot: TpotOption = "",
+    percentile: PercentileOption = None,
     rate: RateOption = None,
-    weight_format: WeightOption = "bf16",
-    kv_format: CacheOption = "auto",
+    weight_format: WeightsOption = None,
+    kv_format: CachesOption = None,
     engine: EngineOption = "vllm",
     engine_version: VersionOption = "",
+    token_budget: BudgetsOption = None,
+    max_sequences: SequencesOption = None,
     tp: TensorOption = None,
     pp: PipelineOption = None,
     ep: ExpertOption = None,
     dp: DataOption = None,
     concurrency: FlightOption = None,
+    arrangement: ArrangementOption = "both",
+    accelerators: AcceleratorsOption = None,
+    objective: ObjectiveOption = "throughput",
     prefix_hits: PrefixOption = 0.0,
     draft_tokens: DraftTokensOption = 0.0,
     draft: DraftOption = "",
@@ -109,38 +113,86 @@ def serve_command(
     ffn_dp: FeedForwardOption = None,
     headroom: HeadroomOption = HEADROOM,
     keep: KeepOption = 5,
+    traffic: PlayedOption = "",
+    requests: RequestsOption = None,
+    seed: SeedOption = 0,
+    curve: CurveOption = None,
+    daily_swing: DaySwingOption = None,
+    hold: HoldOption = "",
+    as_of: AsOfOption = "",
+    region: RegionOption = "world",
+    currency: CurrencyOption = "USD",
+    api_price_in: ApiInputOption = None,
+    api_price_out: ApiOutputOption = None,
     json_output: JsonFlag = False,
     lang: LangOption = "",
 ) -> None:
-    """Find the best serving settings under a latency target, or tell one setting in full."""
-    answer = serve(
-        ServingQuestion(
-            model=model, system=system, input_tokens=input_tokens, output_tokens=output_tokens,
-            ttft_limit_seconds=seconds(ttft, "--ttft"), tpot_limit_seconds=seconds(tpot, "--tpot"), rate_per_s=rate,
-            weight_format=weight_format, kv_format=kv_format, engine=engine, engine_version=engine_version, tensor=tp,
-            pipeline=pp, expert=ep, attention_data=dp, concurrency=concurrency, prefix_hit_share=prefix_hits,
-            draft_tokens=draft_tokens, headroom=headroom, keep=keep,
-            options=EngineOptions(
-                draft=draft, acceptance=acceptance, loras=loras, lora_rank=lora_rank, lora_targets=lora_targets,
-                lora_slots=lora_slots, lora_most_rank=lora_max_rank, eager=eager, overlap=overlap, context=cp,
-                decode_context=dcp, feed_forward=ffn_dp,
-            ),
-        )
+    """Find the best fleets under latency targets, the smallest for a traffic curve, or tell one setting in full.
+
+    Given degrees or --concurrency one setting is told. Else systems, formats, layouts, requests in flight, and prefill
+    and decode together or apart are searched; --curve or --daily-swing size the fleet hour by hour.
+    """
+    systems, weights, caches = (tuple(dict.fromkeys(said or ())) for said in (system, weight_format, kv_format))
+    job = ServingQuestion(
+        model=model, system=systems[0], input_tokens=input_tokens, output_tokens=output_tokens,
+        ttft_limit_seconds=seconds_said(ttft, "--ttft"), tpot_limit_seconds=seconds_said(tpot, "--tpot"),
+        rate_per_s=rate, weight_format=(weights or ("bf16",))[0], kv_format=(caches or ("auto",))[0], engine=engine,
+        engine_version=engine_version, tensor=tp, pipeline=pp, expert=ep, attention_data=dp, concurrency=concurrency,
+        prefix_hit_share=prefix_hits, draft_tokens=draft_tokens, headroom=headroom, keep=keep,
+        options=EngineOptions(
+            draft=draft, acceptance=acceptance, loras=loras, lora_rank=lora_rank, lora_targets=lora_targets,
+            lora_slots=lora_slots, lora_most_rank=lora_max_rank, eager=eager, overlap=overlap, context=cp,
+            decode_context=dcp, feed_forward=ffn_dp,
+        ),
     )  # fmt: skip
+    question = FleetQuestion(
+        job=job, systems=systems, weight_formats=weights or ("bf16",), kv_formats=caches or ("auto",),
+        token_budgets=tuple(map(float, token_budget or ())), sequence_limits=tuple(map(float, max_sequences or ())),
+        arrangement=arrangement, accelerators=accelerators, objective=objective, percentile=percentile, traffic=traffic,
+        requests=requests, seed=seed, hold=hold,
+        market=MarketQuestion(as_of=as_of or today(), region=region, currency=currency),
+        api_input_price=api_price_in, api_output_price=api_price_out,
+    )  # fmt: skip
+    if is_told(job):
+        _check_told(question, curve is not None or daily_swing is not None)
+        answer = serve(job)
+        tell(answer, json_output)
+    elif curve is not None or daily_swing is not None:
+        from suanli.api.serving_hours import CurveQuestion, plan_hours
+        from suanli.cli.serve_hours import tell_hours
+
+        tell_hours(plan_hours(CurveQuestion(fleet=question, curve=curve, swing=daily_swing)), json_output)
+    else:
+        from suanli.api.serving_fleet import plan_fleet
+        from suanli.cli.serve_fleet import tell_fleet
+
+        tell_fleet(plan_fleet(question), json_output)
+
+
+def _check_told(question: FleetQuestion, curved: bool) -> None:
+    """Raise InputError with what only a search can answer, where one setting is told."""
+    searched: dict[str, Any] = {
+        "--system": len(question.systems) > 1, "--weight-format": len(question.weight_formats) > 1,
+        "--kv-format": len(question.kv_formats) > 1, "--token-budget": question.token_budgets,
+        "--max-sequences": question.sequence_limits, "--accelerators": question.accelerators,
+        "--percentile": question.percentile, "--traffic": question.traffic, "--curve": curved,
+        "--hold": question.priced, "--arrangement": question.arrangement != "both",
+    }  # fmt: skip
+    faults = [
+        Fault(place=place, found=tr("one setting (--tp, --pp, --ep, --dp or --concurrency)"), allowed=tr("a search"))
+        for place, said in searched.items()
+        if said
+    ]
+    if faults:
+        raise InputError(faults)
+
+
+def tell(answer: ServingAnswer, json_output: bool) -> None:
+    """Print one setting as JSON or as tables."""
     if json_output:
         print_json(answer)
     else:
         show(answer)
-
-
-def layout_words(layout: ServingLayout) -> str:
-    """Write a layout in a few words."""
-    degrees = (
-        (tr("tensor"), layout.tensor), (tr("pipeline"), layout.pipeline), (tr("expert"), layout.expert),
-        (tr("attention data"), layout.attention_data), (tr("context"), layout.context),
-        (tr("context of decoding"), layout.decode_context), (tr("shared feed-forward"), layout.feed_forward),
-    )  # fmt: skip
-    return ", ".join(f"{name} {degree}" for name, degree in degrees if degree > 1) or tr("one accelerator")
 
 
 def show(answer: ServingAnswer) -> None:
@@ -153,7 +205,7 @@ def show(answer: ServingAnswer) -> None:
     for heading in (tr("What"), tr("Value"), tr("80 % band")):
         table.add_column(heading)
     rows = (
-        (tr("layout of a replica"), layout_words(answer.layout), ""),
+        (tr("layout of a replica"), serving_layout_in_words(answer.layout), ""),
         (tr("replicas"), f"{answer.replicas} ({tr('{count} accelerators', count=answer.accelerators)})", ""),
         (tr("requests in flight on a replica"), f"{answer.concurrency:.0f}", ""),
         (tr("time to first token"), _milli(answer.ttft_seconds), _range(answer, "ttft_seconds", MILLI, "ms")),

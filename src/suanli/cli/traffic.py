@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from suanli.api.traffic import LengthStatistics, TrafficQuestion, TrafficStatistics, describe_traffic, make_traffic
+from suanli.api.words import seconds_said
 from suanli.cli.app import app
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
-from suanli.cli.serve import seconds
 from suanli.cli.traffic_options import (
     GapOption,
     LikeFlag,
@@ -73,9 +73,10 @@ def traffic_command(
     """Describe traffic: its rate, gaps, lengths, what prompts share. Or write it, generated, scaled or converted."""
     question = TrafficQuestion(
         traffic=traffic, requests=requests, seed=seed, like=like, rate_per_s=rate, gap_variation=gap_variation,
-        daily_swing=daily_swing, turns=turns, think_seconds=seconds(think_time, "--think-time"),
-        system_tokens=system_tokens, tools=tools, tool_tokens=tool_tokens, from_seconds=seconds(from_time, "--from"),
-        until_seconds=seconds(until_time, "--until"), thin_to_per_s=thin_to, copies=copies, stretch=stretch,
+        daily_swing=daily_swing, turns=turns, think_seconds=seconds_said(think_time, "--think-time"),
+        system_tokens=system_tokens, tools=tools, tool_tokens=tool_tokens,
+        from_seconds=seconds_said(from_time, "--from"),
+        until_seconds=seconds_said(until_time, "--until"), thin_to_per_s=thin_to, copies=copies, stretch=stretch,
         input_factor=input_factor, output_factor=output_factor,
     )  # fmt: skip
     if out is not None:

@@ -109,3 +109,33 @@ def trended_price(price: Real, change: Real, elapsed_periods: Real) -> Real:
     81.0
     """
     return price * (1 + change) ** elapsed_periods
+
+
+@equation(unit="1/token", source="suanli_assumption")
+def amount_per_token(amount: Real, paid_share: Real, counted_tokens: Real) -> Real:
+    """Money that one token of a kind costs, where a share of all that is paid is paid for that kind.
+
+    price = amount share / tokens
+
+    amount: money paid in a time; paid_share: pure number from 0 to 1; counted_tokens: token, of the kind in the same
+    time. Shares of prompts and answers sum to 1, so that prices times tokens give the amount back. Source:
+    suanli_assumption.
+
+    >>> amount_per_token(100.0, 0.25, 50.0)
+    0.5
+    """
+    return amount * paid_share / counted_tokens
+
+
+@equation(unit="1", source="suanli_assumption")
+def break_even_requests(amount: Real, paid_per_request: Real) -> Real:
+    """Count the requests at which a fixed cost of a time equals what a seller asks for them one by one.
+
+    n = amount / price of a request
+
+    amount: money paid in a time, used or not; paid_per_request: money, above 0. Source: suanli_assumption.
+
+    >>> break_even_requests(100.0, 0.5)
+    200.0
+    """
+    return amount / paid_per_request

@@ -10,8 +10,9 @@ from suanli.equations import batching
 from suanli.estimate.serving_memory import sequence_cache_bytes
 from suanli.estimate.serving_replica import Replica
 from suanli.estimate.serving_runs import RunFigures
-from suanli.estimate.serving_steady import LEAST, demand_of
+from suanli.estimate.serving_steady import LEAST, Demand, demand_of
 from suanli.estimate.serving_step import StepLoad, step_seconds
+from suanli.foundation.equation import FloatArray, Real
 
 ROUNDS = 12
 """Rounds of the fixed point between requests in prefill and in decode."""
@@ -37,17 +38,17 @@ class Apart:
 def apart_run(pair: Apart, concurrency: float) -> RunFigures:
     """Return the figures of so many requests in flight over replicas that prefill and replicas that decode."""
     asked, given = demand_of(pair.prefill), demand_of(pair.decode)
-    service = _prefill_seconds(pair.prefill)
-    most = pair.prefills * pair.prefill.layout.attention_data / service
-    send = _send_seconds(pair)
+    service = prefill_seconds(pair.prefill, asked)
+    most = float(prefills_per_s(pair.prefill, service, pair.prefills))
+    send = float(send_seconds(pair.prefill, pair.decode, pair.prefill.setup.input_tokens))
     places = max(given.resident, 1.0) * pair.decodes
     decoding = min(concurrency / DAMPING, places)
     step = rate = first = 0.0
     for _ in range(ROUNDS):
-        step = _decode_step(pair, decoding)
+        step = float(decode_step_seconds(pair.decode, given, max(decoding / pair.decodes, min(decoding, 1.0))))
         rate = float(batching.paired_rate_per_s(decoding / (given.steps * step), most))
         first = pair.prefill.engine.request_seconds + service + send + step / 2
-        first += _wait(pair, concurrency, service)
+        first += float(prompt_wait_seconds(pair.prefill, service, pair.prefills, concurrency))
         decoding += (min(max(concurrency - rate * first, LEAST), places) - decoding) / DAMPING
     stay = concurrency / rate - given.steps * step
     outputs = max(pair.decode.setup.outputs_after_first, LEAST)
@@ -59,9 +60,8 @@ def apart_run(pair: Apart, concurrency: float) -> RunFigures:
     )
 
 
-def _prefill_seconds(replica: Replica) -> float:
+def prefill_seconds(replica: Replica, demand: Demand) -> float:
     """Seconds that one prompt occupies a prefill replica (one attention-data rank of it)."""
-    demand = demand_of(replica)
     ranks = replica.layout.attention_data
     chunks = np.ceil(demand.prompt * ranks / demand.budget)
     load = StepLoad(
@@ -70,24 +70,27 @@ def _prefill_seconds(replica: Replica) -> float:
     return float(step_seconds(replica, load) * chunks)
 
 
-def _decode_step(pair: Apart, decoding: float) -> float:
-    """Seconds of a decode step of one decode replica's share."""
-    demand = demand_of(pair.decode)
-    own = max(decoding / pair.decodes, min(decoding, 1.0)) / pair.decode.layout.pipeline
-    load = StepLoad(decoding=own, context=demand.context, verified=demand.verified)
-    return float(np.asarray(step_seconds(pair.decode, load)))
+def prefills_per_s(replica: Replica, service_seconds: float, prefills: Real) -> Real:
+    """Prompts per second that so many prefill replicas take at most, each rank one after the other."""
+    return prefills * replica.layout.attention_data / service_seconds
 
 
-def _send_seconds(pair: Apart) -> float:
-    """Seconds to send one request's cache from prefill to decode over the network."""
-    setup = pair.prefill.setup
-    kept = float(sequence_cache_bytes(pair.prefill, setup.input_tokens)) * pair.prefill.layout.pipeline
-    ranks = pair.prefill.layout.accelerators + pair.decode.layout.accelerators
-    return float(np.asarray(pair.prefill.fabric.collective_seconds("send", kept, ranks, pair.prefill.ranks_per_node)))
+def decode_step_seconds(replica: Replica, demand: Demand, decoding: Real) -> FloatArray:
+    """Seconds of a decode step of one decode replica with so many sequences, spread over its pipeline stages."""
+    load = StepLoad(decoding=decoding / replica.layout.pipeline, context=demand.context, verified=demand.verified)
+    return np.asarray(step_seconds(replica, load), dtype=float)
 
 
-def _wait(pair: Apart, concurrency: float, service: float) -> float:
+def send_seconds(prefill: Replica, decode: Replica, tokens: Real) -> FloatArray:
+    """Seconds to send the caches of prompts from one kind of replica to the other over the network."""
+    kept = np.asarray(sequence_cache_bytes(prefill, tokens), dtype=float) * prefill.layout.pipeline
+    ranks = prefill.layout.accelerators + decode.layout.accelerators
+    seconds = prefill.fabric.collective_seconds("send", kept, ranks, prefill.ranks_per_node)
+    return np.broadcast_to(np.asarray(seconds, dtype=float), np.shape(tokens))
+
+
+def prompt_wait_seconds(replica: Replica, service_seconds: Real, prefills: Real, concurrency: Real) -> Real:
     """Mean wait behind requests that arrived together at a prefill replica."""
-    ranks = pair.prefills * pair.prefill.layout.attention_data
-    together = 1 + pair.prefill.engine.burst_share * (concurrency / ranks) ** pair.prefill.constants.burst_power
-    return float(batching.burst_wait_seconds(service, together))
+    ranks = prefills * replica.layout.attention_data
+    together = 1 + replica.engine.burst_share * (concurrency / ranks) ** replica.constants.burst_power
+    return batching.burst_wait_seconds(service_seconds, together)

@@ -61,10 +61,11 @@ def _powers(most: int) -> Iterator[int]:
         number *= 2
 
 
-def flight_grid(most: float) -> np.ndarray:
+def flight_grid(most: float, per_doubling: int = POINTS_PER_DOUBLING) -> np.ndarray:
     """Return the concurrencies that a search tries: whole numbers, evenly spread by their logarithm."""
-    count = int(math.log2(max(most, 1.0)) * POINTS_PER_DOUBLING) + 1
-    return np.unique(np.round(np.geomspace(1.0, max(most, 1.0), count)))
+    count = int(math.log2(max(most, 1.0)) * per_doubling) + 1
+    grid = np.round(np.geomspace(1.0, max(most, 1.0), count))
+    return grid[np.diff(grid, prepend=0.0) > 0]
 
 
 def search(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from suanli.domain.traffic import ROUTINGS, Fleet, IntArray, Quantiles, Requests, Served, Targets, TrafficResult
+from suanli.estimate.serving_apart import send_seconds
 from suanli.estimate.serving_memory import sequence_cache_bytes
 from suanli.estimate.serving_replica import Replica
 from suanli.estimate.serving_tables import BLOCK_TOKENS, rules_of, step_times
@@ -107,7 +108,7 @@ def play_apart(prefill: Pool, decode: Pool, requests: Requests, targets: Targets
     told = first.told
     goes_on = np.flatnonzero((told.first_seconds >= 0) & (requests.output_tokens > 1))
     arrives = told.first_seconds[goes_on] + send_seconds(
-        prefill.replica, decode.replica, requests.input_tokens[goes_on]
+        prefill.replica, decode.replica, requests.input_tokens[goes_on].astype(float)
     )
     order = goes_on[np.argsort(arrives, kind="stable")]
     later = work._replace(
@@ -142,14 +143,6 @@ def _shared(pool: Pool, requests: Requests) -> tuple[Requests, tuple[str, ...]]:
 
 def _told(result: TrafficResult, more: tuple[str, ...]) -> TrafficResult:
     return replace(result, assumed=(*result.assumed, *more))
-
-
-def send_seconds(prefill: Replica, decode: Replica, tokens: IntArray) -> FloatArray:
-    """Seconds to send the caches of prompts from one kind of replica to the other over the network."""
-    kept = np.asarray(sequence_cache_bytes(prefill, tokens.astype(float))) * prefill.layout.pipeline
-    ranks = prefill.layout.accelerators + decode.layout.accelerators
-    seconds = prefill.fabric.collective_seconds("send", kept, ranks, prefill.ranks_per_node)
-    return np.asarray(seconds, dtype=float) * np.ones(len(tokens))
 
 
 def swap_block_seconds(replica: Replica) -> float:

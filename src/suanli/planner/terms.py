@@ -76,11 +76,14 @@ def rack_units_of(ground: Ground, system: System) -> float:
     return system.rack_units.value if system.rack_units is not None else ground.value("host.rack_units")
 
 
-def running_cost(ground: Ground, system: System, prices: Money) -> dict[str, Money]:
-    """Return what one system on site costs in every month: power, room, upkeep, and people where none are named."""
+def running_cost(ground: Ground, system: System, prices: Money, draw: str = "power_draw.training") -> dict[str, Money]:
+    """Return what one system on site costs in every month: power, room, upkeep, and people where none are named.
+
+    `draw` names the figure of how much of its greatest power it draws.
+    """
     site, costs = ground.scenario.site, ground.scenario.costs
     watts = watts_of(ground, system)
-    drawn = energy.facility_watts(watts * ground.value("power_draw.training"), site.pue)
+    drawn = energy.facility_watts(watts * ground.value(draw), site.pue)
     joules = energy.energy_joules(drawn, SECONDS_PER_MONTH)
     paid = energy.energy_cost(joules, _given(ground, site.power_price_per_joule, "power_price"))
     monthly = {"power": float(paid)}

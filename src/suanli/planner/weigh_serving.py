@@ -44,8 +44,12 @@ def weigh_serving(job: ServingJob, model: Model, system: System, desk: Desk) -> 
                 setup,
                 system,
                 desk.kernels,
-                ttft_limit_seconds=median_limit(job.ttft_seconds, job.percentile, desk, "planning.ttft_deviation"),
-                tpot_limit_seconds=median_limit(job.tpot_seconds, job.percentile, desk, "planning.tpot_deviation"),
+                ttft_limit_seconds=median_limit(
+                    job.ttft_seconds, job.percentile, desk.assumptions["planning.ttft_deviation"].value
+                ),
+                tpot_limit_seconds=median_limit(
+                    job.tpot_seconds, job.percentile, desk.assumptions["planning.tpot_deviation"].value
+                ),
                 accelerators=system.accelerators * 2**doubling,
                 keep=1,
             )[0]
@@ -56,11 +60,11 @@ def weigh_serving(job: ServingJob, model: Model, system: System, desk: Desk) -> 
     return Refusal(workload_id=job.id, system_id=system.id, reason=refusal)
 
 
-def median_limit(limit_seconds: float | None, percentile: float, desk: Desk, deviation: str) -> float:
+def median_limit(limit_seconds: float | None, percentile: float, deviation_log: float) -> float:
     """Return the limit on the median that keeps the asked percentile within its target (latencies are log-normal)."""
     if limit_seconds is None:
         return math.inf
-    return limit_seconds * math.exp(-NormalDist().inv_cdf(percentile) * desk.assumptions[deviation].value)
+    return limit_seconds * math.exp(-NormalDist().inv_cdf(percentile) * deviation_log)
 
 
 def performance_of(job: ServingJob, model: Model, system: System, estimate: ServingEstimate, desk: Desk) -> Performance:
