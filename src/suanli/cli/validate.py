@@ -14,7 +14,7 @@ from suanli.cli.app import app
 from suanli.cli.output import CalibrationOption, JsonFlag, LangOption, guarded, print_json
 from suanli.cli.replay import BudgetOption, SequencesOption
 from suanli.cli.results import BoxOption, RanOption, SentOption, ServedOption, show_comparison
-from suanli.cli.serve import (
+from suanli.cli.serve_options import (
     CacheOption,
     DataOption,
     ExpertOption,
