@@ -49,13 +49,18 @@ def _binding(found: Found, row: int) -> str:
 
 
 def _other_arrangement(found: Found, row: int) -> str:
-    """Say what the best fleet of the other arrangement reaches, and why it is behind."""
+    """Say what the best fleet of the other arrangement reaches, on the same system if it can, and why it is behind."""
+    import numpy as np
+
     from suanli.estimate.serving_choice import best_of_mode
     from suanli.estimate.serving_columns import NONE
 
     columns = found.judged.columns
     apart = bool(columns.prefill[row] != NONE)
-    other = best_of_mode(columns, found.order, not apart)
+    here = [unit.system.id == found.judged.units[columns.unit[row]].system.id for unit in found.judged.units]
+    same = found.order[np.array(here)[columns.unit[found.order]]]
+    other = best_of_mode(columns, same, not apart)
+    other = best_of_mode(columns, found.order, not apart) if other is None else other
     if other is None:
         judged = bool(((columns.prefill != NONE) == (not apart)).any())
         if not judged:
