@@ -172,3 +172,14 @@ def test_every_class_of_engines_says_what_a_launch_costs():
     from suanli.catalogue.serving_choices import load_serving_figures
 
     assert set(load_serving_figures().traits.launch_seconds) == set(load_engines().profiles)
+
+
+def test_an_engine_that_ignores_windows_caches_the_whole_sequence():
+    long = 32_000.0
+    newer = replica("mistralai/Mistral-7B-v0.1", engine="trt-llm", engine_version="1.0")
+    older = replica("mistralai/Mistral-7B-v0.1", engine="trt-llm", engine_version="0.15.0")
+    assert sequence_cache_bytes(newer, long) == sequence_cache_bytes(newer, 4096.0)
+    assert sequence_cache_bytes(older, long) == pytest.approx(32 * 2 * 8 * 128 * long * 2.0)
+    few, many = StepLoad(decoding=8.0, context=4096.0), StepLoad(decoding=8.0, context=long)
+    assert step_seconds(newer, many) == pytest.approx(step_seconds(newer, few))
+    assert step_seconds(older, many) > 2 * step_seconds(older, few)

@@ -30,6 +30,7 @@ class EngineProfile:
     of all sequences stand in memory at the peak. Accelerators with less memory than `modest_bytes`, and those named,
     get the modest limits. `fused_attention` says that scores never reach memory, `stages_at_once` how many stages of
     a pipeline work at the same time at most, `experts_in_turn` which weight schemes run one expert after another.
+    `ignores_windows` says that attention and cache are whole where every layer of a model has a sliding window.
     `prefills_ahead` says that all prompts with room in the cache are read before answers take turns in the batch.
     Products of more than `wide_rows` tokens may go through a library of their own: `wide_product_seconds` is what each
     of them costs more, `expand_bytes_per_s` how fast quantised weights are written out in 16 bits before it (0: they
@@ -65,6 +66,7 @@ class EngineProfile:
     source: str
     date: str
     kernels: str = ""
+    ignores_windows: bool = False
     prefills_ahead: bool = False
     wide_rows: float = 0.0
     wide_product_seconds: float = 0.0

@@ -17,6 +17,7 @@ from suanli.estimate.serving_engine import engine_of
 from suanli.estimate.serving_layout import layout_faults
 from suanli.estimate.serving_replica import Replica
 from suanli.estimate.serving_settings import (
+    as_served,
     bounds_windows,
     check_prefixes,
     drafting,
@@ -55,6 +56,7 @@ def open_replica(
     found, own_software = engine_of(setup, system.accelerator, find_chip(system.accelerator, kernels.chips), table)
     check_prefixes(found, setup, figures.traits)
     profile = scheduled(_with_stack(found, setup, system.accelerator, table), setup, figures.traits)
+    setup = as_served(setup, profile)
     layers_on_chip = sum(run.count for run in setup.model.runs) / layout.pipeline
     device, chip = open_special(system.accelerator, kernels.of_engine(profile.kernels), layers_on_chip)
     scheme = _scheme(setup, table)

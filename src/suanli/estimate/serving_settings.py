@@ -65,6 +65,18 @@ def bounds_windows(profile: EngineProfile, setup: ServingSetup, traits: EngineTr
     return offered(traits.windows.get(profile.id), setup.engine_version, setup.engine_date)
 
 
+def as_served(setup: ServingSetup, profile: EngineProfile) -> ServingSetup:
+    """Return a setup as its engine runs it: one that ignores the window common to all layers looks at everything."""
+    model = setup.model
+    windows = {run.layer.core.window for run in model.runs if run.layer.core.cached_elements}
+    if not profile.ignores_windows or len(windows) != 1 or windows == {None}:
+        return setup
+    whole = tuple(
+        replace(run, layer=replace(run.layer, core=replace(run.layer.core, window=None))) for run in model.runs
+    )
+    return replace(setup, model=replace(model, runs=whole))
+
+
 def recurrent(model: Model) -> bool:
     """Say whether layers of a model keep a state in place of positions."""
     return any(run.layer.core.state_elements for run in model.runs)
