@@ -222,13 +222,13 @@ def main() -> None:
     parser.add_argument("--leave-out", action="store_true")
     parser.add_argument("--only", default="")
     parser.add_argument("--source", default="", help="leave out this source alone")
-    parser.add_argument("--save", type=Path, help="where the log errors go, as JSON")
+    parser.add_argument("--save", type=Path, help="where the log errors go, as JSON by row")
     asked = parser.parse_args()
     rows, tables = read_rows(asked.runs), default_tables()
     if asked.fit:
         write_figures(fit_all(rows, tables, asked.only))
         return
-    groups: dict[str, list[float]] = defaultdict(list)
+    groups: dict[str, dict[str, float]] = defaultdict(dict)
     for source in [asked.source] if asked.source else sorted({row.source for row in rows}):
         own = [row for row in rows if row.source == source]
         used = tables
@@ -239,12 +239,13 @@ def main() -> None:
         for row in own:
             error = log_error(row, used)
             if error is not None:
-                groups[f"{source}: {row.quantity}"].append(error)
+                groups[f"{source}: {row.quantity}"][row.id] = error
     for title, errors in groups.items():
-        print_errors(title, errors)
+        print_errors(title, errors.values())
+    every = {name: error for errors in groups.values() for name, error in errors.items()}
     if asked.save:
-        asked.save.write_text(json.dumps(groups), encoding="utf-8")
-    print_errors("all", [error for errors in groups.values() for error in errors])
+        asked.save.write_text(json.dumps(every), encoding="utf-8")
+    print_errors("all", every.values())
 
 
 if __name__ == "__main__":

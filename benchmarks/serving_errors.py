@@ -18,7 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
+from suanli.catalogue.find import accelerator
+from suanli.domain.kernel import KernelTable
 from suanli.domain.validation import ValidationRow
+from suanli.parts.devices.open import open_device
 from suanli.validation.serving import default_tables, predict_inference_row
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "serving-errors.md"
@@ -85,18 +88,55 @@ def peer_table(pairs: Sequence[Pair], peer: Path) -> list[str]:
     return [*lines, ""]
 
 
-def unseen_table(path: Path) -> list[str]:
+def unseen_table(pairs: Sequence[Pair], unseen: Mapping[str, float]) -> list[str]:
     """Write the errors of fits that did not see a source."""
-    told: dict[str, list[float]] = json.loads(path.read_text(encoding="utf-8"))
+    told: dict[str, list[float]] = defaultdict(list)
+    for _, row in pairs:
+        if row.id in unseen:
+            told[f"{row.source}: {row.quantity}"].append(unseen[row.id])
     lines = [
         "| source and quantity, not seen by the fit | rows | median error | bias |",
         "| --- | ---: | ---: | ---: |",
     ]
-    every: list[float] = []
     for name, logs in sorted(told.items()):
-        every += logs
         lines.append(f"| {name} | {len(logs)} | {_median(logs)} | {math.expm1(float(np.median(logs))):+.1%} |")
+    every = list(unseen.values())
     lines.append(f"| **all** | {len(every)} | **{_median(every)}** | {math.expm1(float(np.median(every))):+.1%} |")
+    return [*lines, ""]
+
+
+KINDS: Mapping[str, Callable[[Pair], bool]] = {
+    "maximum throughput (offline runs)": lambda pair: pair[0].get("batch_or_concurrency") == "max" and _rate(pair),
+    "throughput, every run": lambda pair: _rate(pair),
+    "time between tokens (TPOT)": lambda pair: pair[1].quantity == "tpot_seconds",
+    "time to first token (TTFT)": lambda pair: pair[1].quantity == "ttft_seconds",
+}
+
+
+def _rate(pair: Pair) -> bool:
+    return "tokens_per_s" in pair[1].quantity
+
+
+def evidence_table(pairs: Sequence[Pair], unseen: Mapping[str, float], kernels: KernelTable) -> list[str]:
+    """Write errors on accelerators whose kernels were measured and on others, as fitted and with the source unseen."""
+    lines = [
+        "| accelerators | what | rows | as fitted: median / mean | source not seen: median / mean |",
+        "| --- | --- | ---: | ---: | ---: |",
+    ]
+    measured = {
+        name: open_device(accelerator(name), kernels).calibrated for name in {row.accelerator for _, row in pairs}
+    }
+    for kept, words in ((True, "with measured kernels"), (False, "without")):
+        for kind, belongs in KINDS.items():
+            rows = [pair[1] for pair in pairs if measured[pair[1].accelerator] is kept and belongs(pair)]
+            errors = [abs(row.error) for row in rows if row.error is not None]
+            if not errors:
+                continue
+            left = [abs(math.expm1(unseen[row.id])) for row in rows if row.id in unseen]
+            told = f"{np.median(left):.1%} / {np.mean(left):.1%}" if left else ""
+            lines.append(
+                f"| {words} | {kind} | {len(errors)} | {np.median(errors):.1%} / {np.mean(errors):.1%} | {told} |"
+            )
     return [*lines, ""]
 
 
@@ -104,7 +144,7 @@ def _median(logs: Sequence[float]) -> str:
     return f"{np.median(np.abs(np.expm1(logs))):.1%}"
 
 
-def page(pairs: Sequence[Pair], peer: Path | None, unseen: Path | None) -> str:
+def page(pairs: Sequence[Pair], peer: Path | None, unseen: Mapping[str, float], kernels: KernelTable) -> str:
     """Write the whole page."""
     waits = [pair for pair in pairs if pair[1].quantity == "ttft_seconds"]
     steps = [pair for pair in pairs if pair[1].quantity == "tpot_seconds"]
@@ -125,7 +165,14 @@ def page(pairs: Sequence[Pair], peer: Path | None, unseen: Path | None) -> str:
         line("time between tokens (TPOT)", steps),
         line("time to first token (TTFT)", waits),
         "",
-        *(("## Sources that the fit did not see", "", *UNSEEN_WORDS, "", *unseen_table(unseen)) if unseen else ()),
+        "## By what is known of the accelerator",
+        "",
+        *evidence_table(pairs, unseen, kernels),
+        *(
+            ("## Sources that the fit did not see", "", *UNSEEN_WORDS, "", *unseen_table(pairs, unseen))
+            if unseen
+            else ()
+        ),
         *(("## Beside AIConfigurator, on the rows it was tried on", "", *peer_table(pairs, peer)) if peer else ()),
         "## By quantity",
         "",
@@ -167,7 +214,8 @@ def main() -> None:
     tables = default_tables()
     with asked.runs.open(encoding="utf-8") as opened:
         pairs = [(cells, predict_inference_row(cells, tables)) for cells in csv.DictReader(opened)]
-    told = page(pairs, asked.peer, asked.unseen)
+    unseen = json.loads(asked.unseen.read_text(encoding="utf-8")) if asked.unseen else {}
+    told = page(pairs, asked.peer, unseen, tables.kernels)
     if asked.write:
         PAGE.parent.mkdir(parents=True, exist_ok=True)
         PAGE.write_text(told, encoding="utf-8")
