@@ -16,6 +16,7 @@ STABLE = {"recommended", "alternatives", "orders", "rents", "assignments", "cash
 ESTIMATE = {"step_seconds", "tokens_per_s", "mfu", "memory_bytes", "breakdown", "layout", "band"}
 SERVICE = {"ttft_seconds", "tpot_seconds", "output_tokens_per_s", "layout", "band"}
 UNITLESS = {
+    "decode_context", "feed_forward",
     "amount", "value", "low", "high", "now", "flips_at", "tried_low", "tried_high", "gap", "goodput", "mfu", "systems",
     "systems_bought", "parameters", "accelerators", "replicas", "concurrency", "discount_rate_per_year", "micro_batch",
     "data", "tensor", "pipeline", "context", "expert", "interleave", "sharding_ranks", "attention_data",

@@ -160,7 +160,7 @@ def changes_of(
     ways = max((cache_ways(core, layout.tensor) for core in attending(setup.model)), default=0.0)
     if ways and layout.tensor > ways * layout.decode_context:
         degree = int(layout.tensor / ways)
-        tried.append((tr("--dcp {degree}", degree=degree), setup, replace(layout, decode_context=degree)))
+        tried.append((f"--dcp {degree}", setup, replace(layout, decode_context=degree)))
     for words, asked, spread in tried:
         try:
             after = held_by(open_replica(asked, system, spread, kernels), wanted)

@@ -45,6 +45,9 @@ def serving_words(layout: ServingLayout) -> str:
         (tr("pipeline"), layout.pipeline),
         (tr("expert"), layout.expert),
         (tr("attention data"), layout.attention_data),
+        (tr("context"), layout.context),
+        (tr("context of decoding"), layout.decode_context),
+        (tr("shared feed-forward"), layout.feed_forward),
     )
     return listed(degrees) or tr("one accelerator a replica")
 

@@ -51,6 +51,9 @@ def cause_words() -> dict[str, str]:
         "fragmentation": tr("fragmentation"),
         "cache": tr("KV cache"),
         "runtime": tr("runtime and reserve"),
+        "draft": tr("drafts"),
+        "adapters": tr("adapters"),
+        "context": tr("context parallel traffic"),
     }
 
 
