@@ -124,7 +124,9 @@ def fit_class(name: str, rows: list[ServingRow], tables: Tables) -> dict[str, fl
     steps = [row for row in kept if row.quantity != "ttft_seconds" and not of_a_drain(row)]
     fitted: dict[str, float] = {}
     for names, members in ((STEP_FIGURES, steps), (WAIT_FIGURES, waits)):
-        fitted |= fit_figures(name, names, members, with_figures(tables, name, fitted))
+        own = tables.engines.profiles[name].kernels
+        free = tuple(one for one in names if one != "kernel_slack" or not own)
+        fitted |= fit_figures(name, free, members, with_figures(tables, name, fitted))
     return fitted
 
 
@@ -180,6 +182,7 @@ def unseen_figures(name: str, others: list[ServingRow], tables: Tables) -> dict[
     seen = [row for row in others if class_of(row, tables.engines) == name]
     neutral = tables.engines.profiles[STAND_INS.get(name, "vllm_v1")]
     start = {figure: getattr(neutral, figure) for figure in BOUNDS} | PUBLISHED.get(name, {})
+    start |= {"kernel_slack": 1.0} if tables.engines.profiles[name].kernels else {}
     enough = len(seen) >= LEAST_MEASURED
     return start | (fit_class(name, seen, with_figures(tables, name, start)) if enough else {})
 
