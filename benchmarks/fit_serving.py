@@ -38,7 +38,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "layer_seconds": (2e-7, 1e-4),
     "sequence_seconds": (2e-7, 1e-4),
     "request_seconds": (1e-3, 2e-1),
-    "front_seconds": (1e-3, 1.6e-2),
+    "front_seconds": (1e-3, 1e-2),
     "burst_share": (0.01, 1.0),
 }
 """Fitted figures and what they may be: from nothing to what a profiler has ever shown of such engines."""

@@ -138,7 +138,7 @@ def test_the_gain_is_the_rate_over_that_without_drafts():
 
 def test_drafts_pay_less_the_more_is_in_flight_and_stop_where_it_says():
     """Long drafts over a compute-bound load: beyond the break-even the rate is lower, before it is higher."""
-    one = drafting(DraftKind.EAGLE3, 7.0, engine_version="0.10.0", acceptance=0.4)
+    one = drafting(DraftKind.EAGLE3, 7.0, engine_version="0.10.0", acceptance=0.5)
     told = speculation_gain(one, 4.0)
     assert 1 < told.pays_until_concurrency < 400
     flights = np.asarray([0.6, 1.6]) * told.pays_until_concurrency
