@@ -130,8 +130,15 @@ def test_where_nothing_holds_the_wish_it_is_told_what_would():
     assert "short of" in told.value.limit
     assert "cache in fp8" in told.value.relief
     with pytest.raises(InfeasibleError) as told:
-        ask(accelerators=1, users=2000, tokens=100_000)
+        ask(LLAMA, accelerators=1, users=2000, tokens=100_000)
     assert "fewer users" in told.value.relief
+
+
+def test_where_the_weights_leave_no_room_nobody_is_told_to_ask_for_less():
+    with pytest.raises(InfeasibleError) as told:
+        ask(accelerators=1, users=2000, tokens=100_000)
+    assert "more accelerators" in told.value.relief
+    assert "up to 0" not in told.value.relief
 
 
 def test_more_memory_never_holds_less():

@@ -204,7 +204,7 @@ def _nothing(
     users, tokens = f"{wanted.users:,}", f"{wanted.context_tokens:,}"
     limits = {
         Bound.WEIGHTS: tr(
-            "The weights alone leave no room for a cache: short of {bytes} bytes on each accelerator.",
+            "The weights alone leave no room for a cache; for what is asked each accelerator lacks {bytes} bytes.",
             bytes=f"{nearest.short_bytes:,.0f}",
         ),
         Bound.CACHE: tr(
@@ -225,8 +225,17 @@ def _nothing(
            cache=cache, count=count)
         for (cache, count), weights in alike.items()
     ]  # fmt: skip
-    relief = tr("What would hold it: {changes}.", changes="; ".join(dict.fromkeys(holding))) if holding else tr(
-        "Ask for fewer users (up to {users}) or shorter contexts (up to {tokens} tokens), or use more accelerators.",
-        users=f"{nearest.sequences:,}", tokens=f"{nearest.longest_tokens:,}",
-    )  # fmt: skip
+    relief = tr("What would hold it: {changes}.", changes="; ".join(dict.fromkeys(holding)))
+    if not holding:
+        users, tokens = f"{nearest.sequences:,}", f"{nearest.longest_tokens:,}"
+        relief = tr("Use more accelerators for one replica.")
+        if nearest.sequences:
+            relief = tr("Ask for fewer users (up to {users}), or use more accelerators.", users=users)
+        if nearest.longest_tokens:
+            relief = tr("Ask for shorter contexts (up to {tokens} tokens), or use more accelerators.", tokens=tokens)
+        if nearest.sequences and nearest.longest_tokens:
+            relief = tr(
+                "Ask for fewer users (up to {users}) or shorter contexts (up to {tokens} tokens), or use more"
+                " accelerators.", users=users, tokens=tokens,
+            )  # fmt: skip
     return InfeasibleError(limit=limits[nearest.bound], relief=relief)
