@@ -42,7 +42,7 @@ FLAWS = (
 )
 
 
-UNUSUAL_SOURCES = {"trtllm": ("moe_torch_flow_min_latency",), "trtllm_auto": ()}
+UNUSUAL_SOURCES = {"trtllm": ("moe_torch_flow_min_latency",)}
 """Kernels that an engine has and does not take unless it is told to: TensorRT-LLM's experts ran on CUTLASS by default
 until release 1.0, on the quickest kernel since (`trtllm_auto`)."""
 

@@ -1,12 +1,14 @@
 """A burst: everybody is served, waits grow with numbers, places and the front end hold it back."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.estimate.replicas import LLAMA, MIXTURE, better, perfect, replica, system
 
-from suanli.estimate.serving_burst import burst_run
-from suanli.estimate.serving_runs import static_run
+from suanli.estimate.serving_burst import burst_run, offline_run
+from suanli.estimate.serving_runs import static_run, steady_run
 
 
 @pytest.mark.parametrize("engine", ["vllm", "sglang", "trt-llm"])
@@ -59,3 +61,23 @@ def test_an_engine_that_does_not_mix_stalls_decodes_while_it_prefills():
 def test_a_lone_request_is_no_burst():
     run = burst_run(replica(), 1.0)
     assert run.ttft_seconds < 0.2
+
+
+def test_an_offline_run_of_many_requests_goes_as_the_steady_state():
+    one = replica(input_tokens=500.0, output_tokens=500.0, sequence_limit=64.0)
+    alone = replace(one, engine=replace(one.engine, front_seconds=0.0, request_seconds=0.0))
+    assert offline_run(one, 1e5).requests_per_s == pytest.approx(steady_run(alone, 64.0).requests_per_s, rel=0.02)
+
+
+def test_a_last_wave_that_is_hardly_filled_costs_as_much_time_as_a_full_one_takes():
+    """64 places: 65 requests take nearly twice as long as 64, and 128 little longer than 65."""
+    one = replica(input_tokens=10.0, output_tokens=500.0, sequence_limit=64.0)
+    seconds = [many / offline_run(one, many).requests_per_s for many in (64.0, 66.0, 128.0)]
+    assert 1.5 < seconds[1] / seconds[0] < 2.1
+    assert seconds[2] < 1.35 * seconds[1]
+
+
+def test_equal_answers_end_together_and_spread_ones_do_not():
+    one = replica(input_tokens=10.0, output_tokens=500.0)
+    alike, spread = (burst_run(one, 64.0, alike=alike) for alike in (True, False))
+    assert alike.requests_per_s > spread.requests_per_s

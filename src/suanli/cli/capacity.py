@@ -10,18 +10,7 @@ from suanli.api.capacity import Bound, CapacityAnswer, CapacityQuestion, Held, c
 from suanli.api.engine_options import EngineOptions
 from suanli.api.words import name_in_words, serving_layout_in_words
 from suanli.cli.app import app
-from suanli.cli.engine_options import (
-    AcceptanceOption,
-    ContextOption,
-    DecodeContextOption,
-    DraftOption,
-    FeedForwardOption,
-    LoraMaxRankOption,
-    LoraRankOption,
-    LoraSlotsOption,
-    LorasOption,
-    LoraTargetsOption,
-)
+from suanli.cli.engine_options import USUAL, DraftTokensOption, takes_engine_options
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
 from suanli.cli.serve_options import (
     CacheOption,
@@ -47,11 +36,11 @@ LengthOption = Annotated[
     typer.Option("--context", help="Tokens of each in the cache; default prompt and answer.", show_default=False),
 ]
 NodesOption = Annotated[int, typer.Option("--nodes", help="Systems that one replica may span.")]
-DraftTokensOption = Annotated[int, typer.Option("--draft-tokens", help="Tokens that a speculative step drafts.")]
 
 
 @app.command("capacity")
 @guarded
+@takes_engine_options(without=("eager", "overlap"))
 def capacity_command(
     model: ModelOption,
     system: SystemOption,
@@ -68,17 +57,8 @@ def capacity_command(
     pp: PipelineOption = None,
     ep: ExpertOption = None,
     dp: DataOption = None,
-    cp: ContextOption = None,
-    dcp: DecodeContextOption = None,
-    ffn_dp: FeedForwardOption = None,
     draft_tokens: DraftTokensOption = 0,
-    draft: DraftOption = "",
-    acceptance: AcceptanceOption = None,
-    loras: LorasOption = None,
-    lora_rank: LoraRankOption = 16,
-    lora_targets: LoraTargetsOption = "all",
-    lora_slots: LoraSlotsOption = None,
-    lora_max_rank: LoraMaxRankOption = None,
+    options: EngineOptions = USUAL,
     json_output: JsonFlag = False,
     lang: LangOption = "",
 ) -> None:
@@ -89,11 +69,7 @@ def capacity_command(
             output_tokens=output_tokens, nodes=nodes, weight_format=weight_format, kv_format=kv_format, engine=engine,
             engine_version=engine_version, tensor=tp, pipeline=pp, expert=ep, attention_data=dp,
             draft_tokens=draft_tokens,
-            options=EngineOptions(
-                draft=draft, acceptance=acceptance, loras=loras, lora_rank=lora_rank, lora_targets=lora_targets,
-                lora_slots=lora_slots, lora_most_rank=lora_max_rank, context=cp, decode_context=dcp,
-                feed_forward=ffn_dp,
-            ),
+            options=options,
         )
     )  # fmt: skip
     print_json(answer) if json_output else show(answer)

@@ -12,20 +12,7 @@ from suanli.api.replay import Quantiles, ReplayQuestion, TrafficResult, replay, 
 from suanli.api.trace import check_trace_path
 from suanli.api.words import seconds_said
 from suanli.cli.app import app
-from suanli.cli.engine_options import (
-    AcceptanceOption,
-    ContextOption,
-    DecodeContextOption,
-    DraftOption,
-    EagerFlag,
-    FeedForwardOption,
-    LoraMaxRankOption,
-    LoraRankOption,
-    LoraSlotsOption,
-    LorasOption,
-    LoraTargetsOption,
-    OverlapFlag,
-)
+from suanli.cli.engine_options import USUAL, DraftTokensOption, takes_engine_options
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
 from suanli.cli.serve_options import (
     CacheOption,
@@ -88,7 +75,6 @@ DecodeOption = Annotated[int, typer.Option("--decode-replicas", help="Replicas t
 DecodeTensorOption = Annotated[
     int | None, typer.Option("--decode-tp", help="Tensor degree of those that decode.", show_default=False)
 ]
-DraftTokensOption = Annotated[int, typer.Option("--draft-tokens", help="Tokens that a speculative step drafts.")]
 
 RequestTraceOption = Annotated[
     Path | None, typer.Option("--trace", help="Write requests as a trace for Perfetto.", show_default=False)
@@ -97,6 +83,7 @@ RequestTraceOption = Annotated[
 
 @app.command("replay")
 @guarded
+@takes_engine_options()
 def replay_command(
     model: ModelOption,
     system: SystemOption,
@@ -130,18 +117,7 @@ def replay_command(
     decode_replicas: DecodeOption = 0,
     decode_tp: DecodeTensorOption = None,
     draft_tokens: DraftTokensOption = 0,
-    draft: DraftOption = "",
-    acceptance: AcceptanceOption = None,
-    loras: LorasOption = None,
-    lora_rank: LoraRankOption = 16,
-    lora_targets: LoraTargetsOption = "all",
-    lora_slots: LoraSlotsOption = None,
-    lora_max_rank: LoraMaxRankOption = None,
-    eager: EagerFlag = False,
-    overlap: OverlapFlag = None,
-    cp: ContextOption = None,
-    dcp: DecodeContextOption = None,
-    ffn_dp: FeedForwardOption = None,
+    options: EngineOptions = USUAL,
     ttft: TtftOption = "",
     tpot: TpotOption = "",
     trace: RequestTraceOption = None,
@@ -161,11 +137,7 @@ def replay_command(
         decode_replicas=decode_replicas, decode_tensor=decode_tp,
         ttft_limit_seconds=seconds_said(ttft, "--ttft"), tpot_limit_seconds=seconds_said(tpot, "--tpot"),
         draft_tokens=draft_tokens,
-        options=EngineOptions(
-            draft=draft, acceptance=acceptance, loras=loras, lora_rank=lora_rank, lora_targets=lora_targets,
-            lora_slots=lora_slots, lora_most_rank=lora_max_rank, eager=eager, overlap=overlap, context=cp,
-            decode_context=dcp, feed_forward=ffn_dp,
-        ),
+        options=options,
     )  # fmt: skip
     if trace is not None:
         check_trace_path(trace)

@@ -11,20 +11,7 @@ from suanli.api.serve import HEADROOM, ServingAnswer, ServingQuestion, Speculati
 from suanli.api.serving_question import FleetQuestion
 from suanli.api.words import name_in_words, seconds_said, serving_layout_in_words
 from suanli.cli.app import app
-from suanli.cli.engine_options import (
-    AcceptanceOption,
-    ContextOption,
-    DecodeContextOption,
-    DraftOption,
-    EagerFlag,
-    FeedForwardOption,
-    LoraMaxRankOption,
-    LoraRankOption,
-    LoraSlotsOption,
-    LorasOption,
-    LoraTargetsOption,
-    OverlapFlag,
-)
+from suanli.cli.engine_options import USUAL, takes_engine_options
 from suanli.cli.output import JsonFlag, LangOption, guarded, print_json
 from suanli.cli.serve_options import (
     AcceleratorsOption,
@@ -74,6 +61,7 @@ FINE_BELOW = 10
 
 @app.command("serve")
 @guarded
+@takes_engine_options()
 def serve_command(
     model: ModelOption,
     system: SystemsOption,
@@ -99,18 +87,7 @@ def serve_command(
     objective: ObjectiveOption = "throughput",
     prefix_hits: PrefixOption = 0.0,
     draft_tokens: DraftTokensOption = 0.0,
-    draft: DraftOption = "",
-    acceptance: AcceptanceOption = None,
-    loras: LorasOption = None,
-    lora_rank: LoraRankOption = 16,
-    lora_targets: LoraTargetsOption = "all",
-    lora_slots: LoraSlotsOption = None,
-    lora_max_rank: LoraMaxRankOption = None,
-    eager: EagerFlag = False,
-    overlap: OverlapFlag = None,
-    cp: ContextOption = None,
-    dcp: DecodeContextOption = None,
-    ffn_dp: FeedForwardOption = None,
+    options: EngineOptions = USUAL,
     headroom: HeadroomOption = HEADROOM,
     keep: KeepOption = 5,
     traffic: PlayedOption = "",
@@ -139,11 +116,7 @@ def serve_command(
         rate_per_s=rate, weight_format=(weights or ("bf16",))[0], kv_format=(caches or ("auto",))[0], engine=engine,
         engine_version=engine_version, tensor=tp, pipeline=pp, expert=ep, attention_data=dp, concurrency=concurrency,
         prefix_hit_share=prefix_hits, draft_tokens=draft_tokens, headroom=headroom, keep=keep,
-        options=EngineOptions(
-            draft=draft, acceptance=acceptance, loras=loras, lora_rank=lora_rank, lora_targets=lora_targets,
-            lora_slots=lora_slots, lora_most_rank=lora_max_rank, eager=eager, overlap=overlap, context=cp,
-            decode_context=dcp, feed_forward=ffn_dp,
-        ),
+        options=options,
     )  # fmt: skip
     question = FleetQuestion(
         job=job, systems=systems, weight_formats=weights or ("bf16",), kv_formats=caches or ("auto",),

@@ -78,6 +78,11 @@ class Core:
     stride: int = 1
     state_passes: int = 0
 
+    @property
+    def attended_elements(self) -> float:
+        """What one token leaves in the cache for attention itself: the keys of a sparse index left out."""
+        return self.cached_elements - self.index_head_dim
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layer:

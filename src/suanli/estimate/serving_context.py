@@ -26,7 +26,7 @@ ENDLESS = 1e18
 def held_elements(replica: Replica, core: Core) -> float:
     """Elements that one position leaves in the cache of a layer on one tensor rank."""
     if core.kind is CoreKind.LATENT:
-        return core.cached_elements - core.index_head_dim
+        return core.attended_elements
     return max(core.kv_heads / replica.layout.tensor, 1.0) * (core.qk_head_dim + core.v_head_dim)
 
 

@@ -74,8 +74,7 @@ def sequence_cache_bytes(replica: Replica, length: Real) -> Real:
     for run in replica.setup.model.runs:
         core = run.layer.core
         ways = cache_ways(core, replica.layout.tensor) * replica.layout.cache_shards
-        plain = core.cached_elements - core.index_head_dim
-        entries = _cached_entries(replica, core, length) * plain * kept / ways
+        entries = _cached_entries(replica, core, length) * core.attended_elements * kept / ways
         index = length * core.index_head_dim * INDEX_BYTES / replica.layout.cache_shards
         state = core.state_elements * STATE_BYTES / replica.layout.tensor
         total = total + run.count * (entries + index + state)

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from suanli.catalogue.engines import version_numbers
 from suanli.catalogue.yaml_reader import read_yaml
@@ -15,18 +16,12 @@ HABIT_FILE = Path(__file__).parent.parent / "data" / "calibration" / "source_hab
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Habit:
-    """How a source ran what it does not say row by row, from an engine's version on.
+    """How a source ran what it does not say row by row.
 
-    `runs_of` is its name in tables of runs, `source` the page that says so. `requests` is how many requests an offline
-    run queued, by "prompt/answer" in tokens; `spreads_mixtures` says that models of experts ran with data-parallel
-    attention, `usable_share` what share of memory the engine was given.
+    `requests` is how many requests an offline run queued, by "prompt/answer" in tokens; `spreads_mixtures` says that
+    models of experts ran with data-parallel attention, `usable_share` what share of memory the engine was given.
     """
 
-    runs_of: str = ""
-    source: str = ""
-    from_version: str = ""
-    date: str = ""
-    kind: str = ""
     spreads_mixtures: bool = False
     usable_share: float | None = None
     requests: Mapping[str, float] = field(default_factory=dict)
@@ -37,13 +32,16 @@ class Habit:
 
 
 @functools.cache
-def load_habits(path: Path = HABIT_FILE) -> tuple[Habit, ...]:
-    """Read the file of habits."""
-    return tuple(Habit(**one) for one in read_yaml(path).data["habits"])
+def load_habits(path: Path = HABIT_FILE) -> tuple[Mapping[str, Any], ...]:
+    """Read the file of habits, each entry with the source of runs and the engine's version that it begins with."""
+    return tuple(read_yaml(path).data["habits"])
 
 
 def habit_of(runs_of: str, version: str) -> Habit:
-    """Return the habit of a source of runs at an engine's version: the latest that begins before it, or none."""
+    """Return the habit of a source of runs at an engine's version: what its entries say so far, a later one last."""
     told = version_numbers(version)
-    known = [one for one in load_habits() if one.runs_of == runs_of and version_numbers(one.from_version) <= told]
-    return max(known, key=lambda one: version_numbers(one.from_version), default=Habit())
+    known = [one for one in load_habits() if one["runs_of"] == runs_of and version_numbers(one["from_version"]) <= told]
+    said: dict[str, Any] = {}
+    for one in sorted(known, key=lambda one: version_numbers(one["from_version"])):
+        said |= one["habit"]
+    return Habit(**said)

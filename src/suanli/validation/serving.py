@@ -19,7 +19,6 @@ from suanli.domain.validation import ValidationRow
 from suanli.domain.workload import ServingLayout, ServingSetup
 from suanli.estimate.serving_ahead import ahead_run
 from suanli.estimate.serving_apart import Apart, apart_run
-from suanli.estimate.serving_bands import serving_band
 from suanli.estimate.serving_burst import burst_run, offline_run
 from suanli.estimate.serving_memory import (
     activation_bytes,
@@ -37,6 +36,7 @@ from suanli.foundation.language import tr
 from suanli.parts.architectures.read import named_model
 from suanli.validation.rows import plain_number
 from suanli.validation.serving_rows import Drive, ServingRow, Workers, metric_of, read_serving_row
+from suanli.validation.serving_told import predicted_row, refused_row
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,18 +71,10 @@ def _refused(cells: Mapping[str, str], reason: str) -> ValidationRow:
         quantity, measured = metric.quantity, plain_number(cells.get("value") or "") * metric.factor
     except (InputError, ValueError):
         quantity, measured = str(cells.get("metric", "")), math.nan
-    return ValidationRow(
-        id=str(cells.get("id", "")),
-        quantity=quantity,
-        measured=measured,
-        predicted=None,
-        low=None,
-        high=None,
-        error=None,
-        status=reason,
-        source=str(cells.get("source", "")),
-        accelerator=str(cells.get("accelerator", "")),
-    )
+    return refused_row(
+        str(cells.get("id", "")), quantity, measured, reason, str(cells.get("source", "")),
+        str(cells.get("accelerator", "")),
+    )  # fmt: skip
 
 
 def _predicted(row: ServingRow, tables: Tables) -> ValidationRow:
@@ -91,19 +83,7 @@ def _predicted(row: ServingRow, tables: Tables) -> ValidationRow:
     replica, predicted = predict(row, tables)
     if not (math.isfinite(predicted) and predicted > 0):
         raise InputError.single(place=row.quantity, found=f"{predicted:.3g}", allowed=tr("a number above 0"))
-    band = serving_band(replica, row.quantity, predicted)
-    return ValidationRow(
-        id=row.id,
-        quantity=row.quantity,
-        measured=row.measured,
-        predicted=predicted,
-        low=band.low,
-        high=band.high,
-        error=predicted / row.measured - 1,
-        source=row.source,
-        accelerator=row.accelerator,
-        assumed=(*row.assumed, *replica.assumed),
-    )
+    return predicted_row(row, replica, predicted, row.source, row.accelerator)
 
 
 def predict(row: ServingRow, tables: Tables) -> tuple[Replica, float]:

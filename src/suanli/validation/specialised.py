@@ -11,7 +11,6 @@ from suanli.catalogue.load import catalogue
 from suanli.domain.hardware import System
 from suanli.domain.validation import ValidationRow
 from suanli.domain.workload import ServingLayout, ServingSetup
-from suanli.estimate.serving_bands import serving_band
 from suanli.estimate.serving_memory import weight_bytes
 from suanli.estimate.serving_open import open_replica
 from suanli.estimate.serving_replica import Replica
@@ -23,6 +22,7 @@ from suanli.foundation.language import tr
 from suanli.parts.architectures.count import parameters
 from suanli.parts.devices.special import find_chip
 from suanli.validation.rows import plain_number
+from suanli.validation.serving_told import predicted_row, refused_row
 from suanli.validation.specialised_rows import SpecialisedRow, quantity_of, read_specialised_row
 
 FORWARD_FLOP = 2.0
@@ -42,10 +42,9 @@ def _refused(cells: Mapping[str, str], reason: str) -> ValidationRow:
         quantity, measured = quantity_of(cells)
     except InputError:
         quantity, measured = str(cells.get("metric", "")), plain_number(cells.get("value") or "")
-    return ValidationRow(
-        id=str(cells.get("id", "")), quantity=quantity, measured=measured, predicted=None, low=None, high=None,
-        error=None, status=reason, source=str(cells.get("evidence_class", "")),
-        accelerator=str(cells.get("device", "")),
+    return refused_row(
+        str(cells.get("id", "")), quantity, measured, reason, str(cells.get("evidence_class", "")),
+        str(cells.get("device", "")),
     )  # fmt: skip
 
 
@@ -53,21 +52,9 @@ def _predicted(row: SpecialisedRow) -> ValidationRow:
     replica, run = _fastest(row)
     _must_be_read(row, replica)
     value = _value(row, replica, run)
-    band = serving_band(replica, row.quantity, value)
     layout = replica.layout
     told = tr("tensor {tensor}, pipeline {pipeline}", tensor=layout.tensor, pipeline=layout.pipeline)
-    return ValidationRow(
-        id=row.id,
-        quantity=row.quantity,
-        measured=row.measured,
-        predicted=value,
-        low=band.low,
-        high=band.high,
-        error=value / row.measured - 1,
-        source=row.evidence,
-        accelerator=row.accelerator.id,
-        assumed=(*row.assumed, told, *replica.assumed),
-    )
+    return predicted_row(row, replica, value, row.evidence, row.accelerator.id, (told,))
 
 
 def _fastest(row: SpecialisedRow) -> tuple[Replica, RunFigures]:

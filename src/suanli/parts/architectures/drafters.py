@@ -94,7 +94,7 @@ def _whole(core: Core) -> Core:
     """Return a core that looks back without bound and chooses nothing."""
     return replace(
         core, window=None, selected=None, stride=1, index_heads=0, index_head_dim=0,
-        cached_elements=core.cached_elements - core.index_head_dim,
+        cached_elements=core.attended_elements,
     )  # fmt: skip
 
 
