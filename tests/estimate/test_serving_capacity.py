@@ -11,7 +11,6 @@ from suanli.catalogue.kernels import load_kernels
 from suanli.domain.capacity import Bound, Wanted
 from suanli.domain.workload import ServingLayout
 from suanli.estimate.serving_capacity import (
-    BLOCK_TOKENS,
     block_bytes,
     capacity,
     held_by,
@@ -20,7 +19,7 @@ from suanli.estimate.serving_capacity import (
     sequences_of,
     smallest,
 )
-from suanli.estimate.serving_memory import cache_pool_bytes, fixed_bytes, sequence_cache_bytes
+from suanli.estimate.serving_memory import BLOCK_TOKENS, cache_pool_bytes, fixed_bytes, sequence_cache_bytes
 from suanli.foundation.errors import InfeasibleError, InputError
 
 KERNELS = load_kernels()

@@ -10,9 +10,10 @@ from suanli.catalogue.find import system
 from suanli.catalogue.kernels import load_kernels
 from suanli.domain.serving import Adapters, DraftKind
 from suanli.domain.workload import ServingLayout, ServingSetup
+from suanli.estimate.serving_memory import BLOCK_TOKENS
 from suanli.estimate.serving_open import open_replica
 from suanli.estimate.serving_step import StepLoad, step_seconds
-from suanli.estimate.serving_tables import BLOCK_TOKENS, rules_of, step_times
+from suanli.estimate.serving_tables import rules_of, step_times
 from suanli.foundation.errors import InfeasibleError, InputError
 from suanli.parts.architectures.read import named_model
 from suanli.simulate import serving_step as compiled

@@ -79,6 +79,11 @@ class Core:
     state_passes: int = 0
 
     @property
+    def attends(self) -> bool:
+        """Whether it looks at positions one by one, by keys and values or by a latent."""
+        return self.kind in (CoreKind.SOFTMAX, CoreKind.LATENT)
+
+    @property
     def attended_elements(self) -> float:
         """What one token leaves in the cache for attention itself: the keys of a sparse index left out."""
         return self.cached_elements - self.index_head_dim

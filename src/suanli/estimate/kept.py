@@ -72,7 +72,7 @@ def mixed_elements(layer: Layer) -> float:
     """Elements of one position inside the mixing core: queries, keys, values and the result, or a scan's inputs."""
     core = layer.core
     mixed = attention_elements(core)
-    if core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT):
+    if core.attends:
         kv_heads = core.heads if core.kind is CoreKind.LATENT else core.kv_heads
         return mixed + (core.heads + kv_heads) * core.v_head_dim
     if core.kind is CoreKind.NONE:
@@ -106,7 +106,7 @@ def layer_position_bytes(
     masks = joints * hidden if keeping.dropout else 0.0
     whole = norm_position_bytes(layer, hidden, keeping) + inputs * hidden * BF16_BYTES + masks
     inside = mixed_elements(layer) + between_matrices(layer, keeping, expert_rows)
-    scores = float(layer.core.heads) if layer.core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT) else 0.0
+    scores = float(layer.core.heads) if layer.core.attends else 0.0
     return whole, inside * BF16_BYTES, scores
 
 

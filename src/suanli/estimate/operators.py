@@ -171,7 +171,7 @@ def attended_keys(core: Core, sequence: float, fused: bool) -> float:
 def core_seconds(bench: Bench, core: Core) -> tuple[Real, Real]:
     """Seconds of one mixing core, forward and backward."""
     table, length = bench.table, bench.setup.seen_tokens
-    if core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT):
+    if core.attends:
         fused = bench.setup.attention is Attention.FLASH
         kv_heads = core.heads if core.kind is CoreKind.LATENT else core.kv_heads
         if not fused:

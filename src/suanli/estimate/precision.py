@@ -82,5 +82,5 @@ def matrix_format(kept: Kept | None, layer: Layer, matrix: Matrix, number_format
         return kept.parts["latent"]
     if layer.core.kind is CoreKind.STATE_SPACE and matrix.role is Role.ATTENTION_OUT:
         return kept.parts["state_space_out"]
-    softmax = layer.core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT)
+    softmax = layer.core.attends
     return kept.parts["attention"] if softmax and matrix.role in ATTENTION else number_format

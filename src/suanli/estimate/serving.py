@@ -13,9 +13,9 @@ from suanli.estimate.serving_bands import serving_band
 from suanli.estimate.serving_gain import speculation_gain
 from suanli.estimate.serving_memory import (
     cache_capacity_tokens,
-    cache_pool_bytes,
     fixed_bytes,
     sequence_cache_bytes,
+    short_bytes,
 )
 from suanli.estimate.serving_open import open_replica
 from suanli.estimate.serving_replica import Replica
@@ -42,8 +42,8 @@ def estimate_serving(
 def limit_of(replica: Replica, demand: Demand) -> str:
     """Name the limit that a replica breaks: memory, where not one sequence fits; "" where it breaks none."""
     if demand.resident < 1:
-        short = -cache_pool_bytes(replica) + float(sequence_cache_bytes(replica, demand.inputs + demand.outputs))
-        return tr("memory: short of {bytes} bytes on each accelerator", bytes=round(max(short, 0.0)))
+        short = round(max(short_bytes(replica), 0.0))
+        return tr("memory: short of {bytes} bytes on each accelerator", bytes=short)
     return ""
 
 

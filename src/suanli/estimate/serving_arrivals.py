@@ -13,8 +13,8 @@ from suanli.domain.workload import ServingLayout, ServingSetup
 from suanli.equations import batching
 from suanli.estimate.serving import estimate_at
 from suanli.estimate.serving_open import open_replica
-from suanli.estimate.serving_search import MOST_FLIGHT, flight_grid, nothing_fits
-from suanli.estimate.serving_steady import demand_of, steady_state
+from suanli.estimate.serving_search import flight_grid, nothing_fits
+from suanli.estimate.serving_steady import MOST_FLIGHT, demand_of, steady_state
 from suanli.foundation.errors import InfeasibleError
 from suanli.foundation.language import tr
 

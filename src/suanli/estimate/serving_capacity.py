@@ -12,6 +12,7 @@ from suanli.domain.kernel import KernelTable
 from suanli.domain.workload import ServingLayout, ServingSetup
 from suanli.estimate.serving_layout import attending, layout_faults
 from suanli.estimate.serving_memory import (
+    BLOCK_TOKENS,
     cache_pool_bytes,
     fixed_bytes,
     sequence_cache_bytes,
@@ -24,8 +25,6 @@ from suanli.estimate.serving_steady import demand_of
 from suanli.foundation.errors import InfeasibleError, InputError
 from suanli.foundation.language import tr
 
-BLOCK_TOKENS = 16
-"""Tokens of one block of a paged cache (vLLM's default)."""
 ENDLESS_TOKENS = 2**31
 """A context that no model has: where nothing grows with positions and the model names no bound."""
 WEIGHT_FORMATS = ("bf16", "fp8", "int8", "int4_weight", "nvfp4", "mxfp4")

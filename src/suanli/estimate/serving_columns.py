@@ -16,8 +16,8 @@ from suanli.estimate.serving_apart import (
     prompt_wait_seconds,
     send_seconds,
 )
-from suanli.estimate.serving_search import MOST_FLIGHT, flight_grid
-from suanli.estimate.serving_steady import LEAST, steady_state
+from suanli.estimate.serving_search import flight_grid
+from suanli.estimate.serving_steady import LEAST, MOST_FLIGHT, steady_state
 from suanli.estimate.serving_units import Unit
 from suanli.foundation.equation import FloatArray, Real
 

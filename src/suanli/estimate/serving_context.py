@@ -33,7 +33,7 @@ def held_elements(replica: Replica, core: Core) -> float:
 def gather_seconds(replica: Replica, core: Core, tokens: Real) -> Real:
     """Time to gather the keys and values of so many prompt tokens of one attention-data rank over the context ranks."""
     ranks = float(replica.layout.context)
-    if ranks == 1 or core.kind not in (CoreKind.SOFTMAX, CoreKind.LATENT):
+    if ranks == 1 or not core.attends:
         return np.zeros_like(np.asarray(tokens, dtype=float))[()]
     moved = tokens * held_elements(replica, core) * WIDE_BYTES
     once = replica.fabric.collective_seconds("all_gather", moved, ranks, replica.ranks_per_node)
@@ -46,7 +46,7 @@ def earlier_terms(replica: Replica, core: Core) -> tuple[float, float]:
     They follow the chunk's own keys in the same collective, so only the rate of the links counts.
     """
     ranks = float(replica.layout.cache_shards)
-    if ranks == 1 or core.kind not in (CoreKind.SOFTMAX, CoreKind.LATENT):
+    if ranks == 1 or not core.attends:
         return 0.0, ENDLESS
     node, gather = replica.ranks_per_node, replica.fabric.collective_seconds
     once, twice = (float(gather("all_gather", size, ranks, node)) for size in (PROBE_BYTES, 2 * PROBE_BYTES))
@@ -58,7 +58,7 @@ def earlier_terms(replica: Replica, core: Core) -> tuple[float, float]:
 def exchange_seconds(replica: Replica, core: Core, tokens: Real) -> Real:
     """Time to bring queries of decoded tokens to the ranks that hold the positions, and outputs back."""
     layout, node, send = replica.layout, replica.ranks_per_node, replica.fabric.collective_seconds
-    if layout.cache_shards == 1 or core.kind not in (CoreKind.SOFTMAX, CoreKind.LATENT):
+    if layout.cache_shards == 1 or not core.attends:
         return np.zeros_like(np.asarray(tokens, dtype=float))[()]
     heads = max(core.heads / layout.tensor, 1.0) * layout.decode_context
     latent = core.kind is CoreKind.LATENT

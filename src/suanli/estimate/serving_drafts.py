@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from suanli.domain.engine import EngineProfile, EngineTable, WeightScheme
-from suanli.domain.model import CoreKind, Model
+from suanli.domain.model import Model
 from suanli.domain.serving import DraftFigures, DraftKind, ServingFigures
 from suanli.domain.workload import ServingLayout
+from suanli.estimate.serving_layout import attending
 from suanli.estimate.serving_replica import Drafting, Replica
 from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
@@ -96,7 +97,7 @@ def _inner(replica: Replica, drafter: Drafter, table: EngineTable) -> Replica:
 
 def _least_heads(model: Model) -> int:
     """Return the fewest heads of any layer that attends; 0 where none does, which every degree divides."""
-    heads = [run.layer.core.heads for run in model.runs if run.layer.core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT)]
+    heads = [core.heads for core in attending(model)]
     return min(heads, default=0)
 
 

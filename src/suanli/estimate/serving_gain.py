@@ -10,10 +10,8 @@ import numpy as np
 from suanli.domain.result import SpeculationGain
 from suanli.equations import batching
 from suanli.estimate.serving_replica import Drafting, Replica
-from suanli.estimate.serving_steady import demand_of, steady_state
+from suanli.estimate.serving_steady import MOST_FLIGHT, demand_of, steady_state
 
-MOST_FLIGHT = 4096.0
-"""Most requests in flight at which the two are compared."""
 POINTS_A_DOUBLING = 4
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from suanli.domain.model import Core, CoreKind, Model
+from suanli.domain.model import Core, Model
 from suanli.domain.workload import ServingLayout, ServingSetup
 from suanli.estimate.serving_replica import cache_ways
 from suanli.foundation.errors import Fault
@@ -71,4 +71,4 @@ def _shared_faults(model: Model, layout: ServingLayout) -> Iterator[Fault]:
 
 def attending(model: Model) -> list[Core]:
     """List the cores of a model that attend over positions."""
-    return [run.layer.core for run in model.runs if run.layer.core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT)]
+    return [run.layer.core for run in model.runs if run.layer.core.attends]

@@ -19,6 +19,8 @@ HELD = ("weights", "draft", "adapters")
 """What a share of memory that is claimed for weights and cache holds beside the cache."""
 INDEX_BYTES = 1.0
 """Bytes of an element of a sparse index's keys, which stand in the cache beside what they choose among (fp8)."""
+BLOCK_TOKENS = 16
+"""Tokens of one block of a paged cache (the default of vLLM; others are smaller, which changes little)."""
 
 
 def visible_memory_bytes(replica: Replica) -> float:
@@ -82,6 +84,12 @@ def sequence_cache_bytes(replica: Replica, length: Real) -> Real:
     if replica.draft is not None and replica.draft.replica is not None and replica.draft.reads_prompts:
         total = total + sequence_cache_bytes(replica.draft.replica, length)
     return total
+
+
+def short_bytes(replica: Replica) -> float:
+    """Bytes that one accelerator lacks for one request beside the weights; below 0 what is to spare."""
+    length = replica.setup.input_tokens + replica.setup.output_tokens
+    return float(sequence_cache_bytes(replica, length)) - cache_pool_bytes(replica)
 
 
 def _widest_elements(replica: Replica) -> float:

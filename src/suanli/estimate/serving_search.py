@@ -14,17 +14,16 @@ from suanli.domain.result import ServingEstimate
 from suanli.domain.workload import ServingLayout, ServingSetup
 from suanli.equations import batching
 from suanli.estimate.serving import estimate_at
-from suanli.estimate.serving_memory import cache_pool_bytes, sequence_cache_bytes
+from suanli.estimate.serving_layout import attending
+from suanli.estimate.serving_memory import short_bytes
 from suanli.estimate.serving_open import open_replica
 from suanli.estimate.serving_replica import Replica
 from suanli.estimate.serving_spread import least_accelerators, most_accelerators, spread_layouts
-from suanli.estimate.serving_steady import demand_of, steady_state
+from suanli.estimate.serving_steady import MOST_FLIGHT, demand_of, steady_state
 from suanli.foundation.errors import InfeasibleError, InputError
 from suanli.foundation.language import tr
 from suanli.parts.devices.special import find_chip
 
-MOST_FLIGHT = 4096.0
-"""Most requests in flight that a search tries on one replica."""
 POINTS_PER_DOUBLING = 4
 """How many concurrencies are tried between one number and its double."""
 
@@ -35,11 +34,11 @@ def legal_layouts(model: Model, accelerators: int) -> Iterator[ServingLayout]:
     Tensor degrees are powers of two that split the heads; mixtures may spread experts over all ranks, latent attention
     may run data parallel.
     """
-    attending = [run.layer.core for run in model.runs if run.layer.core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT)]
-    latent = any(core.kind is CoreKind.LATENT for core in attending)
+    cores = attending(model)
+    latent = any(core.kind is CoreKind.LATENT for core in cores)
     sparse = any(run.layer.experts for run in model.runs)
     for group in _powers(accelerators):
-        if all(core.heads % group == 0 for core in attending):
+        if all(core.heads % group == 0 for core in cores):
             yield from _split_layouts(model, group, accelerators // group, sparse)
         if sparse and latent and group > 1:
             yield ServingLayout(attention_data=group, expert=group)
@@ -87,7 +86,7 @@ def search(
     shortest = math.inf
     for layout in layouts_on(setup.model, system, kernels, accelerators):
         replica = open_replica(setup, system, layout, kernels)
-        shortest = min(shortest, _short_bytes(replica))
+        shortest = min(shortest, short_bytes(replica))
         best, nearest = _best_of(replica, ttft_limit_seconds, tpot_limit_seconds)
         if best is not None:
             found.append((best.output_tokens_per_s / layout.accelerators, best))
@@ -110,12 +109,6 @@ def layouts_on(model: Model, system: System, kernels: KernelTable, accelerators:
     if chip.placement.reach:
         return spread_layouts(model, chip, most)
     return (layout for layout in legal_layouts(model, most) if layout.tensor <= chip.placement.most_tensor)
-
-
-def _short_bytes(replica: Replica) -> float:
-    """Bytes that one accelerator lacks for one sequence beside the weights."""
-    length = replica.setup.input_tokens + replica.setup.output_tokens
-    return float(sequence_cache_bytes(replica, length)) - cache_pool_bytes(replica)
 
 
 def _best_of(

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from suanli.domain.chip import ChipKind
 from suanli.domain.hardware import System
 from suanli.domain.kernel import KernelTable
-from suanli.domain.model import CoreKind, Model
+from suanli.domain.model import Model
 from suanli.domain.workload import ServingLayout, ServingSetup
 from suanli.equations import chips
+from suanli.estimate.serving_layout import attending
 from suanli.estimate.serving_memory import cache_pool_bytes, sequence_cache_bytes, weight_bytes
 from suanli.estimate.serving_open import open_replica
 from suanli.foundation.errors import SuanliError
@@ -27,7 +28,7 @@ def spread_layouts(model: Model, chip: ChipKind, accelerators: int) -> Iterator[
     numbers of layers as far as there are layers enough.
     """
     layers = sum(run.count for run in model.runs)
-    heads = [run.layer.core.heads for run in model.runs if run.layer.core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT)]
+    heads = [core.heads for core in attending(model)]
     tensor = 1
     while tensor <= chip.placement.most_tensor:
         if all(count % tensor == 0 for count in heads):
@@ -68,7 +69,7 @@ def least_accelerators(setup: ServingSetup, system: System, kernels: KernelTable
 
 def _widest(model: Model, most: int) -> int:
     """Return the largest power of two, at most `most`, that splits the heads of every layer."""
-    heads = [run.layer.core.heads for run in model.runs if run.layer.core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT)]
+    heads = [core.heads for core in attending(model)]
     tensor = 1
     while 2 * tensor <= most and all(count % (2 * tensor) == 0 for count in heads):
         tensor *= 2

@@ -18,6 +18,8 @@ ROUNDS = 5
 """Rounds of the fixed point between sequences in decode and the time of a step; it contracts fast."""
 CLOSE = 2e-3
 """How little a round may move the sequences in decode to be the last."""
+MOST_FLIGHT = 4096.0
+"""Most requests in flight on one replica that are tried."""
 LEAST = 1e-9
 """A stand-in for nothing where a quotient needs a number."""
 

@@ -192,7 +192,7 @@ def _expert_seconds(replica: Replica, product: Product, load: StepLoad) -> Real:
 
 def _attention_seconds(replica: Replica, core: Core, load: StepLoad) -> Real:
     """Time of a layer's mixing core over the decoding sequences and the prompt chunk of one attention rank."""
-    if core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT):
+    if core.attends:
         spent: Real = 0.0
         if np.any(np.asarray(load.decoding) > 0):
             spent = _decode_attention(replica, core, load)

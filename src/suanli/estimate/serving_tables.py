@@ -12,7 +12,7 @@ from suanli.domain.model import Core, CoreKind
 from suanli.estimate.serving_adapters import kernel_terms, narrow_products
 from suanli.estimate.serving_context import earlier_terms, exchange_seconds, gather_seconds
 from suanli.estimate.serving_launch import least_seconds
-from suanli.estimate.serving_memory import cache_capacity_tokens
+from suanli.estimate.serving_memory import BLOCK_TOKENS, cache_capacity_tokens
 from suanli.estimate.serving_replica import Drafting, Replica, layers_of
 from suanli.estimate.serving_steady import speculation
 from suanli.estimate.serving_step import SCAN_TOKENS, STATE_BYTES, StepLoad, decode_heads, step_causes
@@ -24,8 +24,6 @@ from suanli.simulate.serving_state import Rules, StepTimes
 
 BY_ROWS = ("matmul", "experts", "passes", "communication")
 """Causes of a step that its tokens alone decide."""
-BLOCK_TOKENS = 16
-"""Tokens of one block of a paged cache (the default of vLLM; others are smaller, which changes little)."""
 ROW = 28
 """How many numbers one kind of attention takes."""
 NARROW_ROW = 7
@@ -186,7 +184,7 @@ def _state_terms(replica: Replica) -> tuple[float, float]:
     nothing, each_byte = _pass_terms(replica)
     floor = each = 0.0
     for count, core in _cores(replica):
-        if core.kind not in (CoreKind.SOFTMAX, CoreKind.LATENT) and core.state_elements:
+        if not core.attends and core.state_elements:
             floor += count * nothing
             each += count * 2 * core.state_elements * STATE_BYTES / replica.layout.tensor * each_byte
     slack = replica.engine.kernel_slack
@@ -197,7 +195,7 @@ def _scans(replica: Replica, tokens: FloatArray) -> FloatArray:
     """Seconds of scanning prompt tokens through the recurrent layers; nothing without prompts."""
     spent, ranks = np.zeros(len(tokens)), replica.layout.attention_data
     for count, core in _cores(replica):
-        if core.kind not in (CoreKind.SOFTMAX, CoreKind.LATENT) and core.state_elements:
+        if not core.attends and core.state_elements:
             columns = core.state_elements * 2 / SCAN_TOKENS / replica.layout.tensor
             once = replica.device.matmul_seconds(np.maximum(tokens / ranks, 1.0), SCAN_TOKENS, columns, "bf16")
             spent = spent + count * np.where(tokens > 0, once, 0.0)
@@ -208,7 +206,7 @@ def _kinds(replica: Replica, phase: str) -> FloatArray:
     """Write one row for each kind of attention, a sparse index as a kind of its own."""
     rows: list[list[float]] = []
     for count, core in _cores(replica):
-        if core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT):
+        if core.attends:
             rows.append(_decode_row(replica, count, core) if phase == "decode" else _prefill_row(replica, count, core))
             if core.index_heads:
                 rows.append(_index_row(replica, count, core, phase))

@@ -8,9 +8,9 @@ import numpy as np
 
 from suanli.domain.traffic import ROUTINGS, Fleet, IntArray, Quantiles, Requests, Served, Targets, TrafficResult
 from suanli.estimate.serving_apart import send_seconds
-from suanli.estimate.serving_memory import sequence_cache_bytes
+from suanli.estimate.serving_memory import BLOCK_TOKENS, sequence_cache_bytes
 from suanli.estimate.serving_replica import Replica
-from suanli.estimate.serving_tables import BLOCK_TOKENS, rules_of, step_times
+from suanli.estimate.serving_tables import rules_of, step_times
 from suanli.foundation.equation import FloatArray
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr

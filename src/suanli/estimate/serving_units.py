@@ -9,7 +9,7 @@ from suanli.domain.hardware import System
 from suanli.domain.kernel import KernelTable
 from suanli.domain.model import Model
 from suanli.domain.workload import ServingLayout, ServingSetup
-from suanli.estimate.serving_memory import cache_pool_bytes, sequence_cache_bytes
+from suanli.estimate.serving_memory import short_bytes
 from suanli.estimate.serving_open import open_replica
 from suanli.estimate.serving_replica import Replica
 from suanli.estimate.serving_search import layouts_on, legal_layouts
@@ -83,8 +83,7 @@ def open_units(
             for layout in layouts_of(setup.model, system, kernels, room):
                 replica = open_replica(setup, system, layout, kernels)
                 demand = demand_of(replica)
-                length = setup.input_tokens + setup.output_tokens
-                short = min(short, float(sequence_cache_bytes(replica, length)) - cache_pool_bytes(replica))
+                short = min(short, short_bytes(replica))
                 if demand.resident >= 1:
                     units.append(Unit(system=system, replica=replica, demand=demand))
         if units or room == accelerators:

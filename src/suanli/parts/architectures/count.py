@@ -107,7 +107,7 @@ def core_flop(core: Core, positions: float, causal: bool) -> float:
     """Operations of one layer's mixing core over one sequence."""
     if core.kind in RECURRENT:
         return float(state_flop(FLOP_PER_MULTIPLY_ADD, positions, core.state_elements, core.state_passes))
-    if core.kind not in (CoreKind.SOFTMAX, CoreKind.LATENT):
+    if not core.attends:
         return 0.0
     pairs = attended_pairs(core, positions, causal)
     flop = float(attention_flop(FLOP_PER_MULTIPLY_ADD, pairs, core.heads, core.qk_head_dim, core.v_head_dim))

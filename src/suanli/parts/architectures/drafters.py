@@ -10,7 +10,6 @@ from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
 from suanli.parts.architectures.feedforward import PLAIN, block
 
-ATTENDING = (CoreKind.SOFTMAX, CoreKind.LATENT)
 INPUTS = {DraftKind.EAGLE: 2, DraftKind.EAGLE3: 3}
 """How many hidden vectors the first matrix of an EAGLE head joins: token and feature, or three features."""
 
@@ -75,7 +74,7 @@ def _beside(model: Model, name: str, runs: tuple[LayerRun, ...]) -> Model:
 
 def _attending(model: Model) -> Layer:
     """Return the last layer that attends. Raises InputError where none does."""
-    found = [run.layer for run in model.runs if run.layer.core.kind in ATTENDING]
+    found = [run.layer for run in model.runs if run.layer.core.attends]
     if not found:
         raise _refused(tr("a head that attends, and no attention in {model}", model=model.name), "ngram, medusa")
     return found[-1]

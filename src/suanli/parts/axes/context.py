@@ -40,7 +40,7 @@ class ContextAxis:
     def transfers(self, job: Job, layer: Layer, table: LayoutTable, backward: bool) -> tuple[Transfer, ...]:
         """Keys and values of the whole sequence reach every rank of the ring."""
         core = layer.core
-        if core.kind not in (CoreKind.SOFTMAX, CoreKind.LATENT):
+        if not core.attends:
             return ()
         if job.ulysses:
             return _traded(job, core, table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from suanli.domain.layout import LayoutTable
-from suanli.domain.model import CoreKind, Layer, Role
+from suanli.domain.model import Layer, Role
 from suanli.foundation.equation import Real
 from suanli.parts.axes.axis import AXES, Axis, Job, Rows, Transfer, divides, divisors, placed_together, tokens_at_once
 from suanli.parts.axes.expert import expert_tensor
@@ -39,7 +39,7 @@ def joins(layer: Layer, hidden: int, split_experts: Real) -> Real:
 
 def _heads(job: Job) -> list[int]:
     cores = [run.layer.core for run in job.model.runs]
-    return [core.heads for core in cores if core.kind in (CoreKind.SOFTMAX, CoreKind.LATENT) and core.heads]
+    return [core.heads for core in cores if core.attends and core.heads]
 
 
 class TensorAxis:
