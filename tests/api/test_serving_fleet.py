@@ -61,6 +61,19 @@ def test_why_names_what_binds_and_the_other_arrangement():
     assert "apart" in said
 
 
+def test_reasons_are_of_fleets_as_they_were_grown_by_the_play():
+    """The share by which an arrangement wins is that of its table, not that of the medians before."""
+    pytest.importorskip("numba")
+    job = {"model": "Qwen/Qwen3-32B", "rate_per_s": 60.0, "tpot_limit_seconds": 0.03}
+    found = ask(
+        PRICED, job=job, systems=("H100-SXM",), weight_formats=("fp8",), percentile=99.0, traffic="azure-2023-conv"
+    )
+    apart = found.plans[0].prefill is not None
+    other = min(plan.worse for plan in found.plans if (plan.prefill is not None) is not apart)
+    assert other > 0
+    assert any(f"win by {other:.1%}" in sentence for sentence in found.why)
+
+
 def test_every_system_of_a_search_is_told_of():
     assert "dgx-h200" in " ".join((*ask(PRICED).why, ask(PRICED).plans[0].system))
 

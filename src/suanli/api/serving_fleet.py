@@ -74,6 +74,7 @@ def plan_fleet(question: FleetQuestion) -> ServingPlans:
 
         told, said = with_tails(found, rows, [plan for _, plan in told])
         assumed += said
+        found = as_told(found, told)
     first = objective_of(found, told[0][1])
     plans = [replace(plan, worse=objective_of(found, plan) / first - 1) for _, plan in told]
     figures = {one.name: one for held in found.held.values() for one in held.figures}
@@ -285,6 +286,16 @@ def objective_of(found: Found, plan: ServingPlan) -> float:
 def reordered(found: Found, told: Sequence[tuple[int, ServingPlan]]) -> list[tuple[int, ServingPlan]]:
     """Order fleets with their rows by the objective, the best first."""
     return sorted(told, key=lambda one: (objective_of(found, one[1]), one[1].accelerators))
+
+
+def as_told(found: Found, told: Sequence[tuple[int, ServingPlan]]) -> Found:
+    """Return what was found with the told fleets ahead, each as good as it turned out to be once it was played."""
+    import numpy as np
+
+    rows = np.array([row for row, _ in told], dtype=np.int64)
+    bad = found.bad.copy()
+    bad[rows] = [objective_of(found, plan) for _, plan in told]
+    return replace(found, bad=bad, order=np.concatenate([rows, found.order[~np.isin(found.order, rows)]]))
 
 
 def _front(found: Found) -> tuple[FrontPoint, ...]:
