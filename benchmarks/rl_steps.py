@@ -1,10 +1,11 @@
 """Published steps of reinforcement tuning beside ours: seconds of a step, by row and by source.
 
-    python benchmarks/rl_steps.py [TABLE.csv]
+    python benchmarks/rl_steps.py            # every row of rl_steps.csv
+    python benchmarks/rl_steps.py --fit 0.4  # the two slacks that one release of NeMo RL gives, which is where they are from
 
 Layouts are those that the tables print; where none is printed the fastest that fits is taken. Nothing is tuned to a
-row. No source prints how far answers differ in length, nor (NeMo RL) how long its prompts are: `SPREAD` of the catalogue
-and `PROMPT_TOKENS` stand in. Steps of DeepSpeed-Chat are its hours over the steps of an epoch.
+row. No source prints how far answers differ in length, nor (NeMo RL) how long its prompts are: the spread of the
+catalogue and `PROMPT_TOKENS` stand in. Steps of DeepSpeed-Chat are its hours over the steps of an epoch.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import statistics
 import sys
 from collections import defaultdict
 from pathlib import Path
+
+import numpy as np
 
 from suanli.catalogue.find import system
 from suanli.catalogue.kernels import load_kernels
@@ -90,6 +93,7 @@ def job_of(row: dict[str, str]) -> PostJob:
             tensor=int(row["rollout_tp"]) if row["rollout_tp"] else None,
             accelerators=apart or None,
             lag=int(row["lag"]),
+            in_flight=bool(row["in_flight"]),
         ),
     )
 
@@ -107,24 +111,62 @@ def told(row: dict[str, str], found: PostEstimate) -> str:
     )
 
 
+PASSES = (
+    "policy_training", "old_log_probs", "reference", "reward", "critic_values", "critic_training", "teacher",
+)  # fmt: skip
+"""Parts of a step that the trainer's slack stretches."""
+SLACKS = np.arange(1.0, 4.0, 0.05)
+"""Slacks that are tried."""
+
+
+def fit(release: str) -> None:
+    """Print the slacks under which the median error of a release's rows is least."""
+    figures, known = load_post_figures(), []
+    for row in rows_of(TABLE):
+        if row["release"] != release:
+            continue
+        found = post_step(job_of(row))
+        parts: dict[str, float] = {}
+        for pool in found.pools:
+            parts |= pool.seconds_by_part
+        passes = sum(parts.get(name, 0.0) for name in PASSES) / figures.trainer_slack.value
+        rollout, sync = parts["rollout"] / figures.rollout_slack.value, parts["weight_sync"]
+        rest = sum(s for name, s in parts.items() if name not in (*PASSES, "rollout", "weight_sync", "idle"))
+        known.append((passes, rollout, rest, sync, int(row["lag"]) > 0, float(row["step_seconds"])))
+    passes, rollout, rest, sync, ahead, measured = (np.asarray(column) for column in zip(*known, strict=True))
+    train, roll = SLACKS[:, None, None] * passes + rest, SLACKS[None, :, None] * rollout
+    step = sync + np.where(ahead, np.maximum(train, roll), train + roll)
+    error = np.mean(np.abs(np.log(step / measured)), axis=-1)
+    at = np.unravel_index(np.argmin(error), error.shape)
+    told = {"trainer_slack": SLACKS[at[0]], "rollout_slack": SLACKS[at[1]], "mean |log error|": error[at]}
+    print(", ".join(f"{name} {value:.2f}" for name, value in told.items()), f"over {len(known)} rows")
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Read a table of steps."""
+    with path.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def main() -> None:
-    """Print the table and its summary."""
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else TABLE
+    """Print the table and its summary, or fit the slacks to one release."""
+    if sys.argv[1:2] == ["--fit"]:
+        fit(sys.argv[2])
+        return
     errors: dict[str, list[float]] = defaultdict(list)
     print("| run | measured, s | ours, s | error | in band | rollout, s | trainer, s | sync, s | limit |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-    with path.open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            try:
-                found = post_step(job_of(row))
-            except SuanliError as error:
-                print(f"| {row['id']} | {row['step_seconds']} | | | | | | | {error} |")
-                continue
-            print(told(row, found))
-            ahead = "ahead" if int(row["lag"]) else "in turn"
-            error = found.step_seconds / float(row["step_seconds"]) - 1
-            for group in (row["source"], f"{row['source']} {row['release']}".strip(), f"{row['source']}, {ahead}"):
-                errors[group].append(error)
+    for row in rows_of(TABLE):
+        try:
+            found = post_step(job_of(row))
+        except SuanliError as error:
+            print(f"| {row['id']} | {row['step_seconds']} | | | | | | | {error} |")
+            continue
+        print(told(row, found))
+        ahead = "ahead" if int(row["lag"]) else "in turn"
+        error = found.step_seconds / float(row["step_seconds"]) - 1
+        for group in (f"{row['source']} {row['release']}".strip(), f"{row['source']} {row['release']}, {ahead}"):
+            errors[group].append(error)
     print("\n| rows | number | median absolute error | median error |\n| --- | --- | --- | --- |")
     for name, found_errors in sorted(errors.items()):
         whole = statistics.median(map(abs, found_errors))

@@ -9,7 +9,6 @@ from suanli.api.layouts import freedom_of, layout_of
 from suanli.api.market_question import MarketQuestion
 from suanli.api.model import find_model
 from suanli.api.posttraining_question import (
-    GENERATING,
     REFERRING,
     PostOptions,
     PostQuestion,

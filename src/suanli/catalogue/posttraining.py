@@ -13,7 +13,11 @@ from suanli.domain.posttraining import PostFigures
 from suanli.foundation.errors import InputError
 
 FILE = DATA / "calibration" / "posttraining.yaml"
-UNITS = {"answer_spread": "1", "answer_limit": "1", "switch_seconds": "s", "sync_share": "1"}
+UNITS = {
+    "answer_spread": "1", "answer_limit": "1", "switch_seconds": "s", "sync_share": "1", "driver_seconds": "s",
+    "trainer_slack": "1", "rollout_slack": "1",
+}  # fmt: skip
+"""Figures of the file and the units that they are read in."""
 
 
 @functools.cache

@@ -79,6 +79,11 @@ class Answers:
         return self.prompt_tokens + self.answer_tokens
 
     @property
+    def longest_sample(self) -> float:
+        """Tokens of a prompt with the longest answer."""
+        return self.prompt_tokens + (0.0 if self.empty else self.longest_tokens)
+
+    @property
     def empty(self) -> bool:
         """Whether nothing is generated."""
         return self.answer_tokens <= 0
@@ -104,7 +109,8 @@ class Rollout:
 
     `lag` is how many steps answers may be behind the weights that learn from them. `accelerators` is of the pool that
     generates where it is one of its own. `memory_share` of the device is the engine's (None: all but what training
-    leaves there). `kept` says that what training holds stays on the device meanwhile.
+    leaves there). `in_flight` says that weights change while answers are on their way, so that those of one step more
+    are generated at once. `kept` says that what training holds stays on the device meanwhile.
     """
 
     placement: Placement = Placement.COLOCATED
@@ -117,7 +123,13 @@ class Rollout:
     memory_share: float | None = None
     kept: bool = False
     lag: int = 0
+    in_flight: bool = False
     transport: Transport = Transport.BROADCAST
+
+    @property
+    def batches(self) -> int:
+        """How many steps' answers are generated at once."""
+        return max(self.lag + int(self.in_flight), 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,12 +152,17 @@ class PostFigures:
     `answer_spread` is how far answers differ in length where nobody says, and `answer_limit` how many times the mean
     the longest may be. `switch_seconds` is what an engine takes to go
     to sleep or to wake up, `sync_share` what share of a link's rate weights on their way to an engine get.
+    `driver_seconds` is what the process that drives a step takes between passes. `trainer_slack` and `rollout_slack`
+    are how much longer passes and rollouts take in such a framework than in supervised training and in the engine.
     """
 
     answer_spread: Figure
     answer_limit: Figure
     switch_seconds: Figure
     sync_share: Figure
+    driver_seconds: Figure
+    trainer_slack: Figure
+    rollout_slack: Figure
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

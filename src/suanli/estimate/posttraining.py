@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from suanli.catalogue.posttraining import load_post_figures
 from suanli.domain.hardware import Cluster
 from suanli.domain.kernel import KernelTable
 from suanli.domain.layout import Layout
@@ -30,6 +33,8 @@ from suanli.estimate.tables import to_table
 from suanli.estimate.training import MEMORY, estimate_layout
 from suanli.foundation.errors import InfeasibleError
 
+PADDED = 16
+"""Rows are filled up to a multiple of so many tokens, which ranks that share out a row need."""
 MARGINS = (MEMORY_MARGIN, 0.2, 0.4, 0.6, 0.8)
 """Shares of the memory that a search leaves to the models beside the tuned one, tried one after the other."""
 KEPT = 20
@@ -58,6 +63,13 @@ class PostJob:
     passes: Passes = field(default_factory=Passes)
     answers: Answers | None = None
     rollout: Rollout = field(default_factory=Rollout)
+
+    @property
+    def peak_setup(self) -> TrainingSetup:
+        """Return the setup of the longest row: the one that holds the longest sample, where that is longer."""
+        longest = 0.0 if self.answers is None else self.answers.longest_sample
+        tokens = max(self.setup.sequence_tokens, PADDED * math.ceil(longest / PADDED))
+        return replace(self.setup, sequence_tokens=tokens)
 
     @property
     def generates(self) -> bool:
@@ -113,12 +125,14 @@ def candidates(job: PostJob) -> Iterator[TrainingEstimate]:
             return
 
 
-def trained(job: PostJob) -> Trained:
+def trained(job: PostJob, reserved_bytes: float = 0.0) -> Trained:
     """Find the fastest layout in which the policy and the models beside it find room; else tell the nearest.
+
+    `reserved_bytes` of each accelerator are somebody else's.
 
     Raises InfeasibleError where the policy alone fits nowhere.
     """
-    capacity = question_of(job).capacity_bytes
+    capacity = question_of(job).capacity_bytes - reserved_bytes
     nearest: tuple[float, Trained] | None = None
     refused: InfeasibleError | None = None
     seen: set[Layout] = set()
@@ -152,6 +166,7 @@ def beside(job: PostJob, update: TrainingEstimate, capacity: float) -> Trained:
 
     Raises InfeasibleError where one of them finds no room.
     """
+    update = at_peak(job, job.peak_setup, update)
     held, parts = dict(update.bytes_by_cause), {}
     passes, models, layout = job.passes, job.beside, update.layout
     own = question_of(job, updates=passes.updates)
@@ -181,14 +196,32 @@ def beside(job: PostJob, update: TrainingEstimate, capacity: float) -> Trained:
     for part, model, scalar in (("reward", models.reward, True), ("teacher", resident_teacher(models), False)):
         if model is not None:
             room = capacity - live_bytes(held)
-            one_pass = frozen_beside(question_of(job, model, passes.updates), layout, room, job.freedom, scalar)
+            one_pass = frozen_beside(question_of(job, model, passes.updates), layout, room, scalar)
             parts[part], held[part] = one_pass.seconds, one_pass.weight_bytes
+    slack = load_post_figures().trainer_slack.value if job.generates else 1.0
+    parts = {part: slack * seconds for part, seconds in parts.items()}
     states = states_of(held) + sum(held.get(name, 0.0) for name in ("reference", "critic", "reward", "teacher"))
     return Trained(seconds_by_part=parts, update=update, bytes_by_cause=held, states=states, limit=update.limit)
 
 
 WORKING = ("activations", "logits", "buffers", "fragmentation")
 """Causes of bytes of the model that is at work, one at a time."""
+
+
+def at_peak(job: PostJob, setup: TrainingSetup, update: TrainingEstimate) -> TrainingEstimate:
+    """Tell an update with the memory that its longest row takes."""
+    if setup.sequence_tokens == job.setup.sequence_tokens:
+        return update
+    peak = estimate_layout(
+        setup, job.cluster, update.layout, job.kernels, calibration=job.calibration, accelerators=job.accelerators
+    )
+    return replace(
+        update,
+        memory_bytes=peak.memory_bytes,
+        bytes_by_cause=peak.bytes_by_cause,
+        memory_band=peak.memory_band,
+        limit=update.limit or peak.limit,
+    )
 
 
 def resident_teacher(models: Beside) -> Model | None:
@@ -214,13 +247,14 @@ def critic_of(job: PostJob, model: Model, layout: Layout) -> TrainingEstimate:
     one = estimate_layout(
         question.setup, job.cluster, layout, job.kernels, calibration=job.calibration, accelerators=job.accelerators
     )
-    return scalar_training(question, one)
+    longest = replace(question.setup, sequence_tokens=job.peak_setup.sequence_tokens)
+    return scalar_training(question, at_peak(job, longest, one))
 
 
-def frozen_beside(
-    question: Question, layout: Layout, room_bytes: float, freedom: Freedom | None, scalar: bool
-) -> Scoring:
+def frozen_beside(question: Question, layout: Layout, room_bytes: float, scalar: bool) -> Scoring:
     """Score in the policy's layout where that is legal and leaves room, else in the fastest one that does.
+
+    Where no layout leaves room, or there is none, what is told is over the memory.
 
     Raises InfeasibleError where the weights find no room.
     """
@@ -228,4 +262,7 @@ def frozen_beside(
         found = scoring_at(question, layout, scalar)
         if found.weight_bytes <= room_bytes:
             return found
-    return best_scoring(question, room_bytes, freedom if freedom is None or not freedom.fixed else None, scalar)
+        with suppress(InfeasibleError):
+            return best_scoring(question, room_bytes, scalar)
+        return found
+    return best_scoring(question, room_bytes if room_bytes > 0 else math.inf, scalar)

@@ -20,33 +20,30 @@ from suanli.domain.workload import TrainingSetup
 from suanli.equations.optimizer import host_link_seconds
 from suanli.equations.posttraining import token_biased_length, waiting_seconds
 from suanli.estimate.optimizers import is_frozen
-from suanli.estimate.posttraining import PostJob, Trained, live_bytes, machine_of, question_of, trained
+from suanli.estimate.posttraining import PADDED, PostJob, Trained, live_bytes, machine_of, question_of, trained
 from suanli.estimate.rollout import Pool, answer_lengths, rolled_out
 from suanli.estimate.serving_memory import runtime_bytes
-from suanli.estimate.training import MEMORY
 from suanli.estimate.weight_sync import Sync, sync_apart, sync_together
 from suanli.foundation.errors import InfeasibleError
+from suanli.foundation.figure import Figure
 from suanli.foundation.language import tr
 
 TRAINER, ENGINE, BOTH = "trainer", "rollout", "together"
 """Names of pools that train, generate, or do both in turn."""
-PADDED = 16
-"""Rows are filled up to a multiple of so many tokens, which ranks that share out a row need."""
 PAIRED = (PostMethod.DPO, PostMethod.ORPO, PostMethod.REWARD)
 """Methods whose sample is a pair of answers: the better one and the worse one."""
 
 
-def packed(setup: TrainingSetup, answers: Answers, updates: int, accelerators: int) -> TrainingSetup:
-    """Say what one update learns from: samples packed into rows that hold the longest of them.
+def packed(setup: TrainingSetup, answers: Answers, updates: int, ranks: int) -> TrainingSetup:
+    """Say what one update learns from: samples packed into rows that are no longer than the longest sample.
 
     As many samples share a row (a power of two that divides them) as leave every accelerator a row. A token sees what
     its own sample holds, which is long more often than not.
     """
     samples = answers.samples // updates
     mean = max(answers.sample_tokens, 1.0)
-    longest = answers.prompt_tokens + (0.0 if answers.empty else answers.longest_tokens)
     each = 1
-    while each * mean < longest and samples % (2 * each) == 0 and samples // (2 * each) >= accelerators:
+    while 2 * each * mean <= answers.longest_sample and samples % (2 * each) == 0 and samples // (2 * each) >= ranks:
         each *= 2
     seen = mean
     if not answers.empty:
@@ -89,18 +86,20 @@ def _together(job: PostJob, own: Trained, answers: Answers) -> PostEstimate:
     kept, machine = job.rollout.kept, machine_of(job)
     pool = Pool(system=job.cluster.system, accelerators=job.accelerators, resident_bytes=own.states if kept else 0.0)
     generated, asleep = _generated(job, answers, pool)
+    if not own.limit and live_bytes(own.bytes_by_cause) + asleep > question_of(job).capacity_bytes:
+        own = trained(job, asleep)
     sync = sync_together(machine, job.setup, own.update.layout, generated)
     parts = {
         **own.seconds_by_part,
         "rollout": generated.seconds,
         "weight_sync": sync.seconds,
         "engine_switch": 2 * load_post_figures().switch_seconds.value,
+        "driver": load_post_figures().driver_seconds.value,
     }
     if not kept:
         parts["states_moved"] = 2 * host_link_seconds(own.states, machine.host_bytes_per_s)
     held = {**own.bytes_by_cause, "engine_asleep": asleep}
-    over = live_bytes(held) > question_of(job).capacity_bytes
-    own = replace(own, bytes_by_cause=held, limit=own.limit or (MEMORY if over else ""))
+    own = replace(own, bytes_by_cause=held)
     time = PoolTime(name=BOTH, accelerators=job.accelerators, seconds_by_part=parts)
     return _told(job, own, (time,), generated, sync)
 
@@ -110,9 +109,10 @@ def _apart(job: PostJob, own: Trained, answers: Answers) -> PostEstimate:
     accelerators, ahead = job.rollout.accelerators or job.accelerators, float(job.rollout.lag > 0)
     generated, _ = _generated(job, answers, Pool(system=job.cluster.system, accelerators=accelerators))
     sync = sync_apart(machine_of(job), job.setup, own.update.layout, generated, job.rollout)
-    busy = sum(own.seconds_by_part.values())
+    working = {**own.seconds_by_part, "driver": load_post_figures().driver_seconds.value}
+    busy = sum(working.values())
     told = (
-        (TRAINER, job.accelerators, own.seconds_by_part, busy, generated.seconds),
+        (TRAINER, job.accelerators, working, busy, generated.seconds),
         (ENGINE, accelerators, {"rollout": generated.seconds}, generated.seconds, busy),
     )
     pools = tuple(
@@ -144,7 +144,7 @@ def _told(
     return PostEstimate(
         method=job.method,
         step_seconds=step,
-        band=_band(own, pools, generated, step, ahead=lag > 0),
+        band=_band(own, generated, sync, step, ahead=lag > 0),
         pools=pools,
         training=own.update,
         updates=repeats,
@@ -163,20 +163,39 @@ def _told(
     )
 
 
-def _band(own: Trained, pools: tuple[PoolTime, ...], generated: Generated | None, step: float, ahead: bool) -> Band:
-    """Put the 80 % band around a step: of the trained part and of the rollout, which err apart from each other.
+def _band(own: Trained, generated: Generated | None, sync: Sync | None, step: float, ahead: bool) -> Band:
+    """Put the 80 % band around a step: of passes, rollout and weights on their way, which err apart from each other.
 
-    Where the pools work ahead of each other, the slower one alone makes the step.
+    Where the pools work ahead of each other, the slower one alone makes the step beside the weights.
     """
+    update, figures = own.update, load_post_figures()
     worked = sum(own.seconds_by_part.values())
-    update = own.update
-    spread = [(worked * update.band.low / update.step_seconds, worked, worked * update.band.high / update.step_seconds)]
-    if generated is not None:
-        rolled = (generated.band.low, generated.seconds, generated.band.high)
-        spread = [max(spread[0], rolled, key=lambda one: one[1])] if ahead else [*spread, rolled]
-    down = math.hypot(*(middle - low for low, middle, _ in spread))
-    up = math.hypot(*(high - middle for _, middle, high in spread))
+    passes = Band(
+        low=worked * update.band.low / update.step_seconds, high=worked * update.band.high / update.step_seconds
+    )
+    if generated is None or sync is None:
+        return Band(low=step - worked + passes.low, high=step - worked + passes.high)
+    passes = _wider(passes, worked, figures.trainer_slack)
+    rolled = _wider(generated.band, generated.seconds, figures.rollout_slack)
+    share = figures.sync_share
+    sent = Band(low=sync.seconds * share.value / share.high, high=sync.seconds * share.value / share.low)
+    parts = [(worked, passes), (generated.seconds, rolled)]
+    if ahead:
+        parts = [max(parts, key=lambda one: one[0])]
+    if sync.apart:
+        parts.append((sync.seconds, sent))
+    down = math.hypot(*(middle - one.low for middle, one in parts))
+    up = math.hypot(*(one.high - middle for middle, one in parts))
     return Band(low=max(step - down, 0.0), high=step + up)
+
+
+def _wider(band: Band, middle: float, figure: Figure) -> Band:
+    """Widen a band around seconds by the range of a figure that they are a multiple of."""
+    if not middle:
+        return band
+    down = math.hypot(math.log(middle / band.low), math.log(figure.value / figure.low))
+    up = math.hypot(math.log(band.high / middle), math.log(figure.high / figure.value))
+    return Band(low=middle * math.exp(-down), high=middle * math.exp(up))
 
 
 def _assumed(job: PostJob, generated: Generated | None) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from suanli.catalogue.posttraining import load_post_figures
 from suanli.domain.hardware import System
 from suanli.domain.kernel import KernelTable
 from suanli.domain.model import Model
@@ -139,7 +140,7 @@ def rolled_out(
 ) -> tuple[Generated, Replica]:
     """Generate the answers of a step in the layout told, or in the fastest one.
 
-    Answers that are used `lag` steps later are generated beside those of the steps between: as many steps run at once,
+    Answers that are used some steps later are generated beside those of the steps between: as many steps run at once,
     and each takes its part of the time that all of them take.
 
     Raises InfeasibleError where the model or an answer fits nowhere, InputError where the layout is not possible.
@@ -165,7 +166,7 @@ def rolled_out(
 
 def played(replica: Replica, answers: Answers, rollout: Rollout, replicas: int) -> Generated:
     """Play the fullest of so many replicas. Raises InfeasibleError where it cannot hold the longest answer."""
-    at_once = max(rollout.lag, 1)
+    at_once, slack = rollout.batches, load_post_figures().rollout_slack.value
     together = replace(answers, prompts=answers.prompts * at_once)
     lengths = answer_lengths(together)
     longest = replace(replica, setup=replace(replica.setup, output_tokens=float(lengths[0])))
@@ -175,7 +176,7 @@ def played(replica: Replica, answers: Answers, rollout: Rollout, replicas: int) 
     work = work_of(together, mine, replica.shares_prefixes)
     rules = rules_of(replica, BLOCK_TOKENS if len(work.blocks) else 0)
     ended, preempted = _ends(replica, work, rules)
-    whole, nine = float(ended.max()), float(np.quantile(ended, NINE_OF_TEN))
+    whole, nine = slack * float(ended.max()), slack * float(np.quantile(ended, NINE_OF_TEN))
     rate = float(lengths.sum()) / whole
     band = serving_band(replica, "output_tokens_per_s", rate)
     held = {**fixed_bytes(replica), "cache": max(cache_pool_bytes(replica), 0.0)}

@@ -15,7 +15,7 @@ from suanli.estimate.evaluate import Question, wear_of
 from suanli.estimate.operators import BF16_BYTES
 from suanli.estimate.phases import forward_only, scaled
 from suanli.estimate.shards import head_parameters, stage_parameters
-from suanli.estimate.space import Freedom, layout_chunks
+from suanli.estimate.space import layout_chunks
 from suanli.estimate.step import RawStep, raw_step
 from suanli.estimate.tables import layout_at, to_table
 from suanli.foundation.equation import FloatArray, Real
@@ -96,14 +96,14 @@ def scoring_at(question: Question, layout: Layout, scalar: bool = False) -> Scor
     )
 
 
-def best_scoring(question: Question, room_bytes: float, freedom: Freedom | None, scalar: bool = False) -> Scoring:
+def best_scoring(question: Question, room_bytes: float, scalar: bool = False) -> Scoring:
     """Find the layout in which a model scores fastest with its weights in so many bytes.
 
     Raises InfeasibleError where no layout holds the weights there.
     """
     best: Scoring | None = None
     least = np.inf
-    for chunk in layout_chunks(question.setup, question.machine, False, freedom):
+    for chunk in layout_chunks(question.setup, question.machine):
         if not len(chunk.table):
             continue
         held, spent = copy_bytes(question, chunk.table, scalar), forward_seconds(question, chunk.table, scalar)

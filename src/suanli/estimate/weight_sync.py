@@ -19,10 +19,11 @@ from suanli.parts.architectures.count import parameters
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sync:
-    """Bytes of one copy of what the engine gets anew in a step, and the seconds until it has it."""
+    """Bytes of one copy of what the engine gets anew in a step, the seconds until it has it, and whether over networks."""
 
     sent_bytes: float
     seconds: float
+    apart: bool
 
 
 def sent_bytes(setup: TrainingSetup) -> float:
@@ -53,7 +54,7 @@ def sync_together(machine: Machine, setup: TrainingSetup, layout: Layout, genera
     """Weights for an engine on the same devices: gathered from where training keeps them, and laid where it reads."""
     moved = sent_bytes(setup)
     laid = float(machine.device.pass_seconds(2 * moved / generated.layout.accelerators))
-    return Sync(sent_bytes=moved, seconds=gathered_seconds(machine, layout, moved) + laid)
+    return Sync(sent_bytes=moved, seconds=gathered_seconds(machine, layout, moved) + laid, apart=False)
 
 
 def sync_apart(machine: Machine, setup: TrainingSetup, layout: Layout, generated: Generated, rollout: Rollout) -> Sync:
@@ -73,4 +74,4 @@ def sync_apart(machine: Machine, setup: TrainingSetup, layout: Layout, generated
         load_post_figures().sync_share.value,
     )
     gathered = 0.0 if direct else gathered_seconds(machine, layout, moved)
-    return Sync(sent_bytes=moved, seconds=max(float(np.asarray(sent)), gathered))
+    return Sync(sent_bytes=moved, seconds=max(float(np.asarray(sent)), gathered), apart=True)
