@@ -1,7 +1,7 @@
 """Published steps of reinforcement tuning beside ours: seconds of a step, by row and by source.
 
     python benchmarks/rl_steps.py            # every row of rl_steps.csv
-    python benchmarks/rl_steps.py --fit 0.4  # the two slacks that one release of NeMo RL gives, which is where they are from
+    python benchmarks/rl_steps.py --fit 0.4  # the two slacks that one release of NeMo RL gives, ours among them
 
 Layouts are those that the tables print; where none is printed the fastest that fits is taken. Nothing is tuned to a
 row. No source prints how far answers differ in length, nor (NeMo RL) how long its prompts are: the spread of the

@@ -82,6 +82,11 @@ ROLLING = (
     "rollout_memory", "keep_trainer", "lag", "weight_transport", "reward", "reward_model",
 )  # fmt: skip
 """Options that only a method with a rollout knows."""
+KNOWN_BY: dict[str, tuple[str, ...]] = {
+    "reference": REFERRING, "critic_model": (PostMethod.PPO,), "teacher": (PostMethod.DISTILL,),
+    "teacher_logits": (PostMethod.DISTILL,), "on_policy": (PostMethod.DISTILL,), "reward": GENERATING,
+}  # fmt: skip
+"""Options of some methods, and which."""
 MOST_SPREAD = 10.0
 MOST_LAG = 2**10
 MOST_SAMPLES = 2**20
@@ -111,6 +116,7 @@ def post_faults(question: PostQuestion) -> list[Fault]:
         *_words(question.options),
         *_numbers(question.options),
         *_methods(question),
+        *_beside(question),
         *(_rollouts(question) if question.generates else ()),
     ]
 
@@ -156,47 +162,36 @@ def _numbers(options: PostOptions) -> Iterator[Fault]:
 
 def _methods(question: PostQuestion) -> Iterator[Fault]:
     """Name options that the method does not know, and what it lacks."""
-    options, method = question.options, question.method
+    options, method, job = question.options, question.method, question.job
+    said = given(options)
     if not question.generates:
         beside = tr("with --method ppo or grpo, or --on-policy")
-        for name in given(options):
+        for name in said:
             if name in ROLLING:
                 yield Fault(place=option_of(name), found=str(getattr(options, name)), allowed=beside)
-    elif question.job.global_batch is not None:
-        yield Fault(
-            place="--global-batch", found=str(question.job.global_batch), allowed=tr("--prompts and --group instead")
-        )
-    elif question.job.sequence_tokens is not None or question.job.document_tokens is not None:
-        yield Fault(
-            place="--seq-len, --document-tokens",
-            found=str(question.job.sequence_tokens or question.job.document_tokens),
-            allowed=tr("--prompt-tokens and --answer-tokens instead"),
-        )
-    needs = (
-        ("reference", method in REFERRING, tr("with --method {methods}", methods=", ".join(REFERRING))),
-        ("critic_model", method == PostMethod.PPO, tr("with --method {methods}", methods="ppo")),
-        ("teacher", method == PostMethod.DISTILL, tr("with --method {methods}", methods="distill")),
-        ("teacher_logits", method == PostMethod.DISTILL, tr("with --method {methods}", methods="distill")),
-        ("on_policy", method == PostMethod.DISTILL, tr("with --method {methods}", methods="distill")),
-        ("reward", method != PostMethod.DISTILL, tr("a teacher scores answers in distillation")),
-    )
-    for name, known, allowed in needs:
-        if not known and name in given(options) and not (name in ROLLING and not question.generates):
+    elif job.global_batch is not None:
+        yield Fault(place="--global-batch", found=str(job.global_batch), allowed=tr("--prompts and --group instead"))
+    elif job.sequence_tokens is not None or job.document_tokens is not None:
+        found = str(job.sequence_tokens or job.document_tokens)
+        allowed = tr("--prompt-tokens and --answer-tokens instead")
+        yield Fault(place="--seq-len, --document-tokens", found=found, allowed=allowed)
+    for name, methods in KNOWN_BY.items():
+        if name in said and method not in methods and (question.generates or name not in ROLLING):
+            allowed = tr("with --method {methods}", methods=", ".join(methods))
             yield Fault(place=option_of(name), found=str(getattr(options, name)), allowed=allowed)
-    if method == PostMethod.DISTILL and not options.teacher:
+
+
+def _beside(question: PostQuestion) -> Iterator[Fault]:
+    """Name what is missing of models beside the policy, and log-probabilities that nobody knows beforehand."""
+    options, distils = question.options, question.method == PostMethod.DISTILL
+    if distils and not options.teacher:
         yield Fault(place="--teacher", found=tr("nothing"), allowed=tr("a model to learn from"))
-    if options.on_policy and options.teacher_logits == Scored.CACHED:
-        yield Fault(
-            place="--teacher-logits", found=Scored.CACHED, allowed=tr("resident: nobody knows the answers beforehand")
-        )
-    if question.generates and options.reference == Scored.CACHED:
-        yield Fault(
-            place="--reference",
-            found=Scored.CACHED,
-            allowed=tr("resident or none: nobody knows the answers beforehand"),
-        )
-    wants = options.reward == RewardKind.MODEL
-    if wants != bool(options.reward_model) and question.generates:
+    cached = {"--teacher-logits": options.teacher_logits, "--reference": options.reference}
+    for place, said in cached.items():
+        if said == Scored.CACHED and question.generates:
+            yield Fault(place=place, found=Scored.CACHED, allowed=tr("resident: nobody knows the answers beforehand"))
+    judged = options.reward == RewardKind.MODEL
+    if question.generates and judged != bool(options.reward_model):
         found = options.reward_model or tr("nothing")
         yield Fault(place="--reward-model", found=found, allowed=tr("a model, with --reward model"))
 

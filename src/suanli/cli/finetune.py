@@ -50,7 +50,6 @@ from suanli.cli.train_options import (
     SystemOption,
     TensorOption,
 )
-
 from suanli.foundation.errors import InputError
 
 METHODS = "full, lora, qlora; dpo, orpo, kto, reward, ppo, grpo, distill."
@@ -103,8 +102,8 @@ def finetune_command(
 ) -> None:
     """Estimate a tuning step: seconds and memory by cause, with the 80 % band.
 
-    Preference and reinforcement tuning (dpo, orpo, kto, reward, ppo, grpo, distill) tell the whole step by part: rollout,
-    scoring, training, weights on their way, who waits.
+    Preference and reinforcement tuning (dpo, orpo, kto, reward, ppo, grpo, distill) tell the whole step by part:
+    rollout, scoring, training, weights on their way, who waits.
     """
     question = TrainingQuestion(
         model=model, system=system, nodes=nodes, sequence_tokens=seq_len, global_batch=global_batch,

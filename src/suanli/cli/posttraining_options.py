@@ -232,6 +232,7 @@ def tell_posttraining(answer: PostAnswer, json_output: bool) -> None:
 
 
 def _lines(one: PostEstimate) -> list[str]:
+    """Say a step, its layout, its engine and its weights in lines."""
     told = {"seconds": one.step_seconds, "low": one.band.low, "high": one.band.high, "samples": one.samples_per_s,
             "tokens": f"{one.tokens_per_s:,.0f}"}  # fmt: skip
     lines = [
@@ -243,19 +244,25 @@ def _lines(one: PostEstimate) -> list[str]:
     made = one.generated
     if made is None:
         return lines
-    words = {"replicas": made.replicas, "layout": serving_layout_in_words(made.layout), "rate":
-             f"{made.output_tokens_per_s:,.0f}", "longest": f"{made.longest_tokens:,.0f}", "tail": made.tail_seconds}  # fmt: skip
+    words = {
+        "replicas": made.replicas,
+        "layout": serving_layout_in_words(made.layout),
+        "rate": f"{made.output_tokens_per_s:,.0f}",
+        "longest": f"{made.longest_tokens:,.0f}",
+        "tail": made.tail_seconds,
+    }
     lines.append(
         tr(
-            "Engine: {replicas} x {layout}, {rate} tokens/s; the longest answer has {longest} tokens, and the last tenth"
-            " of answers takes {tail:.3g} s alone.",
+            "Engine: {replicas} x {layout}, {rate} tokens/s; the longest answer has {longest} tokens, and the last"
+            " tenth of answers takes {tail:.3g} s alone.",
             **words,
         )
     )
     stale = {"gib": one.sync_bytes / GIB, "steps": one.staleness_steps, "updates": one.staleness_updates}
     lines.append(
         tr(
-            "Weights sent after a step: {gib:.1f} GiB; answers are {steps:g} steps, {updates:g} updates old on average.",
+            "Weights sent after a step: {gib:.1f} GiB; answers are {steps:g} steps, {updates:g} updates old on"
+            " average.",
             **stale,
         )
     )
@@ -263,6 +270,7 @@ def _lines(one: PostEstimate) -> list[str]:
 
 
 def _money(answer: PostAnswer) -> str:
+    """Say what a step's rent is."""
     if answer.step_amount is None:
         return tr("Rent: no price known")
     amount, many = f"{answer.step_amount:,.3g}", f"{THOUSAND * answer.step_amount:,.0f}"
@@ -271,6 +279,7 @@ def _money(answer: PostAnswer) -> str:
 
 
 def _parts(one: PostEstimate) -> object:
+    """Put what each pool does in a step in a table."""
     from rich.table import Table
 
     table = Table(title=tr("What a step's time goes into, by pool"))
@@ -286,6 +295,7 @@ def _parts(one: PostEstimate) -> object:
 
 
 def _memory(one: PostEstimate) -> object:
+    """Put what the fullest accelerators hold in a table."""
     from rich.table import Table
 
     table = Table(title=tr("Bytes by cause on the fullest accelerator"))
@@ -306,6 +316,7 @@ def _memory(one: PostEstimate) -> object:
 
 
 def _splits(estimates: tuple[PostEstimate, ...]) -> object:
+    """Put the splits that a search tried in a table."""
     from rich.table import Table
 
     table = Table(title=tr("Splits of the nodes between training and rollout, best first"))

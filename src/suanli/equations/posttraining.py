@@ -9,7 +9,7 @@ from suanli.foundation.equation import Real, equation
 
 @equation(unit="1", source="johnson1994")
 def log_spread(spread: Real) -> Real:
-    """Standard deviation of the log of a log-normal quantity whose own is `spread` of its mean.
+    """Return the standard deviation of the log of a log-normal quantity whose own is `spread` of its mean.
 
     sigma = sqrt(ln(1 + c^2)). Source: johnson1994.
 
@@ -19,7 +19,7 @@ def log_spread(spread: Real) -> Real:
     return np.sqrt(np.log(1 + spread**2))
 
 
-@equation(unit="1", source="johnson1994")
+@equation(unit="token", source="johnson1994")
 def answer_length(median_tokens: Real, sigma_log: Real, deviate: Real, longest_tokens: Real) -> Real:
     """Tokens of an answer whose length is log-normal and cut off.
 

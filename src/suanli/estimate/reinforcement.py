@@ -97,7 +97,7 @@ def _together(job: PostJob, own: Trained, answers: Answers) -> PostEstimate:
         "driver": load_post_figures().driver_seconds.value,
     }
     if not kept:
-        parts["states_moved"] = 2 * host_link_seconds(own.states, machine.host_bytes_per_s)
+        parts["states_moved"] = 2 * float(host_link_seconds(own.states, machine.host_bytes_per_s))
     held = {**own.bytes_by_cause, "engine_asleep": asleep}
     own = replace(own, bytes_by_cause=held)
     time = PoolTime(name=BOTH, accelerators=job.accelerators, seconds_by_part=parts)
@@ -211,6 +211,16 @@ def job_assumed(job: PostJob) -> list[str]:
     said, models = [], job.beside
     if job.generates and models.reward is None and models.teacher is None:
         said.append(tr("a rule judges answers beside the step, in no time of it"))
+    if job.generates:
+        figures = load_post_figures()
+        told = {"passes": figures.trainer_slack.value, "rollouts": figures.rollout_slack.value}
+        said.append(
+            tr(
+                "passes take {passes:g} times what supervised training does for as many tokens, a rollout {rollouts:g}"
+                " times what the engine alone does",
+                **told,
+            )
+        )
     if models.reference is Scored.CACHED:
         said.append(tr("log-probabilities of the reference are read from a file, in no time of the step"))
     if models.teacher is not None and models.teacher_from is Scored.CACHED:

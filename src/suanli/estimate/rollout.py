@@ -35,7 +35,7 @@ from suanli.foundation.equation import FloatArray
 from suanli.foundation.errors import InfeasibleError
 from suanli.foundation.language import tr
 from suanli.simulate import serving_play
-from suanli.simulate.serving_state import Work
+from suanli.simulate.serving_state import Rules, Work
 
 HALVINGS = 60
 """Steps in which the median that gives a mean is found: more than a float can tell apart."""
@@ -197,11 +197,11 @@ def played(replica: Replica, answers: Answers, rollout: Rollout, replicas: int) 
     )
 
 
-def _ends(replica: Replica, work: Work, rules: serving_play.Rules) -> tuple[FloatArray, int]:
+def _ends(replica: Replica, work: Work, rules: Rules) -> tuple[FloatArray, int]:
     """Play requests through one replica: when each ends, and how often one had to make room."""
     fleet = serving_play.Fleet(
-        routing=serving_play.ROUND_ROBIN, least=1, most=1, flight=float(rules.sequence_limit), start_seconds=0.0, idle_seconds=0.0,
-        crowding=1.0,
+        routing=serving_play.ROUND_ROBIN, least=1, most=1, flight=float(rules.sequence_limit), start_seconds=0.0,
+        idle_seconds=0.0, crowding=1.0,
     )  # fmt: skip
     told = serving_play.play(work, step_times(replica), rules, fleet).told
     if (told.finish_seconds < 0).any():

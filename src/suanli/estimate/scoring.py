@@ -71,7 +71,7 @@ def forward_seconds(question: Question, table: LayoutTable, scalar: bool = False
 
 
 def copy_bytes(question: Question, table: LayoutTable, scalar: bool = False) -> FloatArray:
-    """Bytes of a copy of the weights that nobody trains, on the fullest rank of every layout; one number's head is none."""
+    """Bytes of a copy of the weights that nobody trains, on the fullest rank; `scalar` models have no head."""
     setup = question.setup
     held = stage_parameters(replace(setup, tuning=None), table)
     ranks, copies = shards(table, FULL, group(table)), shards(table, FULL, expert_copies(table))

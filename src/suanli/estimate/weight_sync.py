@@ -19,7 +19,7 @@ from suanli.parts.architectures.count import parameters
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sync:
-    """Bytes of one copy of what the engine gets anew in a step, the seconds until it has it, and whether over networks."""
+    """Bytes of one copy of what the engine gets anew, the seconds until it has it, whether it is on other devices."""
 
     sent_bytes: float
     seconds: float
