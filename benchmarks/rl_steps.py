@@ -153,7 +153,7 @@ def main() -> None:
     if sys.argv[1:2] == ["--fit"]:
         fit(sys.argv[2])
         return
-    errors: dict[str, list[float]] = defaultdict(list)
+    errors: dict[str, list[tuple[float, bool]]] = defaultdict(list)
     print("| run | measured, s | ours, s | error | in band | rollout, s | trainer, s | sync, s | limit |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for row in rows_of(TABLE):
@@ -163,14 +163,16 @@ def main() -> None:
             print(f"| {row['id']} | {row['step_seconds']} | | | | | | | {error} |")
             continue
         print(told(row, found))
-        ahead = "ahead" if int(row["lag"]) else "in turn"
-        error = found.step_seconds / float(row["step_seconds"]) - 1
-        for group in (f"{row['source']} {row['release']}".strip(), f"{row['source']} {row['release']}, {ahead}"):
-            errors[group].append(error)
-    print("\n| rows | number | median absolute error | median error |\n| --- | --- | --- | --- |")
-    for name, found_errors in sorted(errors.items()):
-        whole = statistics.median(map(abs, found_errors))
-        print(f"| {name} | {len(found_errors)} | {whole:.0%} | {statistics.median(found_errors):+.0%} |")
+        measured, ahead = float(row["step_seconds"]), "ahead" if int(row["lag"]) else "in turn"
+        error, inside = found.step_seconds / measured - 1, found.band.low <= measured <= found.band.high
+        group = f"{row['source']} {row['release']}".strip()
+        for name in (group, f"{group}, {ahead}"):
+            errors[name].append((error, inside))
+    print("\n| rows | number | median absolute error | median error | in band |\n| --- | --- | --- | --- | --- |")
+    for name, rows in sorted(errors.items()):
+        off, inside = [error for error, _ in rows], sum(held for _, held in rows)
+        whole = statistics.median(map(abs, off))
+        print(f"| {name} | {len(rows)} | {whole:.0%} | {statistics.median(off):+.0%} | {inside} |")
 
 
 if __name__ == "__main__":

@@ -215,8 +215,8 @@ PURE = {
     # shares, ratios and errors
     "mfu", "goodput", "gap", "error", "median_abs_error", "mape", "p90_abs_error", "band_coverage",
     "discount_rate_per_year", "now", "flips_at", "tried_low", "tried_high", "quantity_share",
-    "gain", "saved_share", "best_learning_rate",
-    "idle_share", "hit_share", "endless_hit_share", "gap_variation", "blocks", "good_share", "busy_share", "cache_share",
+    "gain", "saved_share", "best_learning_rate", "idle_share",
+    "hit_share", "endless_hit_share", "gap_variation", "blocks", "good_share", "busy_share", "cache_share",
     # a figure's own unit stands beside it
     "value", "low", "high", "measured", "predicted", "before", "after", "width_before", "width_after",
     # counts

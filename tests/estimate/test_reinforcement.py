@@ -1,6 +1,7 @@
 """Whole steps: every pool's parts sum to the step, limits are exact, who is slower never waits."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -155,7 +156,7 @@ def test_in_turn_a_step_is_the_sum():
 
 def test_more_lag_is_never_slower_and_staler():
     found = [post_step(job_of(answers=answers_of(), rollout=apart(lag=lag))) for lag in (0, 1, 2, 4)]
-    assert all(before.step_seconds >= after.step_seconds for before, after in zip(found, found[1:], strict=False))
+    assert all(before.step_seconds >= after.step_seconds for before, after in pairwise(found))
     assert [one.staleness_steps for one in found] == [0, 1, 2, 4]
 
 
@@ -178,8 +179,7 @@ def test_longer_answers_never_make_a_step_faster(mean, factor, lag):
 @quick
 def test_more_devices_that_generate_never_make_a_step_slower(few, lag):
     small, large = (
-        post_step(job_of(answers=answers_of(), rollout=apart(lag=lag, accelerators=count)))
-        for count in (few, 2 * few)
+        post_step(job_of(answers=answers_of(), rollout=apart(lag=lag, accelerators=count))) for count in (few, 2 * few)
     )
     assert large.step_seconds <= small.step_seconds * (1 + 1e-3)
 

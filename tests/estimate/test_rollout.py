@@ -162,9 +162,7 @@ def test_layouts_divide_the_pool():
 
 def test_an_adapter_makes_a_rollout_slower_not_faster():
     pool = Pool(system=BOX, accelerators=8)
-    plain, adapted = (
-        rolled_out(POLICY, answers_of(), TENSOR_1, pool, KERNELS, rank)[0].seconds for rank in (0, 16)
-    )
+    plain, adapted = (rolled_out(POLICY, answers_of(), TENSOR_1, pool, KERNELS, rank)[0].seconds for rank in (0, 16))
     assert adapted > plain
 
 

@@ -50,7 +50,11 @@ def test_scoring_has_no_cause_of_a_backward_pass():
     question, table = asked(), to_table([Layout(data=4, tensor=2, recompute=Recompute.FULL)])
     raw = no_backward(raw_step(question.setup, question.machine, question.software, table))
     step = compose(raw, question.software, wear_of(question))
-    assert {cause for cause in CAUSES if step.causes[cause][0] > 0} & {"recompute", "optimizer", "data_exposed"} == set()
+    assert {cause for cause in CAUSES if step.causes[cause][0] > 0} & {
+        "recompute",
+        "optimizer",
+        "data_exposed",
+    } == set()
     assert sum(float(step.causes[cause][0]) for cause in CAUSES) == pytest.approx(float(step.step_seconds[0]))
 
 

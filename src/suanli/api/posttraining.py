@@ -9,6 +9,7 @@ from suanli.api.layouts import freedom_of, layout_of
 from suanli.api.market_question import MarketQuestion
 from suanli.api.model import find_model
 from suanli.api.posttraining_question import (
+    GENERATING,
     REFERRING,
     PostOptions,
     PostQuestion,
@@ -153,7 +154,9 @@ def _job(question: PostQuestion, box: System) -> tuple[PostJob, Answers | None, 
         freedom=freedom_of(question.job) if layout is None else None,
         beside=_beside(question, setup.model),
         passes=Passes(
-            updates=updates, epochs=options.epochs or 1, old_log_probs=options.old_log_probs is not False
+            updates=updates,
+            epochs=options.epochs or 1,
+            old_log_probs=method in GENERATING if options.old_log_probs is None else options.old_log_probs,
         ),
         answers=answers,
         rollout=_rollout(question, box, accelerators=(question.job.nodes - nodes) * box.accelerators),
