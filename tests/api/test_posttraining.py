@@ -111,7 +111,7 @@ def test_every_fault_is_told_at_once():
 
 @pytest.mark.parametrize("name", ROLLING)
 def test_what_belongs_to_a_rollout_is_refused_without_one(name):
-    values = {"keep_trainer": True, "old_log_probs": False, "rollout": "separate", "reward": "rule",
+    values = {"keep_trainer": True, "in_flight": True, "old_log_probs": False, "rollout": "separate", "reward": "rule",
               "weight_transport": "direct", "rollout_engine": "vllm", "rollout_format": "fp8",
               "reward_model": "Qwen/Qwen3-8B"}  # fmt: skip
     options = replace(PostOptions(), **{name: values.get(name, 1)})
@@ -130,6 +130,7 @@ def test_what_belongs_to_a_rollout_is_refused_without_one(name):
         ("grpo", PostOptions(rollout="together"), "--rollout"),
         ("distill", PostOptions(teacher="Qwen/Qwen3-8B", on_policy=True, teacher_logits="cached"), "--teacher-logits"),
         ("grpo", PostOptions(rollout="colocated", lag=1), "--lag"),
+        ("grpo", PostOptions(in_flight=True), "--in-flight"),
         ("grpo", PostOptions(prompts=2**15, group=2**10), "--prompts, --group"),
     ],
 )

@@ -247,5 +247,6 @@ def _rollout(question: PostQuestion, box: System, accelerators: int) -> Rollout:
         memory_share=options.rollout_memory,
         kept=options.keep_trainer,
         lag=options.lag or 0,
+        in_flight=options.in_flight,
         transport=Transport(options.weight_transport or Transport.BROADCAST),
     )

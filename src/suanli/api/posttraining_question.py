@@ -27,7 +27,7 @@ class PostOptions:
     Lengths are in tokens: `prompt_tokens` and `answer_tokens` means, `answer_spread` the standard deviation of answers
     over their mean, `answer_limit` where they are cut off. `updates` mini-batches are cut of one step's samples, which
     are used `epochs` times. `rollout_nodes` of all nodes generate. `keep_trainer` leaves on the device what training
-    holds there while an engine generates beside it.
+    holds there while an engine generates beside it, `in_flight` changes weights while answers are on their way.
     """
 
     adapters: str = ""
@@ -50,6 +50,7 @@ class PostOptions:
     rollout_memory: float | None = None
     keep_trainer: bool = False
     lag: int | None = None
+    in_flight: bool = False
     weight_transport: str = ""
     reward: str = ""
     reward_model: str = ""
@@ -79,7 +80,7 @@ LENGTHS = ("prompt_tokens", "answer_limit")
 ROLLING = (
     "prompts", "group", "prompt_tokens", "answer_tokens", "answer_spread", "answer_limit", "updates", "epochs",
     "old_log_probs", "rollout", "rollout_nodes", "rollout_engine", "rollout_tp", "rollout_ep", "rollout_format",
-    "rollout_memory", "keep_trainer", "lag", "weight_transport", "reward", "reward_model",
+    "rollout_memory", "keep_trainer", "lag", "in_flight", "weight_transport", "reward", "reward_model",
 )  # fmt: skip
 """Options that only a method with a rollout knows."""
 KNOWN_BY: dict[str, tuple[str, ...]] = {
@@ -207,6 +208,8 @@ def _rollouts(question: PostQuestion) -> Iterator[Fault]:
     for name in ("rollout_nodes", "weight_transport", "lag"):
         if getattr(options, name) and not apart and not (question.job.search and not options.rollout):
             yield Fault(place=option_of(name), found=str(getattr(options, name)), allowed=tr("with --rollout separate"))
+    if options.in_flight and not options.lag:
+        yield Fault(place="--in-flight", found=tr("no lag"), allowed=tr("with a --lag of 1 at least"))
     if options.keep_trainer and apart:
         yield Fault(place="--keep-trainer", found=tr("pools apart"), allowed=tr("with --rollout colocated"))
     if apart and nodes < 2:

@@ -89,6 +89,9 @@ KeepTrainerFlag = Annotated[
 LagOption = Annotated[
     int | None, typer.Option("--lag", help="Steps that answers may be behind the weights (0).", show_default=False)
 ]
+InFlightFlag = Annotated[
+    bool, typer.Option("--in-flight", help="Weights change while answers are on their way: one step more at once.")
+]
 TransportOption = Annotated[
     str,
     typer.Option("--weight-transport", help="How weights reach other devices: broadcast, direct.", show_default=False),
@@ -131,6 +134,7 @@ def joined(
     rollout_memory: RolloutMemoryOption = None,
     keep_trainer: KeepTrainerFlag = False,
     lag: LagOption = None,
+    in_flight: InFlightFlag = False,
     weight_transport: TransportOption = "",
     reward: RewardOption = "",
     reward_model: RewardModelOption = "",
@@ -145,7 +149,8 @@ def joined(
         answer_tokens=answer_tokens, answer_spread=answer_spread, answer_limit=answer_limit, updates=updates,
         epochs=epochs, old_log_probs=old_log_probs, rollout=rollout, rollout_nodes=rollout_nodes,
         rollout_engine=rollout_engine, rollout_tp=rollout_tp, rollout_ep=rollout_ep, rollout_format=rollout_format,
-        rollout_memory=rollout_memory, keep_trainer=keep_trainer, lag=lag, weight_transport=weight_transport,
+        rollout_memory=rollout_memory, keep_trainer=keep_trainer, lag=lag, in_flight=in_flight,
+        weight_transport=weight_transport,
         reward=reward, reward_model=reward_model, critic_model=critic_model, teacher=teacher,
         teacher_logits=teacher_logits, on_policy=on_policy,
     )  # fmt: skip
