@@ -148,6 +148,11 @@ def test_updates_divide_the_answers():
         posttrain(ask("grpo", replace(ROLL, updates=3)))
 
 
+def test_an_engine_splits_the_devices_that_generate_evenly():
+    with pytest.raises(InputError, match="a divisor of the 8 accelerators that generate"):
+        posttrain(ask("grpo", replace(ROLL, rollout_tp=3)))
+
+
 def test_a_limit_below_the_usual_mean_is_refused():
     with pytest.raises(InputError, match="--answer-limit"):
         posttrain(ask("grpo", PostOptions(answer_limit=100.0)))

@@ -142,6 +142,13 @@ def _job(question: PostQuestion, box: System) -> tuple[PostJob, Answers | None, 
         setup = packed(setup, answers, updates, accelerators)
     elif method in PAIRED:
         setup = replace(setup, global_batch=PAIR * setup.global_batch)
+    generating = (question.job.nodes - nodes) * box.accelerators or accelerators
+    if question.generates and options.rollout_tp is not None and generating % options.rollout_tp:
+        raise InputError.single(
+            place="--rollout-tp",
+            found=str(options.rollout_tp),
+            allowed=tr("a divisor of the {count} accelerators that generate", count=generating),
+        )
     layout = None if searches(question.job) else layout_of(question.job, setup, cluster, kernels)
     job = PostJob(
         method=method,
@@ -159,7 +166,7 @@ def _job(question: PostQuestion, box: System) -> tuple[PostJob, Answers | None, 
             old_log_probs=method in GENERATING if options.old_log_probs is None else options.old_log_probs,
         ),
         answers=answers,
-        rollout=_rollout(question, box, accelerators=(question.job.nodes - nodes) * box.accelerators),
+        rollout=_rollout(question, generating),
     )  # fmt: skip
     if question.generates and question.job.search and options.rollout_nodes is None:
         job = replace(job, cluster=replace(cluster, nodes=question.job.nodes))
@@ -233,7 +240,7 @@ def _beside(question: PostQuestion, policy: Model) -> Beside:
     )
 
 
-def _rollout(question: PostQuestion, box: System, accelerators: int) -> Rollout:
+def _rollout(question: PostQuestion, accelerators: int) -> Rollout:
     """Say how answers are generated."""
     options = question.options
     apart = options.rollout == Placement.SEPARATE

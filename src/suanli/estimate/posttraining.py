@@ -19,6 +19,7 @@ from suanli.domain.workload import TrainingSetup
 from suanli.estimate.evaluate import Question, ask
 from suanli.estimate.optimizers import is_frozen
 from suanli.estimate.scoring import (
+    WORK,
     Scoring,
     best_scoring,
     scalar_training,
@@ -39,8 +40,10 @@ MARGINS = (MEMORY_MARGIN, 0.2, 0.4, 0.6, 0.8)
 """Shares of the memory that a search leaves to the models beside the tuned one, tried one after the other."""
 KEPT = 20
 """How many layouts a search tells, of which the fastest that leaves room is taken."""
-GRADIENTLESS = 2
-"""Passes over the mismatched pairs of KTO: by the policy and by the reference, each once."""
+KTO_REFERENCES = 2
+"""Passes of the reference under KTO: over the samples, and over mismatched pairs of them."""
+ASIDE = ("reference", "critic", "reward", "teacher")
+"""Causes of bytes of models beside the policy."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,7 +185,7 @@ def beside(job: PostJob, update: TrainingEstimate, capacity: float) -> Trained:
         parts["kl_estimate"] = scoring_at(own, layout).seconds
     if models.reference is Scored.RESIDENT:
         base = scoring_at(question_of(job, job.setup.model, passes.updates), layout)
-        times = GRADIENTLESS if job.method is PostMethod.KTO else 1
+        times = KTO_REFERENCES if job.method is PostMethod.KTO else 1
         parts["reference"] = times * base.seconds
         if not is_frozen(job.setup):
             held["reference"] = base.weight_bytes
@@ -192,7 +195,7 @@ def beside(job: PostJob, update: TrainingEstimate, capacity: float) -> Trained:
         parts["critic_values"], parts["critic_training"] = value.seconds, repeats * critic.step_seconds
         held["critic"] = states_of(critic.bytes_by_cause)
         if work_of(critic.bytes_by_cause) > work_of(held):
-            held = {**held, **{cause: critic.bytes_by_cause[cause] for cause in WORKING}}
+            held = {**held, **{cause: critic.bytes_by_cause[cause] for cause in WORK}}
     for part, model, scalar in (("reward", models.reward, True), ("teacher", resident_teacher(models), False)):
         if model is not None:
             room = capacity - live_bytes(held)
@@ -200,12 +203,8 @@ def beside(job: PostJob, update: TrainingEstimate, capacity: float) -> Trained:
             parts[part], held[part] = one_pass.seconds, one_pass.weight_bytes
     slack = load_post_figures().trainer_slack.value if job.generates else 1.0
     parts = {part: slack * seconds for part, seconds in parts.items()}
-    states = states_of(held) + sum(held.get(name, 0.0) for name in ("reference", "critic", "reward", "teacher"))
+    states = states_of(held) + sum(held.get(name, 0.0) for name in ASIDE)
     return Trained(seconds_by_part=parts, update=update, bytes_by_cause=held, states=states, limit=update.limit)
-
-
-WORKING = ("activations", "logits", "buffers", "fragmentation")
-"""Causes of bytes of the model that is at work, one at a time."""
 
 
 def at_peak(job: PostJob, setup: TrainingSetup, update: TrainingEstimate) -> TrainingEstimate:

@@ -30,6 +30,8 @@ from suanli.foundation.language import tr
 
 TRAINER, ENGINE, BOTH = "trainer", "rollout", "together"
 """Names of pools that train, generate, or do both in turn."""
+EIGHTHS = 8
+"""Into how many parts nodes are cut for splits to try, beside powers of two."""
 PAIRED = (PostMethod.DPO, PostMethod.ORPO, PostMethod.REWARD)
 """Methods whose sample is a pair of answers: the better one and the worse one."""
 
@@ -242,17 +244,13 @@ class Split:
 
 
 def splits(nodes: int, placement: Placement | None) -> list[Split]:
-    """List the splits of a number of nodes to try: both on all of them, and every doubling and half of them apart."""
+    """List the splits of nodes to try: all together, and powers of two and eighths apart, from both ends."""
     together = [] if placement is Placement.SEPARATE else [Split(rollout_nodes=0)]
     if placement is Placement.COLOCATED or nodes < 2:
         return together
     tried = {count for step in range(nodes.bit_length()) for count in (2**step, nodes - 2**step)}
     tried |= {round(nodes * eighth / EIGHTHS) for eighth in range(1, EIGHTHS)}
     return together + [Split(rollout_nodes=count) for count in sorted(tried) if 0 < count < nodes]
-
-
-EIGHTHS = 8
-"""Into how many parts nodes are cut for splits to try, beside powers of two."""
 
 
 def at_split(job: PostJob, answers: Answers, split: Split) -> PostJob:

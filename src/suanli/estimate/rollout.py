@@ -129,7 +129,8 @@ def opened(setup: ServingSetup, pool: Pool, layout: ServingLayout, kernels: Kern
 def layouts_for(model: Model, pool: Pool, rollout: Rollout) -> Iterator[ServingLayout]:
     """Yield the layouts of a replica to try: the one told, else those within a system, and beyond it after them."""
     if rollout.tensor is not None:
-        yield ServingLayout(tensor=rollout.tensor, expert=rollout.expert or 1)
+        if pool.accelerators % rollout.tensor == 0:
+            yield ServingLayout(tensor=rollout.tensor, expert=rollout.expert or 1)
         return
     known = [one for one in legal_layouts(model, pool.accelerators) if pool.accelerators % one.accelerators == 0]
     yield from sorted((one for one in known if one.pipeline == 1), key=lambda one: one.accelerators)
