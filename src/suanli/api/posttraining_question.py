@@ -102,7 +102,7 @@ def given(options: PostOptions) -> list[str]:
 
 def stray_faults(options: PostOptions) -> list[Fault]:
     """Name every option that the supervised methods do not know."""
-    methods = tr("--method {methods}", methods=", ".join(PostMethod))
+    methods = f"--method {', '.join(PostMethod)}"
     return [
         Fault(place=option_of(name), found=str(getattr(options, name)), allowed=tr("with {methods}", methods=methods))
         for name in given(options)
