@@ -69,6 +69,15 @@ def test_half_the_nodes_generate_where_nobody_says():
     assert [pool.accelerators for pool in found.pools] == [8, 8]
 
 
+@pytest.mark.parametrize("search", [False, True])
+def test_without_answers_all_nodes_train(search):
+    options = replace(ROLL, rollout="separate", answer_tokens=0.0, prompts=128)
+    question = ask("grpo", options, nodes=2, data=None, search=search)
+    (found,) = posttrain(question).estimates
+    assert [pool.accelerators for pool in found.pools] == [16]
+    assert found.generated is None
+
+
 def test_a_search_compares_splits():
     options = replace(ROLL, prompts=64, lag=1)
     found = posttrain(PostQuestion(job=replace(JOB, data=None, nodes=3, search=True), method="grpo", options=options))

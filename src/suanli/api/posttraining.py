@@ -174,8 +174,9 @@ def _job(question: PostQuestion, box: System) -> tuple[PostJob, Answers | None, 
 
 
 def _half(question: PostQuestion) -> int:
-    """Return how many nodes generate where pools are apart and nobody says: half of them."""
-    return question.job.nodes // 2 if question.options.rollout == Placement.SEPARATE else 0
+    """Return how many nodes generate where pools are apart and nobody says: half of them, if there are answers."""
+    apart = question.options.rollout == Placement.SEPARATE and question.options.answer_tokens != 0
+    return question.job.nodes // 2 if apart else 0
 
 
 def _check_updates(answers: Answers, updates: int) -> None:
