@@ -3,8 +3,8 @@
     python benchmarks/replay_rate.py [REQUESTS]
 
 Every step is timed by the step model itself; the first play, which compiles or loads compiled code, is told apart.
-Seconds are of CPU time, so that other work on the machine does not count. Run twice with an empty SUANLI_CACHE, the first
-run plays code that it compiled itself, the second the same code from the disk.
+Seconds are of CPU time, so that other work on the machine does not count. Run twice with an empty SUANLI_CACHE, the
+first run plays code that it compiled itself, the second the same code from the disk.
 """
 
 from __future__ import annotations

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-numba = pytest.importorskip("numba")
+pytest.importorskip("numba")
+
+import numba
 
 from suanli.catalogue.find import system
 from suanli.catalogue.kernels import load_kernels

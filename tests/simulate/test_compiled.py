@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+pytest.importorskip("numba")
+
+import numba
+from tests.simulate.traffic import ONE, play, rules, steady, work
+
 import suanli.equations
 from suanli.foundation.equation import EQUATIONS
 from suanli.simulate.compiled import OPTIONS, compiled, entry, fast, teach
-
-numba = pytest.importorskip("numba")
-
-from tests.simulate.traffic import ONE, play, rules, steady, work
-
 from suanli.simulate.serving_closed import play_closed, play_in_flight
 from suanli.simulate.serving_play import play_all
 from suanli.simulate.uncounted import uncounted

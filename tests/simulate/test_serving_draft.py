@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from tests.simulate.traffic import ONE, check_conserved, rules, steady, work
 
-numba = pytest.importorskip("numba")
+pytest.importorskip("numba")
+
+import numba
 
 from suanli.equations.batching import accepted_per_step
 from suanli.simulate.serving_draft import uniform
