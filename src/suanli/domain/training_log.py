@@ -41,6 +41,14 @@ class CauseKind(StrEnum):
     POSSIBLE = "possible"
 
 
+class CausePart(StrEnum):
+    """What a cause is part of: the step itself, the time between steps, or the layout that was chosen."""
+
+    STEP = "step"
+    BETWEEN = "between steps"
+    LAYOUT = "layout"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:
     """A setting that a file tells, and where."""
@@ -81,7 +89,7 @@ class DeviceUse:
     """What one device did while the run was at work; idle samples before the first and after the last load are left out.
 
     Shares are of samples, from 0 to 1; NaN where the export tells none. `clock_hertz` is the median under load,
-    `slow_clock_share` the share of loaded samples whose slowing was put down to heat or to the hardware's own brake.
+    `heat_slowed_share` of loaded samples those whose slowing was put down to heat or to the hardware's own brake.
     """
 
     name: str
@@ -130,14 +138,14 @@ class Pace:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cause:
-    """A likely cause: seconds of a step that it takes, what shows it, how to check it and what to do.
+    """A likely cause: seconds of a step that it takes (0: nobody can say), what shows it, how to check and mend it.
 
-    `of_gap` says that it is why the run is slower than its layout should be; else the layout itself could be better.
+    Those of the step are why a run is slower than its layout should be; those of the layout say what a better one gains.
     """
 
     name: str
     kind: CauseKind
-    of_gap: bool
+    part: CausePart
     saved_seconds: float
     saved_share: float
     evidence: str
