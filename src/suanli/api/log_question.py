@@ -103,7 +103,13 @@ def packaged_model(name: str) -> Model | None:
 
     names = {_folded(one): one for one in known_models()}
     last = name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    tries = [name, last, TUNED_SUFFIX.sub("", last), TUNED_SUFFIX.sub("", TUNED_SUFFIX.sub("", last)), name.split(" ")[0]]
+    tries = [
+        name,
+        last,
+        TUNED_SUFFIX.sub("", last),
+        TUNED_SUFFIX.sub("", TUNED_SUFFIX.sub("", last)),
+        name.split(" ", maxsplit=1)[0],
+    ]
     for one in tries:
         found = names.get(_folded(one))
         if found is not None:
@@ -150,7 +156,9 @@ def _system(asking: Asking) -> System | None:
             found = default_system(accelerator(use.product.removeprefix("NVIDIA ")).id)
         except InputError:
             continue
-        asking.assumed.append(tr("system: {name}, by the devices' product {product}", name=found.name, product=use.product))
+        asking.assumed.append(
+            tr("system: {name}, by the devices' product {product}", name=found.name, product=use.product)
+        )
         return found
     asking.missing("--system", tr("the system or accelerator that trained"))
     return None
@@ -190,7 +198,10 @@ def _accelerators(asking: Asking) -> int | None:
     parts = [value(name) for name in ("global_batch", "micro_batch", "accumulation")]
     if all(parts) and parts[0] % (parts[1] * parts[2]) == 0:
         return int(parts[0] // (parts[1] * parts[2])) * split
-    return len(asking.log.devices) or None
+    shown = len(asking.log.devices)
+    if shown:
+        asking.assumed.append(tr("{count} accelerators, as many as the exports show", count=shown))
+    return shown or None
 
 
 def _batch(asking: Asking, data: int) -> tuple[int | None, int | None]:
@@ -230,7 +241,10 @@ def _sequence(asking: Asking, batch: int | None) -> int | None:
         return None
     if packed is False:
         asking.assumed.append(
-            tr("every sequence as long as the cutoff, {tokens} tokens: say --seq-len where they are shorter", tokens=told)
+            tr(
+                "every sequence as long as the cutoff, {tokens} tokens: say --seq-len where they are shorter",
+                tokens=told,
+            )
         )
     return int(told)
 
@@ -255,7 +269,8 @@ def _question(asking: Asking, model: Model, accelerators: int) -> TrainingQuesti
 
 
 READ = frozenset({
-    "precision", "tensor", "pipeline", "context", "expert", "interleave", "recompute", "sharding", "sharding_ranks",
+    "precision", "tensor", "pipeline", "data", "context", "expert", "interleave", "recompute", "sharding",
+    "sharding_ranks",
     "sequence_parallel", "schedule", "offload", "optimizer", "attention", "split_tensor", "software_date", "lora_rank",
     "context_exchange", "document_tokens", "capacity", "balanced_experts", "calibration",
 })  # fmt: skip
@@ -271,7 +286,9 @@ def _framework(asking: Asking) -> str:
     name = str(told.value) if told is not None else "accelerate"
     compiled = asking.value("compiled")
     if name == "deepspeed":
-        asking.assumed.append(tr("framework: {name}, the nearest to DeepSpeed under a loop of one's own", name=DEEPSPEED_ALONE))
+        asking.assumed.append(
+            tr("framework: {name}, the nearest to DeepSpeed under a loop of one's own", name=DEEPSPEED_ALONE)
+        )
         return DEEPSPEED_ALONE
     if name == "torchtitan" and compiled is not True:
         return EAGER
@@ -290,5 +307,7 @@ def _method(asking: Asking, model: Model) -> dict[str, Any]:
 
     if int(trained) >= FEW_TRAINED * parameters(model):
         return {}
-    asking.assumed.append(tr("tuned by adapters: {count:,} parameters are trained; say --method, --lora-rank", count=int(trained)))
+    asking.assumed.append(
+        tr("tuned by adapters: {count:,} parameters are trained; say --method, --lora-rank", count=int(trained))
+    )
     return {"method": "lora"}

@@ -51,7 +51,7 @@ def compare_logs(paths: Sequence[str | Path], said: Mapping[str, Any], searched:
     from suanli.api.layouts import freedom_of, layout_of
     from suanli.api.log_question import asked_by
     from suanli.api.train import own_calibration, setup_of
-    from suanli.api.training_question import faults_of
+    from suanli.api.training_question import TrainingQuestion, faults_of
     from suanli.catalogue.kernels import load_kernels
     from suanli.validation.logs.compare import LoggedJob, compare_log
     from suanli.validation.logs.read import names_of, read_logs
@@ -69,19 +69,12 @@ def compare_logs(paths: Sequence[str | Path], said: Mapping[str, Any], searched:
         setup=setup,
         cluster=asked.cluster,
         layout=layout,
-        freedom=freedom_of(replace(asked.question, **dict.fromkeys(FREE))),
+        freedom=freedom_of(TrainingQuestion(model="", system="", offload=asked.question.offload)),
         calibration=calibration,
         kernels=kernels,
         assumed=(*asked.assumed, *assumed, *own),
     )
     return compare_log(names_of(files), log, job, searched)
-
-
-FREE = (
-    "tensor", "pipeline", "data", "context", "expert", "interleave", "micro_batch", "recompute", "sharding",
-    "sharding_ranks", "sequence_parallel", "schedule",
-)  # fmt: skip
-"""What a search for a better layout may choose anew."""
 
 
 def _placed(fault: Fault, settings: Mapping[str, Setting]) -> Fault:

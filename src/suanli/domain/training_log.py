@@ -1,4 +1,4 @@
-"""A training run as its own logs tell it: settings, step times, pauses, memory, devices; and what is held against it."""
+"""A training run as its own logs tell it: step times, pauses, devices; and the prediction held against them."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class StepTimes:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeviceUse:
-    """What one device did while the run was at work; idle samples before the first and after the last load are left out.
+    """What one device did while the run was at work; what is idle before the first and after the last load is left out.
 
     Shares are of samples, from 0 to 1; NaN where the export tells none. `clock_hertz` is the median under load,
     `heat_slowed_share` of loaded samples those whose slowing was put down to heat or to the hardware's own brake.
@@ -140,7 +140,7 @@ class Pace:
 class Cause:
     """A likely cause: seconds of a step that it takes (0: nobody can say), what shows it, how to check and mend it.
 
-    Those of the step are why a run is slower than its layout should be; those of the layout say what a better one gains.
+    Those of the step are why a run is slower than its layout should be; those of the layout what a better one gains.
     """
 
     name: str
@@ -154,7 +154,7 @@ class Cause:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """How far a run in flight is; None where the files do not tell. `end_clock_seconds` counts from 1970, as clocks do."""
+    """How far a run in flight is; None where no file tells. `end_clock_seconds` counts from 1970, as clocks do."""
 
     last_step: int
     total_steps: int | None

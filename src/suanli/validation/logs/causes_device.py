@@ -1,4 +1,4 @@
-"""Causes that exports of devices show: idle devices, heat, a lowered power limit, one slow device, kernels that wait."""
+"""Causes that exports of devices show: idle time, heat, a lowered power limit, one slow device, kernels that wait."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BUSY = 0.9
 
 
 def idle(one: Evidence) -> Cause | None:
-    """Devices run no kernel for part of the time; collectives that wait count as kernels, so the host is at fault."""
+    """Find time without a kernel; collectives that wait are kernels, so it is the host that is late."""
     busy = one.middle("busy_share")
     if busy is None:
         return None
@@ -39,7 +39,7 @@ def _slowed(one: Evidence, clock: float, reference: float) -> float:
 
 
 def heat(one: Evidence) -> Cause | None:
-    """Devices say that heat, or the hardware's own brake, slowed them under load."""
+    """Find devices that heat, or the hardware's own brake, slowed under load."""
     told = [use for use in one.log.devices if use.heat_slowed_share >= one.rules.heat_share]
     if not told:
         return None
@@ -51,7 +51,11 @@ def heat(one: Evidence) -> Cause | None:
         "{count} of {devices} devices were slowed by heat, {name} for {share:.0%} of its work",
         count=len(told), devices=len(one.log.devices), name=worst.name, share=worst.heat_slowed_share,
     )  # fmt: skip
-    more = "" if math.isnan(worst.temperature_celsius) else tr(", at {celsius:.0f} degrees", celsius=worst.temperature_celsius)
+    more = (
+        ""
+        if math.isnan(worst.temperature_celsius)
+        else tr(", at {celsius:.0f} degrees", celsius=worst.temperature_celsius)
+    )
     return one.cause(
         "throttling", CausePart.STEP, CauseKind.SEEN, seconds, said + more,
         tr("fans, filters and the air before the racks; nvidia-smi -q -d PERFORMANCE"), always=True,
@@ -59,7 +63,7 @@ def heat(one: Evidence) -> Cause | None:
 
 
 def power_limit(one: Evidence) -> Cause | None:
-    """The power limit stands below the maker's, and the devices run into it."""
+    """Find a power limit below the maker's that the devices run into."""
     limit, capped = one.middle("power_limit_watts"), one.middle("power_capped_share")
     clock, most = one.middle("clock_hertz"), one.middle("most_clock_hertz")
     if limit is None or one.rated_watts is None or limit > one.rated_watts * (1 - one.rules.clock_share):
@@ -75,7 +79,7 @@ def power_limit(one: Evidence) -> Cause | None:
 
 
 def slow_device(one: Evidence) -> Cause | None:
-    """One device's clock under load lies below its peers'; in step with it, all others wait."""
+    """Find a device whose clock under load lies below its peers': in step with it, all others wait."""
     told = [use for use in one.log.devices if math.isfinite(use.clock_hertz)]
     if len(told) < 2:
         return None
@@ -92,7 +96,7 @@ def slow_device(one: Evidence) -> Cause | None:
 
 
 def waiting(one: Evidence) -> Cause | None:
-    """Kernels run all the time at little power: they wait for one another, in collectives."""
+    """Find kernels that run all the time at little power: they wait for one another, in collectives."""
     watts, limit, busy = (one.middle(name) for name in ("power_watts", "power_limit_watts", "busy_share"))
     rated = limit or one.rated_watts
     exposed = one.share(*EXPOSED)
@@ -100,9 +104,10 @@ def waiting(one: Evidence) -> Cause | None:
         return None
     if watts > one.rules.waiting_power_share * rated or (busy is not None and busy < BUSY):
         return None
+    words = {"watts": watts, "rated": rated}
     return one.cause(
         "network", CausePart.STEP, CauseKind.SEEN, one.gap,
-        tr("devices are never idle, yet draw {watts:.0f} W of {rated:.0f} W: their kernels wait", watts=watts, rated=rated),
+        tr("devices are never idle, yet draw {watts:.0f} W of {rated:.0f} W: their kernels wait", **words),
         tr("nccl-tests over the same ranks; counters of the network's ports; NCCL_DEBUG=INFO for the paths taken"),
     )  # fmt: skip
 

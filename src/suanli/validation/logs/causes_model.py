@@ -45,7 +45,7 @@ def _checks() -> dict[str, str]:
 
 
 def optimizer(one: Evidence) -> Cause | None:
-    """An optimizer of many small kernels reads and writes everything several times over."""
+    """Weigh an optimizer of many small kernels, which reads and writes everything several times over."""
     if one.said("fused_optimizer") is not False:
         return None
     seconds = one.step * one.share("optimizer") * (one.rules.unfused_passes - 1)
@@ -58,7 +58,7 @@ def optimizer(one: Evidence) -> Cause | None:
 
 
 def launches(one: Evidence) -> Cause | None:
-    """Kernels are so small that the device waits for the host to start them."""
+    """Tell kernels so small that the device waits for the host to start them."""
     share = one.share("launch")
     if share < one.rules.launch_share:
         return None
@@ -70,7 +70,7 @@ def launches(one: Evidence) -> Cause | None:
 
 
 def network(one: Evidence) -> Cause | None:
-    """Much of the step is traffic that nothing hides, and a slower network would explain the gap."""
+    """Weigh traffic that nothing hides: how slow would the network be if it were the gap."""
     exposed = one.share(*EXPOSED)
     if not one.slow or exposed < one.rules.exposed_share:
         return None
@@ -86,7 +86,7 @@ def network(one: Evidence) -> Cause | None:
 
 
 def padding(one: Evidence) -> Cause | None:
-    """Sequences of a fixed length carry fewer tokens than they have room for."""
+    """Count what sequences of a fixed length carry beside tokens."""
     tokens, steps = one.log.tokens_seen, one.log.last_step
     fixed = one.said("packed") is True or one.said("padded") is True
     if not tokens or not steps or not fixed or one.said("useful_tokens") is not True:
@@ -103,7 +103,7 @@ def padding(one: Evidence) -> Cause | None:
 
 
 def better_layout(one: Evidence) -> Cause | None:
-    """A search over layouts finds one that is predicted to be faster by more than estimates tie."""
+    """Tell a layout that a search found to be faster by more than estimates tie."""
     if one.best is None or one.best.step_seconds > one.estimate.step_seconds * (1 - one.rules.search_share):
         return None
     told = {

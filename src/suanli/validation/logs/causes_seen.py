@@ -16,7 +16,7 @@ PERIODS = (
 
 
 def loading(one: Evidence) -> Cause | None:
-    """Making a batch takes a visible part of a step, as the log's own timer says."""
+    """Read what making a batch takes of a step, by the log's own timer."""
     told = [one.log.timers[name][1] for name in LOADING if name in one.log.timers]
     if not told:
         return None
@@ -28,7 +28,7 @@ def loading(one: Evidence) -> Cause | None:
 
 
 def modes(one: Evidence) -> Cause | None:
-    """Steps have two speeds: something else than the step's own work decides."""
+    """Tell two speeds of steps: something else than the step's own work decides."""
     pace = one.pace
     if not pace.slow_mode_share:
         return None
@@ -48,7 +48,7 @@ def _idle(one: Evidence) -> bool:
 
 
 def stalls(one: Evidence) -> Cause | None:
-    """Single steps take far longer; a period that is a setting's tells which one it is."""
+    """Tell single steps that take far longer; a period that is a setting's says which it is."""
     pace = one.pace
     if not pace.stalls:
         return None
@@ -93,7 +93,7 @@ def pauses(kind: PauseKind) -> Rule:
 
 
 def drift(one: Evidence) -> Cause | None:
-    """The step grows over the log, beyond what its own spread makes of it."""
+    """Tell a step that grows over the log, beyond what its own spread makes of it."""
     change = one.pace.drift
     if change < max(one.rules.drift_share, one.pace.spread):
         return None
@@ -107,7 +107,7 @@ def drift(one: Evidence) -> Cause | None:
 
 
 def slow_rank(one: Evidence) -> Cause | None:
-    """One rank's own work takes longer than the others'; all of them wait for it. Stages of a pipeline differ anyway."""
+    """Tell a rank whose own work takes longer, for which all wait. Stages of a pipeline differ anyway."""
     if one.layout.pipeline > 1:
         return None
     told = [one.log.timers[name] for name in OWN_WORK if name in one.log.timers]
@@ -122,7 +122,7 @@ def slow_rank(one: Evidence) -> Cause | None:
 
 
 def skipped(one: Evidence) -> Cause | None:
-    """Steps were computed and thrown away: the loss scale overflowed, or a gradient was no number."""
+    """Count steps that were computed and thrown away: the loss scale overflowed, or a gradient was no number."""
     if not one.log.skipped_steps or not one.log.last_step:
         return None
     share = min(one.log.skipped_steps / one.log.last_step, 1.0)
@@ -134,7 +134,7 @@ def skipped(one: Evidence) -> Cause | None:
 
 
 def flushes(one: Evidence) -> Cause | None:
-    """The allocator gave its cache back and asked anew, each time with the device standing still."""
+    """Count how often the allocator gave its cache back and asked anew, the device standing still."""
     if not one.log.allocator_flushes:
         return None
     return one.cause(
@@ -145,7 +145,7 @@ def flushes(one: Evidence) -> Cause | None:
 
 
 def timers(one: Evidence) -> Cause | None:
-    """Timers that wait for the device at every part of a step keep work from running beside work."""
+    """Tell timers that wait for the device at every part of a step: no work runs beside work."""
     if one.said("sync_timers") is not True or not one.slow:
         return None
     return one.cause(

@@ -18,6 +18,7 @@ from suanli.estimate.search import search_told
 from suanli.estimate.space import Freedom
 from suanli.estimate.training import estimate_layout
 from suanli.foundation.errors import SuanliError
+from suanli.foundation.language import tr
 from suanli.validation.logs import causes_device, causes_model, causes_seen
 from suanli.validation.logs.evidence import Evidence
 from suanli.validation.logs.merge import RunLog, step_times
@@ -30,6 +31,7 @@ UNSEEN: Mapping[MemoryKind, tuple[str, ...]] = {
     MemoryKind.DEVICE: (),
 }
 """Causes of memory that a printed peak does not count: the allocator knows of no context beside it."""
+GIB = 2**30
 LARGER = (2, 4)
 COMPILED = {"torch_eager": "torch_compiled", "torch_eager_fused": "torch_compiled"}
 
@@ -83,12 +85,21 @@ def compare_log(run: str, log: RunLog, job: LoggedJob, searched: bool) -> LogCom
         settings={name: one for name, one in log.settings.items() if name not in INNER},
         skipped_steps=log.skipped_steps,
         assumed=(*job.assumed, *estimate.assumed),
-        notes=log.notes,
+        notes=(*log.notes, *_fit_notes(estimate)),
     )
 
 
 INNER = ("trains", "steps_done", "samples_a_step")
 """Settings that readers only note for this comparison."""
+
+
+def _fit_notes(estimate: TrainingEstimate) -> tuple[str, ...]:
+    """Say where a layout that ran is predicted not to fit: then a setting is not as the files tell it."""
+    if not estimate.limit:
+        return ()
+    held, room = estimate.memory_bytes / GIB, estimate.capacity_bytes / GIB
+    said = tr("The layout ran, yet is predicted to need {held:.1f} of {room:.1f} GiB", held=held, room=room)
+    return (said + tr(": a setting may not be as told, such as what is computed again."),)
 
 
 def _best(job: LoggedJob) -> TrainingEstimate | None:
@@ -134,7 +145,7 @@ def what_if(log: RunLog, job: LoggedJob) -> dict[str, TrainingEstimate]:
             one = job.estimate(other_setup, other_layout)
         except SuanliError:
             continue
-        if not one.limit:
+        if not one.limit and one.memory_bytes <= one.capacity_bytes:
             told[name] = one
     return told
 
@@ -161,7 +172,9 @@ def _together(causes: Iterable[Cause]) -> list[Cause]:
     told = []
     for same in by_name.values():
         first, *rest = sorted(same, key=_place)
-        more = [] if first.part is CausePart.LAYOUT else [one.evidence for one in rest if one.evidence != first.evidence]
+        more = (
+            [] if first.part is CausePart.LAYOUT else [one.evidence for one in rest if one.evidence != first.evidence]
+        )
         told.append(replace(first, evidence="; ".join([first.evidence, *more])))
     return told
 

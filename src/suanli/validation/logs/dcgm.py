@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from suanli.validation.logs.devices import PERCENT, Tallies
-from suanli.validation.logs.found import number_of
+from suanli.validation.logs.found import Found, number_of
 from suanli.validation.logs.lines import Line
 from suanli.validation.logs.smi import BITS, bits_of, sample_of
 
@@ -28,8 +28,12 @@ METRICS = {
     "DCGM_FI_DEV_POWER_VIOLATION": "pviol", "DCGM_FI_DEV_THERMAL_VIOLATION": "tviol",
     "DCGM_FI_DEV_POWER_MGMT_LIMIT": "limit", "DCGM_FI_DEV_MAX_SM_CLOCK": "most_clock",
 }  # fmt: skip
-COUNTERS = ("pviol", "tviol")
-"""Time slowed so far: what grew between two samples was slowed in between."""
+COUNTERS = {"DCGM_FI_DEV_POWER_VIOLATION": "pviol", "DCGM_FI_DEV_THERMAL_VIOLATION": "tviol"}
+"""Time slowed so far, in the unit that its own help tells: what grew between two samples was slowed in between."""
+LEAST_SLOWED_SECONDS = 0.1
+"""A sample in which less was slowed is none that was."""
+HELP = re.compile(r"^# HELP (DCGM_\w+) .*\(in (ns|us)\)")
+UNITS = {"ns": 1e-9, "us": 1e-6}
 
 
 @dataclass(kw_only=True, slots=True)
@@ -51,13 +55,18 @@ class DcgmReader:
         self.tallies = Tallies()
         self.columns: list[str] = []
         self.scrapes: dict[str, Scrape] = {}
-        self.broken: list[int] = []
+        self.units = dict.fromkeys(COUNTERS.values(), UNITS["ns"])
+        self.found = Found(file=file, tool=self.tool)
 
     def feed(self, line: Line) -> None:
         """Take one line."""
         text = line.text
         if text.startswith("DCGM_"):
             self._metric(line)
+        elif text.startswith("# HELP"):
+            told = HELP.match(text)
+            if told is not None and told.group(1) in COUNTERS:
+                self.units[COUNTERS[told.group(1)]] = UNITS[told.group(2)]
         elif text.lstrip("# ").startswith("Entity"):
             self.columns = text.lstrip("# ").split()[1:]
         elif self.columns:
@@ -74,7 +83,7 @@ class DcgmReader:
             return
         cells = told.group(2).split()
         if len(cells) != len(self.columns):
-            self.broken.append(line.number)
+            self.found.cut(line.number)
             return
         scrape = self.scrapes.setdefault(told.group(1), Scrape())
         for column, cell in zip(self.columns, cells, strict=True):
@@ -85,13 +94,15 @@ class DcgmReader:
     def _metric(self, line: Line) -> None:
         told = METRIC.match(line.text)
         if told is None:
-            self.broken.append(line.number)
+            self.found.cut(line.number)
             return
         into = METRICS.get(told.group(1))
         if into is None:
             return
         labels = dict(LABEL.findall(told.group(2)))
-        name = "/".join(part for part in (labels.get("hostname", labels.get("Hostname", "")), labels.get("gpu", "0")) if part)
+        name = "/".join(
+            part for part in (labels.get("hostname", labels.get("Hostname", "")), labels.get("gpu", "0")) if part
+        )
         scrape = self.scrapes.setdefault(name, Scrape(product=labels.get("modelName", "")))
         if into in scrape.values and into != "active":
             self._flush(name, scrape)
@@ -107,13 +118,12 @@ class DcgmReader:
         capped = bool(mask & BITS["capped"]) if mask is not None else self._grew(scrape, "pviol")
         heated = bool(mask & BITS["heated"]) if mask is not None else self._grew(scrape, "tviol")
         self.tallies.add(f"{self.file}:{name}", sample_of(values, scrape.product, capped, heated))
-        scrape.before |= {one: values[one] for one in COUNTERS if one in values}
+        scrape.before |= {one: values[one] for one in COUNTERS.values() if one in values}
         scrape.values = {}
 
-    @staticmethod
-    def _grew(scrape: Scrape, name: str) -> bool | None:
+    def _grew(self, scrape: Scrape, name: str) -> bool | None:
         now, before = scrape.values.get(name), scrape.before.get(name)
-        return None if now is None or before is None else now > before
+        return None if now is None or before is None else (now - before) * self.units[name] >= LEAST_SLOWED_SECONDS
 
 
 def _number(said: str) -> float:

@@ -78,7 +78,14 @@ class Evidence:
         return median(told) if told else None
 
     def cause(
-        self, name: str, part: CausePart, kind: CauseKind, seconds: float, evidence: str, check: str, always: bool = False
+        self,
+        name: str,
+        part: CausePart,
+        kind: CauseKind,
+        seconds: float,
+        evidence: str,
+        check: str,
+        always: bool = False,
     ) -> Cause | None:
         """Make a cause; None where it takes less of a step than is worth saying, unless it is told `always`."""
         seconds = max(seconds, 0.0)

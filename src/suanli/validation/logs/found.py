@@ -7,7 +7,7 @@ import re
 from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from suanli.domain.training_log import MemoryKind, Pause, PauseKind, Setting, Value
@@ -30,17 +30,17 @@ COLUMNS = ("number", "seconds", "rate", "samples", "elapsed", "clock")
 
 
 def clock_of(text: str) -> float:
-    """Return the first date and time of a text in seconds since 1970 as its own clock has it; NaN where there is none."""
+    """Return the first date and time of a text in seconds since 1970 by its own clock; NaN where there is none."""
     found = CLOCK.search(text)
     if found is None:
         return math.nan
-    *parts, fraction = found.groups()
+    year, month, day, hour, minute, second = (int(part) for part in found.groups()[:-1])
     try:
-        moment = datetime(*map(int, parts))  # noqa: DTZ001 - logs print the clock of their machine, without its zone
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
         return math.nan
-    seconds = (moment - datetime(1970, 1, 1)).total_seconds()  # noqa: DTZ001
-    return seconds + (float(f"0.{fraction}") if fraction else 0.0)
+    fraction = found.group(found.lastindex or 0) if found.groups()[-1] else "0"
+    return moment.timestamp() + float(f"0.{fraction}")
 
 
 def number_of(said: Any) -> float:

@@ -62,10 +62,10 @@ class MegatronReader:
         text = line.text
         if ".." in text:
             self._dotted(line)
-        elif "iteration" in text:
-            self._iteration(line)
         elif "memory (MB)" in text:
             self._memory(text)
+        elif "iteration" in text:
+            self._iteration(line)
         elif "using world size" in text:
             told = WORLD.search(text)
             self.found.say("accelerators", whole(told.group(1)) if told else None, line.number)
@@ -152,7 +152,9 @@ class MegatronReader:
             self.found.shape.clear()
 
 
-BEYOND_COLUMNS = ("multi_latent_attention", "moe_shared_expert_intermediate_size", "hybrid_override_pattern", "hybrid_layer_pattern")  # fmt: skip
+BEYOND_COLUMNS = (
+    "multi_latent_attention", "moe_shared_expert_intermediate_size", "hybrid_override_pattern", "hybrid_layer_pattern",
+)  # fmt: skip
 """Arguments of models whose shape no columns tell: those go by name."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from suanli.domain.training_log import DeviceUse, MemoryKind, Pause, PauseKind, Setting, StepTimes
 from suanli.foundation.equation import FloatArray
@@ -140,9 +141,12 @@ def step_times(reports: Reports, tokens: float | None, sequences: float | None, 
     `tokens` and `sequences` are those of a step, where they are known: rates become seconds with them.
     """
     columns = {name: np.asarray(column, dtype=np.float64) for name, column in reports.columns.items()}
-    number = columns["number"].astype(np.int64)
-    if not len(number):
+    if not len(reports):
         return None
+    if reports.resolution_seconds and np.all(np.isfinite(columns["elapsed"])):
+        rows = _resolved(columns["elapsed"], reports.resolution_seconds)
+        columns = {name: column[rows] for name, column in columns.items()}
+    number = columns["number"].astype(np.int64)
     covers = np.maximum(np.diff(number, prepend=0), 1)
     wall = _differences(columns["clock"])
     spent = _differences(columns["elapsed"])
@@ -157,11 +161,10 @@ def step_times(reports: Reports, tokens: float | None, sequences: float | None, 
     if seconds is None:
         return None
     keep = np.isfinite(seconds) & (seconds > 0)
-    times = StepTimes(
+    return StepTimes(
         number=number[keep], covers=covers[keep], seconds=seconds[keep], wall_seconds=wall[keep],
         resolution_seconds=reports.resolution_seconds,
     )  # fmt: skip
-    return _coarser(times) if reports.resolution_seconds else times
 
 
 def _differences(column: FloatArray) -> FloatArray:
@@ -170,20 +173,10 @@ def _differences(column: FloatArray) -> FloatArray:
     return np.where(gone > 0, gone, np.nan)
 
 
-def _coarser(times: StepTimes) -> StepTimes:
-    """Put reports together until each covers many units of the clock that told it."""
-    enough = RESOLVED * times.resolution_seconds
-    rows: list[tuple[int, int, float, float]] = []
-    steps, spent = 0, 0.0
-    for number, covers, seconds in zip(times.number, times.covers, times.seconds, strict=True):
-        steps, spent = steps + int(covers), spent + float(seconds * covers)
-        if spent >= enough:
-            rows.append((int(number), steps, spent / steps, spent))
-            steps, spent = 0, 0.0
-    if not rows:
-        return times
-    number, covers, seconds, wall = (np.asarray(column) for column in zip(*rows, strict=True))
-    return StepTimes(
-        number=number.astype(np.int64), covers=covers.astype(np.int64), seconds=seconds, wall_seconds=wall,
-        resolution_seconds=times.resolution_seconds,
-    )  # fmt: skip
+def _resolved(elapsed: FloatArray, resolution_seconds: float) -> NDArray[np.int64]:
+    """Return the rows that lie many units of their clock apart; the first and the last where the whole log is short."""
+    rows = [0]
+    for row, seconds in enumerate(elapsed):
+        if seconds - elapsed[rows[-1]] >= RESOLVED * resolution_seconds:
+            rows.append(row)
+    return np.asarray(rows if len(rows) > 1 else sorted({0, len(elapsed) - 1}), dtype=np.int64)

@@ -25,7 +25,8 @@ from suanli.validation.logs.state_files import is_log_line, is_state, is_sums, r
 from suanli.validation.logs.torchtitan import TorchtitanReader
 
 KNOWN = (
-    "Megatron-LM, torchtitan, DeepSpeed, Hugging Face Trainer (console, trainer_state.json, all_results.json, arguments), "
+    "Megatron-LM, torchtitan, DeepSpeed, "
+    "Hugging Face Trainer (console, trainer_state.json, all_results.json, arguments), "
     "LLaMA-Factory (console, trainer_log.jsonl, YAML), Axolotl (console, YAML), nvidia-smi (csv, dmon, table), "
     "DCGM (dcgmi dmon, dcgm-exporter)"
 )
@@ -34,7 +35,7 @@ YAML_SUFFIXES = (".yaml", ".yml")
 FEW = 2**3
 """Lines of JSON that are looked at to tell what a file is."""
 TABLE_WORDS = ("id,", ",id,", ",accelerator")
-PICKLES = b"PK\x03\x04"
+ARCHIVE = b"PK\x03\x04"
 
 
 def is_log(path: Path) -> bool:
@@ -45,9 +46,9 @@ def is_log(path: Path) -> bool:
         text = _json_text(path)
         if text is not None:
             return any(_kind_of(one) for _, one in _documents(text, path, FEW) if isinstance(one, Mapping))
+        return not _is_table(path) and bool(_text_finds(path))
     except InputError:
         return False
-    return not _is_table(path) and bool(_text_finds(path))
 
 
 def is_text(path: Path) -> bool:
@@ -88,11 +89,15 @@ def _read(path: Path) -> tuple[list[Found], tuple[DeviceUse, ...]]:
     text = _json_text(path)
     if text is not None:
         return [_stated(text, path)], ()
+    if is_archive(path):
+        raise _archive(path)
     found = _text_finds(path)
     if not found:
-        raise _unknown(path)
-    logs = [one for one in found if isinstance(one, Found)]
-    return logs, tuple(use for one in found if not isinstance(one, Found) for use in one.tallies.told())
+        why = tr("no line that any of these tools writes")
+        raise InputError.single(place=path.name, found=why, allowed=tr("a log or an export of: {tools}", tools=KNOWN))
+    exports = [one for one in found if not isinstance(one, Found)]
+    logs = [one if isinstance(one, Found) else one.found for one in found]
+    return logs, tuple(use for one in exports for use in one.tallies.told())
 
 
 def _text_finds(path: Path) -> list[Found | SmiReader | DcgmReader]:
@@ -109,14 +114,15 @@ def _text_finds(path: Path) -> list[Found | SmiReader | DcgmReader]:
     return [*logs, *(one for one in devices if one.tallies.by_name)]
 
 
-def _unknown(path: Path) -> InputError:
+def is_archive(path: Path) -> bool:
+    """Say whether a file is an archive, as torch saves arguments in."""
     with path.open("rb") as opened:
-        head = opened.read(len(PICKLES))
-    if head == PICKLES:
-        hint = tr("Arguments saved by torch run code when they are read: write them as JSON, json.dump(args.to_dict()).")
-        return InputError.single(place=path.name, found=tr("an archive of torch"), allowed=KNOWN, hint=hint)
-    found = tr("no line that any of these tools writes")
-    return InputError.single(place=path.name, found=found, allowed=tr("a log or an export of: {tools}", tools=KNOWN))
+        return opened.read(len(ARCHIVE)) == ARCHIVE
+
+
+def _archive(path: Path) -> InputError:
+    hint = tr("Arguments saved by torch run code when they are read: write them as JSON, json.dumps(args.to_dict()).")
+    return InputError.single(place=path.name, found=tr("an archive of torch"), allowed=KNOWN, hint=hint)
 
 
 def _is_table(path: Path) -> bool:

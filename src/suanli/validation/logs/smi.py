@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from suanli.validation.logs.devices import MEGAHERTZ, PERCENT, Sample, Tallies
-from suanli.validation.logs.found import number_of
+from suanli.validation.logs.found import Found, number_of
 from suanli.validation.logs.lines import Line
 
 MEBIBYTE = 2.0**20
@@ -24,9 +24,7 @@ NAMES = {
 }  # fmt: skip
 DMON = {"pwr": "power", "gtemp": "celsius", "sm": "busy", "pclk": "clock", "fb": "memory"}
 PRODUCT = re.compile(r"^\|\s+(\d+)\s+(\S.*?)\s+(?:On|Off|N/A)\s*\|\s*[0-9A-Fa-f]{8}:")
-STATE = re.compile(
-    r"(\d+)C\s+P\d+\s+([\d.]+|N/A)W? / +([\d.]+|N/A)W?\s*\|\s*(\d+)MiB\s*/\s*\d+MiB\s*\|\s*(\d+|N/A)%?"
-)
+STATE = re.compile(r"(\d+)C\s+P\d+\s+([\d.]+|N/A)W? / +([\d.]+|N/A)W?\s*\|\s*(\d+)MiB\s*/\s*\d+MiB\s*\|\s*(\d+|N/A)%?")
 
 
 def value_of(said: str) -> float:
@@ -65,7 +63,7 @@ class SmiReader:
         self.columns: list[str] = []
         self.watched: list[str] = []
         self.product: tuple[str, str] = ("", "")
-        self.broken: list[int] = []
+        self.found = Found(file=file, tool=self.tool)
 
     def feed(self, line: Line) -> None:
         """Take one line."""
@@ -90,7 +88,7 @@ class SmiReader:
         if not self.columns:
             return
         if len(cells) != len(self.columns):
-            self.broken.append(line.number)
+            self.found.cut(line.number)
             return
         row = dict(zip(self.columns, cells, strict=True))
         told = {NAMES[name]: value_of(cell) for name, cell in row.items() if name in NAMES}

@@ -186,5 +186,3 @@ def _modes(times: StepTimes, which: Mask, rules: Rules) -> tuple[float, float, f
     ):
         return 0.0, 0.0, 0.0
     return float(np.median(seconds[: cut + 1])), float(np.median(seconds[cut + 1 :])), float(right[cut] / count)
-
-

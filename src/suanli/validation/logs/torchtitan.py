@@ -50,6 +50,11 @@ class TorchtitanReader:
     def __init__(self, file: str) -> None:
         self.found = Found(file=file, tool=self.tool)
         self.config = Gathered()
+        self.marks = (
+            ("GC]", self._collected), ("device mesh", self._mesh), ("heckpoint", self._checkpoint),
+            ("Training starts at step", self._started), ("total parameters", self._model),
+            ("torch.compile", self._model), ("Training completed", self._completed),
+        )  # fmt: skip
 
     def feed(self, line: Line) -> None:
         """Take one line."""
@@ -58,22 +63,11 @@ class TorchtitanReader:
             self._gather(line)
         elif "step:" in text:
             self._step(line)
-        elif "GC]" in text:
-            told = COLLECTED.search(text)
-            if told is not None:
-                self.found.pause(PauseKind.COLLECTION, self.found.reports.last, number_of(told.group(1)))
-        elif "device mesh" in text:
-            self._mesh(line)
-        elif "heckpoint" in text:
-            self._checkpoint(line)
-        elif "Training starts at step" in text:
-            for name, pattern in STARTED:
-                told = pattern.search(text)
-                self.found.say(name, whole(told.group(1)) if told else None, line.number)
-        elif "total parameters" in text or "torch.compile" in text:
-            self._model(line)
-        elif "Training completed" in text and self.found.anything:
-            self.found.ended = True
+        else:
+            for mark, take in self.marks:
+                if mark in text:
+                    take(line)
+                    return
 
     def close(self) -> Found:
         """Return what was found."""
@@ -115,6 +109,19 @@ class TorchtitanReader:
             return
         self.found.peak(MemoryKind.RESERVED, number_of(memory.group(1)) * GIBIBYTE)
         self.found.reports.add(int(told.group(1)), line.rank, rate=number_of(rate.group(1)), clock=clock_of(text))
+
+    def _collected(self, line: Line) -> None:
+        told = COLLECTED.search(line.text)
+        if told is not None:
+            self.found.pause(PauseKind.COLLECTION, self.found.reports.last, number_of(told.group(1)))
+
+    def _started(self, line: Line) -> None:
+        for name, pattern in STARTED:
+            told = pattern.search(line.text)
+            self.found.say(name, whole(told.group(1)) if told else None, line.number)
+
+    def _completed(self, _: Line) -> None:
+        self.found.ended = self.found.anything
 
     def _mesh(self, line: Line) -> None:
         told, old = MESH.search(line.text), OLD_MESH.search(line.text)
@@ -202,6 +209,8 @@ def _habits(told: Mapping[str, Any]) -> dict[str, Value | None]:
     return {
         "recompute": mode if mode in ("none", "selective", "full") else None,
         "compiled": compiled if compile_part or old is not None else None,
-        "save_every": whole(saved.get("interval")) if flag(saved.get("enable", saved.get("enable_checkpoint"))) else None,
+        "save_every": whole(saved.get("interval"))
+        if flag(saved.get("enable", saved.get("enable_checkpoint")))
+        else None,
         "evaluate_every": whole(seen.get("freq")) if flag(seen.get("enable", seen.get("enabled"))) else None,
     }
