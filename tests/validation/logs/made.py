@@ -269,8 +269,8 @@ def smi(samples=60, devices=8, heading=SMI_HEADING, **changes):
             told = {name: value(device, row) if callable(value) else value for name, value in said.items()}
             lines.append(
                 f"{when:%Y/%m/%d %H:%M:%S}.000, {device}, NVIDIA H100 80GB HBM3, {told['busy']} %, "
-                f"{told['memory']} MiB, {told['watts']:.2f} W, {told['limit']:.2f} W, {told['celsius']}, {told['clock']} MHz, 1980 MHz, "
-                f"0x{told['mask']:016x}"
+                f"{told['memory']} MiB, {told['watts']:.2f} W, {told['limit']:.2f} W, {told['celsius']}, "
+                f"{told['clock']} MHz, 1980 MHz, 0x{told['mask']:016x}"
             )
     return "\n".join(lines) + "\n"
 

@@ -87,6 +87,7 @@ def trainer_settings(document: Mapping[str, Any]) -> Settings:
         "save_every": _every(document, "save"),
         "evaluate_every": _every(document, "eval"),
         "compiled": flag(document["torch_compile"]) if "torch_compile" in document else None,
+        "useful_tokens": True if document.get("include_num_input_tokens_seen") == "non_padding" else None,
         "framework": "accelerate",
         **optimizer_of(document.get("optim")),
         **sharding_of(document),
