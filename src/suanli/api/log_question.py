@@ -255,6 +255,8 @@ def _question(asking: Asking, model: Model, accelerators: int) -> TrainingQuesti
     data = max(accelerators // split, 1)
     batch, micro = _batch(asking, data)
     told = {one.name: value(one.name) for one in fields(TrainingQuestion) if one.name in READ}
+    if asking.said.get("data") is None and any(asking.said.get(name) is not None for name in SPLITS):
+        told["data"] = None
     told |= {"global_batch": batch, "micro_batch": micro, "sequence_tokens": _sequence(asking, batch)}
     told |= {"framework": _framework(asking), **_method(asking, model)}
     if told.get("sharding") is None and told["framework"] in HUGGING_FACE:
@@ -275,6 +277,10 @@ READ = frozenset({
     "context_exchange", "document_tokens", "capacity", "balanced_experts", "calibration",
 })  # fmt: skip
 """Fields of a question that an option or a file tells as it is."""
+
+
+SPLITS = ("nodes", "tensor", "pipeline", "context")
+"""Options beside which the replicas that a file tells are no longer the rest."""
 
 
 def _framework(asking: Asking) -> str:

@@ -74,7 +74,8 @@ def _print_causes(causes: Sequence[Cause]) -> None:
         name, kind, share, evidence, check = _cause(one)
         words = {"share": share, "seconds": _seconds(one.saved_seconds)}
         size = tr("{share} of a step, {seconds}", **words) if one.saved_seconds else tr("nobody can say how much")
-        print(f"  {place}. {name} ({kind}; {size}): {evidence}.")
+        head = {"place": place, "cause": name, "kind": kind, "size": size, "evidence": evidence}
+        print("  " + tr("{place}. {cause} ({kind}; {size}): {evidence}.", **head))
         print("     " + tr("Check or mend: {check}.", check=check))
 
 

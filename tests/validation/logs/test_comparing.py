@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from tests.validation.logs import made
 
 from suanli.api.log_question import packaged_model
 from suanli.api.logs import CauseKind, CausePart, compare_logs
 from suanli.api.train import TrainingQuestion, train
 from suanli.foundation.errors import InputError
-from tests.validation.logs import made
 
 BOX = {"system": "dgx-h100"}
 QUESTION = TrainingQuestion(
@@ -227,8 +227,8 @@ def test_attention_without_a_fused_kernel_is_a_setting(tmp_path):
 @pytest.mark.parametrize(("name", "known"), [("adamw_torch", True), ("adamw_torch_fused", False)])
 def test_an_optimizer_of_many_kernels_is_a_setting(name, known, tmp_path):
     arguments = {
-        "per_device_train_batch_size": 1, "gradient_accumulation_steps": 1, "bf16": True, "optim": name, "fsdp": "full_shard",
-        "gradient_checkpointing": True, "max_steps": 1000,
+        "per_device_train_batch_size": 1, "gradient_accumulation_steps": 1, "bf16": True, "optim": name,
+        "fsdp": "full_shard", "gradient_checkpointing": True, "max_steps": 1000,
     }  # fmt: skip
     log = made.trainer_log([1.0] * 400)
     files = written(tmp_path, args__json=json.dumps(arguments), trainer_log__jsonl=log)

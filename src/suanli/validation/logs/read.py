@@ -35,6 +35,9 @@ YAML_SUFFIXES = (".yaml", ".yml")
 FEW = 2**3
 """Lines of JSON that are looked at to tell what a file is."""
 TABLE_WORDS = ("id,", ",id,", ",accelerator")
+OFTEN = 2**8
+HEADING_BYTES = 2**14
+LineReader = MegatronReader | TorchtitanReader | DeepSpeedReader | ConsoleReader
 ARCHIVE = b"PK\x03\x04"
 
 
@@ -46,7 +49,7 @@ def is_log(path: Path) -> bool:
         text = _json_text(path)
         if text is not None:
             return any(_kind_of(one) for _, one in _documents(text, path, FEW) if isinstance(one, Mapping))
-        return not _is_table(path) and bool(_text_finds(path))
+        return not _is_table(path) and bool(_text_finds(path, OFTEN))
     except InputError:
         return False
 
@@ -100,18 +103,29 @@ def _read(path: Path) -> tuple[list[Found], tuple[DeviceUse, ...]]:
     return logs, tuple(use for one in exports for use in one.tallies.told())
 
 
-def _text_finds(path: Path) -> list[Found | SmiReader | DcgmReader]:
-    """Read a text with every reader of lines at once; return what those found that know it."""
-    readers = [kind(path.name) for kind in (MegatronReader, TorchtitanReader, DeepSpeedReader, ConsoleReader)]
+def _text_finds(path: Path, often: int = 0) -> list[Found | SmiReader | DcgmReader]:
+    """Read a text with every reader of lines at once; return what those found that know it.
+
+    With `often` it is looked after so many lines whether one of them knows the file, and no more is read.
+    """
+    readers: list[LineReader] = [
+        kind(path.name) for kind in (MegatronReader, TorchtitanReader, DeepSpeedReader, ConsoleReader)
+    ]
     devices = (SmiReader(path.name), DcgmReader(path.name))
-    for line in lines_of(path):
+    for count, line in enumerate(lines_of(path), start=1):
         for one in readers:
             one.feed(line)
         for other in devices:
             other.feed(line)
+        if often and count % often == 0 and _any_knows(readers, devices):
+            break
     devices[1].close()
     logs = [found for found in (one.close() for one in readers) if found.anything]
     return [*logs, *(one for one in devices if one.tallies.by_name)]
+
+
+def _any_knows(readers: Sequence[LineReader], devices: Sequence[SmiReader | DcgmReader]) -> bool:
+    return any(one.found.anything for one in readers) or any(one.tallies.by_name for one in devices)
 
 
 def is_archive(path: Path) -> bool:
@@ -129,7 +143,7 @@ def _is_table(path: Path) -> bool:
     """Say whether a file is a table of runs: its heading has the columns of one."""
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as opened:
-            first = opened.readline().replace(" ", "").lower()
+            first = opened.readline(HEADING_BYTES).replace(" ", "").lower()
     except OSError:
         return False
     return any(first.startswith(word) or word in first for word in TABLE_WORDS)
