@@ -139,7 +139,6 @@ def _shaped(asking: Asking) -> Model | None:
 
 def _system(asking: Asking) -> System | None:
     """Find the system: by the option, else by the product that exports of devices name."""
-    from suanli.catalogue.find import accelerator, default_system
     from suanli.catalogue.find import system as find_system
 
     asked = asking.said.get("system")
@@ -150,11 +149,8 @@ def _system(asking: Asking) -> System | None:
             asking.faults += error.faults
             return None
     for use in asking.log.devices:
-        if not use.product:
-            continue
-        try:
-            found = default_system(accelerator(use.product.removeprefix("NVIDIA ")).id)
-        except InputError:
+        found = product_system(use.product)
+        if found is None:
             continue
         asking.assumed.append(
             tr("system: {name}, by the devices' product {product}", name=found.name, product=use.product)
@@ -162,6 +158,16 @@ def _system(asking: Asking) -> System | None:
         return found
     asking.missing("--system", tr("the system or accelerator that trained"))
     return None
+
+
+def product_system(product: str) -> System | None:
+    """Return the usual system of a product as nvidia-smi names it; None where it is not known."""
+    from suanli.catalogue.find import accelerator, default_system
+
+    try:
+        return default_system(accelerator(product.removeprefix("NVIDIA ")).id) if product else None
+    except InputError:
+        return None
 
 
 def _cluster(asking: Asking) -> Cluster | None:

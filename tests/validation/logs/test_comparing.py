@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.validation.logs import made
 
-from suanli.api.log_question import packaged_model
+from suanli.api.log_question import packaged_model, product_system
 from suanli.api.logs import CauseKind, CausePart, compare_logs
 from suanli.api.train import TrainingQuestion, train
 from suanli.foundation.errors import InputError
@@ -335,6 +335,32 @@ def test_the_product_of_the_devices_stands_in_for_a_system(tmp_path):
     told = compared(tmp_path, 15.0, said={}, export=made.smi())
     assert "H100" in told.system
     assert any("H100" in one for one in told.assumed)
+
+
+@pytest.mark.parametrize(
+    ("product", "known"),
+    [
+        ("NVIDIA H100 80GB HBM3", "nv-h100-sxm"),
+        ("NVIDIA H100 PCIe", "nv-h100-pcie"),
+        ("NVIDIA H200", "nv-h200-sxm"),
+        ("NVIDIA A100-SXM4-80GB", "nv-a100-80-sxm"),
+        ("NVIDIA A100-SXM4-40GB", "nv-a100-40-sxm"),
+        ("NVIDIA A100 80GB PCIe", "nv-a100-80-pcie"),
+        ("NVIDIA A800-SXM4-80GB", "nv-a800-80-sxm"),
+        ("NVIDIA H20", "nv-h20"),
+        ("NVIDIA L40S", "nv-l40s"),
+        ("NVIDIA GeForce RTX 4090", "nv-rtx4090"),
+        ("NVIDIA GeForce RTX 4090 D", "nv-rtx4090d"),
+        ("NVIDIA RTX 6000 Ada Generation", "nv-rtx6000-ada"),
+        ("NVIDIA RTX PRO 6000 Blackwell Server Edition", "nv-rtxpro6000"),
+        ("NVIDIA GH200 480GB", "nv-gh200-96"),
+        ("NVIDIA B300 SXM6 AC", "nv-b300-sxm"),
+        ("Tesla V100-SXM2-32GB", "nv-v100-sxm2-32"),
+        ("Tesla T4", "nv-t4"),
+    ],
+)
+def test_a_product_is_known_as_nvidia_smi_prints_it(product, known):
+    assert product_system(product).accelerator.id == known
 
 
 def test_fewer_devices_than_a_system_has_are_a_smaller_one(tmp_path):
