@@ -59,11 +59,15 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pause:
-    """A pause after a step; `seconds` is 0 where only that it was is told."""
+    """A pause after a step; `seconds` is 0 where only that it was is told.
+
+    `told` is false where no line names it: the steps at a setting's own period stand out.
+    """
 
     kind: PauseKind
     step: int
     seconds: float = 0.0
+    told: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

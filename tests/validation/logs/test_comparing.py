@@ -127,7 +127,17 @@ def test_a_period_of_stalls_that_a_setting_has_names_them(every, name, predicted
         compare_logs(written(tmp_path, train__log=made.megatron(list(seconds))), BOX, False), CausePart.BETWEEN
     )
     assert told[name].saved_seconds == pytest.approx(40.0 / every, rel=0.05)
-    assert f"every {every} steps" in told[name].evidence
+    assert "period" in told[name].evidence or f"every {every} steps" in told[name].evidence
+
+
+def test_the_period_of_a_setting_is_seen_among_other_stalls(predicted, tmp_path):
+    seconds = noisy(predicted.step_seconds, 600)
+    seconds[99::100] += 40.0
+    seconds[[33, 151, 372, 480]] += 30.0
+    files = written(tmp_path, train__log=made.megatron(list(seconds)))
+    told = causes(compare_logs(files, BOX, False), CausePart.BETWEEN)
+    assert told["evaluation"].saved_seconds == pytest.approx(40.0 / 100, rel=0.05)
+    assert told["input_pipeline"].saved_seconds == pytest.approx(4 * 30.0 / 600, rel=0.1)
 
 
 def test_garbage_collection_tells_its_own_time(tmp_path):

@@ -10,9 +10,6 @@ LOADING = ("batch-generator", "data-loading")
 """Timers of making the next batch."""
 OWN_WORK = ("forward-compute", "backward-compute")
 """Timers of a rank's own kernels, in which it does not wait for others."""
-PERIODS = (
-    ("save_every", "checkpoint"), ("evaluate_every", "evaluation"), ("collect_every", "garbage_collection"),
-)  # fmt: skip
 
 
 def loading(one: Evidence) -> Cause | None:
@@ -48,23 +45,19 @@ def _idle(one: Evidence) -> bool:
 
 
 def stalls(one: Evidence) -> Cause | None:
-    """Tell single steps that take far longer; a period that is a setting's says which it is."""
+    """Tell single steps that take far longer, of which no pause is known."""
     pace = one.pace
     if not pace.stalls:
         return None
     told = {"count": pace.stalls, "reports": pace.reports, "every": pace.stall_every}
-    cause, check = "input_pipeline", tr("time the loader alone; look for what else runs on the hosts at those steps")
+    check = tr("time the loader alone; look for what else runs on the hosts at those steps")
     kind = CauseKind.SEEN if _idle(one) else CauseKind.POSSIBLE
-    for setting, name in PERIODS:
-        every = one.said(setting)
-        if pace.stall_every and every == pace.stall_every:
-            cause, kind, check = name, CauseKind.SEEN, checks()[name]
     said = (
         tr("{count} of {reports} reports stand far above the others, every {every} steps", **told)
         if pace.stall_every
         else tr("{count} of {reports} reports stand far above the others, at no fixed distance", **told)
     )
-    return one.cause(cause, CausePart.BETWEEN, kind, pace.stall_seconds, said, check)
+    return one.cause("input_pipeline", CausePart.BETWEEN, kind, pace.stall_seconds, said, check)
 
 
 def checks() -> dict[str, str]:
@@ -77,16 +70,20 @@ def checks() -> dict[str, str]:
 
 
 def pauses(kind: PauseKind) -> Rule:
-    """Return the rule of one kind of pause: told in the log, and timed by it."""
+    """Return the rule of one kind of pause: told in the log or by its period, and timed."""
     name = kind.value.replace(" ", "_")
 
     def rule(one: Evidence) -> Cause | None:
         seconds = one.pace.pause_seconds.get(kind, 0.0)
-        told = [pause.step for pause in one.log.pauses if pause.kind is kind]
-        if not told:
+        known = [pause for pause in one.log.pauses if pause.kind is kind]
+        if not known:
             return None
-        each = seconds * max(one.log.last_step, 1) / len(told)
-        said = tr("{count} pauses of {seconds:.3g} s each, told in the log", count=len(told), seconds=each)
+        words = {"count": len(known), "seconds": seconds * max(one.log.last_step, 1) / len(known)}
+        said = (
+            tr("{count} pauses of {seconds:.3g} s each, told in the log", **words)
+            if known[0].told
+            else tr("{count} steps stand out by {seconds:.3g} s each, at the setting's own period", **words)
+        )
         return one.cause(name, CausePart.BETWEEN, CauseKind.SEEN, seconds, said, checks()[name])
 
     return rule

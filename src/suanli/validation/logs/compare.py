@@ -11,7 +11,7 @@ from suanli.domain.layout import Layout, Offload, Recompute
 from suanli.domain.measured import ComparedValue
 from suanli.domain.result import Band, TrainingEstimate
 from suanli.domain.software import TrainingCalibration
-from suanli.domain.training_log import Cause, CauseKind, CausePart, LogComparison, MemoryKind, Pace, Progress
+from suanli.domain.training_log import Cause, CauseKind, CausePart, LogComparison, MemoryKind, Pace, PauseKind, Progress
 from suanli.domain.validation import PREDICTED
 from suanli.domain.workload import Attention, TrainingSetup
 from suanli.estimate.search import search_told
@@ -23,7 +23,7 @@ from suanli.validation.logs import causes_device, causes_model, causes_seen
 from suanli.validation.logs.evidence import Evidence
 from suanli.validation.logs.merge import RunLog, step_times
 from suanli.validation.logs.rules import load_rules
-from suanli.validation.logs.steady import pace_of
+from suanli.validation.logs.steady import implied_pauses, pace_of
 
 UNSEEN: Mapping[MemoryKind, tuple[str, ...]] = {
     MemoryKind.ALLOCATED: ("fragmentation", "runtime"),
@@ -60,7 +60,10 @@ def compare_log(run: str, log: RunLog, job: LoggedJob, searched: bool) -> LogCom
     estimate = job.estimate()
     tokens = float(job.setup.global_batch * job.setup.sequence_tokens)
     times = step_times(log.reports, tokens, float(job.setup.global_batch), job.layout.accelerators)
-    pace = pace_of(times, log.pauses) if times is not None and len(times) else None
+    pace = None
+    if times is not None and len(times):
+        log = replace(log, pauses=(*log.pauses, *implied_pauses(times, log.pauses, _periods(log))))
+        pace = pace_of(times, log.pauses)
     best = _best(job) if searched else None
     causes: tuple[Cause, ...] = ()
     if pace is not None:
@@ -87,6 +90,18 @@ def compare_log(run: str, log: RunLog, job: LoggedJob, searched: bool) -> LogCom
         assumed=(*job.assumed, *estimate.assumed),
         notes=(*log.notes, *_fit_notes(estimate)),
     )
+
+
+PERIODS = {
+    "save_every": PauseKind.CHECKPOINT, "evaluate_every": PauseKind.EVALUATION, "collect_every": PauseKind.COLLECTION,
+}  # fmt: skip
+"""Settings of after how many steps something is done, and what it is."""
+
+
+def _periods(log: RunLog) -> dict[PauseKind, int]:
+    """Return after how many steps what is done, as settings tell; once a step or two is no period that can be seen."""
+    told = {kind: log.settings.get(name) for name, kind in PERIODS.items()}
+    return {kind: int(one.value) for kind, one in told.items() if one is not None and int(one.value) > 2}
 
 
 INNER = ("trains", "steps_done", "samples_a_step")

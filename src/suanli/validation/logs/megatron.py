@@ -6,6 +6,7 @@ the fastest and the slowest rank. The time of an iteration leaves out evaluation
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 
@@ -17,9 +18,9 @@ MILLI = 1000.0
 MEGABYTE = 2.0**20
 ARGUMENT = re.compile(r"^\s*([a-z][a-z0-9_]*) \.{2,} ?(.*)$")
 ITERATION = re.compile(r"iteration\s+(\d+)\s*/\s*(\d+)\s*\|")
-ELAPSED = re.compile(rf"elapsed time per iteration \((ms|s)\):\s*({NUMBER})")
-BATCH = re.compile(r"global batch size:\s*(\d+)")
-SKIPPED = re.compile(r"number of (?:skipped|nan) iterations:\s*(\d+)")
+ELAPSED = {" elapsed time per iteration (ms)": MILLI, " elapsed time per iteration (s)": 1.0}
+BATCH = " global batch size"
+SKIPPED = (" number of skipped iterations", " number of nan iterations")
 WORLD = re.compile(r"using world size: (\d+)")
 MEMORY = re.compile(rf"memory \(MB\) \|.*?max allocated: ({NUMBER})(?:.*?max reserved: ({NUMBER}))?")
 DEVICE = re.compile(rf"total device memory used: ({NUMBER})")
@@ -109,18 +110,15 @@ class MegatronReader:
         if told is None:
             return
         self.timing = False
-        elapsed = ELAPSED.search(text)
-        if elapsed is None:
+        said = dict(field.partition(":")[::2] for field in text[told.end() :].split("|"))
+        seconds = next((number_of(said[name]) / per for name, per in ELAPSED.items() if name in said), math.nan)
+        if not math.isfinite(seconds):
             self.found.cut(line.number)
             return
-        number, total = int(told.group(1)), int(told.group(2))
-        seconds = number_of(elapsed.group(2)) / (MILLI if elapsed.group(1) == "ms" else 1.0)
-        self.found.say("total_steps", total or None, line.number)
-        batch = BATCH.search(text)
-        if batch is not None:
-            self.found.say("global_batch", whole(batch.group(1)), line.number)
-        self.found.skipped += sum(int(count) for count in SKIPPED.findall(text))
-        self.found.reports.add(number, seconds=seconds, clock=clock_of(text))
+        self.found.say("total_steps", int(told.group(2)) or None, line.number)
+        self.found.say("global_batch", whole(said.get(BATCH)), line.number)
+        self.found.skipped += sum(whole(said.get(name)) or 0 for name in SKIPPED)
+        self.found.reports.add(int(told.group(1)), seconds=seconds, clock=clock_of(text))
 
     def _memory(self, text: str) -> None:
         told = MEMORY.search(text)

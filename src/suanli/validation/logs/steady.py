@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -27,9 +27,7 @@ def pace_of(times: StepTimes, pauses: Sequence[Pause], rules: Rules | None = Non
     """
     said = rules or load_rules()
     paused = _paused(times, pauses)
-    middle, sigma = _core(times, paused)
-    bound = middle + max(said.outlying_sigmas * sigma, said.outlying_share * middle)
-    outlying = times.seconds > bound
+    outlying = times.seconds > _bound(times, paused, said)
     first = _warm_up(outlying | paused)
     leading: Mask = np.arange(len(times)) < first
     steady: Mask = ~(leading | paused | outlying)
@@ -81,6 +79,42 @@ def _paused(times: StepTimes, pauses: Sequence[Pause]) -> Mask:
         return np.zeros(len(times), dtype=bool)
     order = np.searchsorted(np.sort(steps), np.column_stack([begins, times.number]), side="left")
     return np.asarray(order[:, 1] > order[:, 0])
+
+
+def implied_pauses(
+    times: StepTimes, pauses: Sequence[Pause], every: Mapping[PauseKind, int], rules: Rules | None = None
+) -> list[Pause]:
+    """Find pauses that no line names: nearly all reports at multiples of a setting's period stand out.
+
+    The time of a pause may stand in the report that ends with its step, or in the one behind it.
+    """
+    said = rules or load_rules()
+    bound = _bound(times, _paused(times, pauses), said)
+    known = {pause.kind for pause in pauses}
+    begins = times.number - times.covers
+    found: list[Pause] = []
+    for kind, period in every.items():
+        steps = np.arange(period, int(times.number[-1]) + 1, period)
+        if kind in known or len(steps) < 2:
+            continue
+        for shift in (0, 1):
+            rows = np.searchsorted(times.number, steps + shift, side="left")
+            rows = np.unique(rows[rows < len(times)])
+            rows = rows[begins[rows] < times.number[rows]]
+            if (
+                len(rows) > 1
+                and len(rows) < len(times) / 2
+                and np.mean(times.seconds[rows] > bound) >= said.period_share
+            ):
+                found += [Pause(kind=kind, step=int(begins[row]), told=False) for row in rows]
+                break
+    return found
+
+
+def _bound(times: StepTimes, paused: Mask, rules: Rules) -> float:
+    """Return the seconds above which a report stands out."""
+    middle, sigma = _core(times, paused)
+    return middle + max(rules.outlying_sigmas * sigma, rules.outlying_share * middle)
 
 
 def _warm_up(odd: Mask) -> int:
