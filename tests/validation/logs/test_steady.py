@@ -5,7 +5,7 @@ import pytest
 
 from suanli.domain.training_log import Pause, PauseKind, StepTimes
 from suanli.validation.logs.rules import load_rules
-from suanli.validation.logs.steady import pace_of
+from suanli.validation.logs.steady import implied_pauses, pace_of
 
 RULES = load_rules()
 
@@ -140,3 +140,25 @@ def test_reports_of_many_steps_weigh_by_them():
 def test_rounding_of_the_clock_is_no_spread_that_matters():
     rough = np.round(noisy(60) * 10) / 10
     assert pace_of(times(rough, covers=10, resolution=1.0), ()).stalls == 0
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+def test_steps_that_stand_out_at_a_settings_period_are_its_pauses(shift):
+    seconds = noisy(600)
+    seconds[100 - 1 + shift :: 100] += 9.0
+    every = {PauseKind.CHECKPOINT: 100, PauseKind.EVALUATION: 70}
+    found = implied_pauses(times(seconds), (), every)
+    assert {pause.kind for pause in found} == {PauseKind.CHECKPOINT}
+    assert not any(pause.told for pause in found)
+    pace = pace_of(times(seconds), found)
+    assert pace.stalls == 0
+    assert pace.pause_seconds[PauseKind.CHECKPOINT] == pytest.approx(9.0 * len(found) / 600, rel=0.05)
+
+
+def test_a_calm_run_implies_no_pauses_and_told_ones_are_not_told_twice():
+    every = {PauseKind.CHECKPOINT: 50}
+    assert implied_pauses(times(noisy()), (), every) == []
+    seconds = noisy()
+    seconds[50::50] += 9.0
+    told = [Pause(kind=PauseKind.CHECKPOINT, step=50)]
+    assert implied_pauses(times(seconds), told, every) == []

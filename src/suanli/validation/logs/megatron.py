@@ -30,6 +30,10 @@ HEADING = "- arguments -"
 SAVED = re.compile(r"(?:saving|saved) checkpoint (?:at|from) iteration\s+(\d+)")
 EVALUATED = re.compile(r"(?:validation|test) loss at iteration\s+(\d+)")
 EVALUATED_STRING = re.compile(r"loss at iteration\s+(\d+) on validation set")
+PAUSES = (
+    (PauseKind.CHECKPOINT, SAVED), (PauseKind.EVALUATION, EVALUATED), (PauseKind.EVALUATION, EVALUATED_STRING),
+)  # fmt: skip
+NONE = "   0 "
 SHARDING = {"no_shard": "none", "optim": "optimizer", "optim_grads": "gradients", "optim_grads_params": "full"}
 COUNTS = {
     "tensor_model_parallel_size": "tensor", "pipeline_model_parallel_size": "pipeline",
@@ -57,6 +61,7 @@ class MegatronReader:
         self.arguments: dict[str, str] = {}
         self.argument_line = 0
         self.timing = False
+        self.batches: tuple[str, str | None] = ("", None)
 
     def feed(self, line: Line) -> None:
         """Take one line."""
@@ -97,17 +102,9 @@ class MegatronReader:
 
     def _iteration(self, line: Line) -> None:
         text = line.text
-        for kind, pattern in (
-            (PauseKind.CHECKPOINT, SAVED),
-            (PauseKind.EVALUATION, EVALUATED),
-            (PauseKind.EVALUATION, EVALUATED_STRING),
-        ):
-            told = pattern.search(text)
-            if told is not None:
-                self.found.pause(kind, int(told.group(1)))
-                return
         told = ITERATION.search(text)
         if told is None:
+            self._paused(text)
             return
         self.timing = False
         said = dict(field.partition(":")[::2] for field in text[told.end() :].split("|"))
@@ -115,10 +112,20 @@ class MegatronReader:
         if not math.isfinite(seconds):
             self.found.cut(line.number)
             return
-        self.found.say("total_steps", int(told.group(2)) or None, line.number)
-        self.found.say("global_batch", whole(said.get(BATCH)), line.number)
-        self.found.skipped += sum(whole(said.get(name)) or 0 for name in SKIPPED)
+        batches = told.group(2), said.get(BATCH)
+        if batches != self.batches:
+            self.batches = batches
+            self.found.say("total_steps", int(batches[0]) or None, line.number)
+            self.found.say("global_batch", whole(batches[1]), line.number)
+        self.found.skipped += sum(whole(said[name]) or 0 for name in SKIPPED if said.get(name, NONE) != NONE)
         self.found.reports.add(int(told.group(1)), seconds=seconds, clock=clock_of(text))
+
+    def _paused(self, text: str) -> None:
+        for kind, pattern in PAUSES:
+            told = pattern.search(text)
+            if told is not None:
+                self.found.pause(kind, int(told.group(1)))
+                return
 
     def _memory(self, text: str) -> None:
         told = MEMORY.search(text)
