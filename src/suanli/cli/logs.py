@@ -37,6 +37,8 @@ MINUTE = 60
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 TEXTS = 2
+WHOLE = 0.9
+"""A cause that explains more of the gap is told as explaining it."""
 MOST_DEVICES = 16
 
 
@@ -115,7 +117,11 @@ def verdict(compared: LogComparison) -> str:
     if first is None:
         more = tr("No file shows why: give the export of nvidia-smi or DCGM of the same time, or the log's timers.")
     else:
-        more = tr("The likely cause is {cause}: {evidence}.", cause=cause_words()[first.name], evidence=first.evidence)
+        words = {"cause": cause_words()[first.name], "evidence": first.evidence}
+        more = tr("The likely cause is {cause}: {evidence}.", **words)
+        gap = step.measured - (step.predicted or 0.0)
+        if 0 < first.saved_seconds < WHOLE * gap:
+            more += " " + tr("It explains {share:.0%} of what is missing.", share=first.saved_seconds / gap)
     return f"{said} {more}"
 
 

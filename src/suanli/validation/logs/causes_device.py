@@ -44,7 +44,8 @@ def heat(one: Evidence) -> Cause | None:
     if not told:
         return None
     worst = max(told, key=lambda use: use.heat_slowed_share)
-    reference = max(one.devices("most_clock_hertz") + one.devices("clock_hertz"), default=math.nan)
+    cool = [use.clock_hertz for use in one.log.devices if use not in told and math.isfinite(use.clock_hertz)]
+    reference = median(cool) if cool else max(one.devices("most_clock_hertz"), default=math.nan)
     clocks = [use.clock_hertz for use in told if math.isfinite(use.clock_hertz)]
     seconds = _slowed(one, min(clocks), reference) if clocks and math.isfinite(reference) else 0.0
     said = tr(

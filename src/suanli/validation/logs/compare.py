@@ -181,9 +181,9 @@ def _place(one: Cause) -> tuple[bool, int, float]:
 
 def _together(causes: Iterable[Cause]) -> list[Cause]:
     """Put causes of one name together: the surest and largest speaks, with the evidence of those beside it."""
-    by_name: dict[tuple[str, bool], list[Cause]] = {}
+    by_name: dict[tuple[str, CausePart], list[Cause]] = {}
     for cause in causes:
-        by_name.setdefault((cause.name, cause.part is CausePart.LAYOUT), []).append(cause)
+        by_name.setdefault((cause.name, cause.part), []).append(cause)
     told = []
     for same in by_name.values():
         first, *rest = sorted(same, key=_place)

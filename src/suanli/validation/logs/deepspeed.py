@@ -18,7 +18,6 @@ from suanli.validation.logs.lines import Line
 GIBIBYTE = 2.0**30
 STEP = re.compile(r"\bstep=(\d+), skipped=(\d+), lr=")
 THROUGHPUT = re.compile(rf"global_step=(\d+), RunningAvgSamplesPerSec=({NUMBER}), CurrSamplesPerSec=({NUMBER})")
-OLD_THROUGHPUT = re.compile(rf"samples/sec=({NUMBER})")
 PEAK = re.compile(rf"MaxMemAllocated=({NUMBER})GB")
 PIPELINE = re.compile(rf"steps: (\d+) loss: \S+.*?iter time \(s\): ({NUMBER}) samples/sec: ({NUMBER})")
 USAGE = re.compile(rf"Max_MA ({NUMBER}) GB\s+CA {NUMBER} GB\s+Max_CA ({NUMBER}) GB")
