@@ -27,7 +27,8 @@ from suanli.validation.logs.torchtitan import TorchtitanReader
 KNOWN = (
     "Megatron-LM, torchtitan, DeepSpeed, "
     "Hugging Face Trainer (console, trainer_state.json, all_results.json, arguments), "
-    "LLaMA-Factory (console, trainer_log.jsonl, YAML), Axolotl (console, YAML), nvidia-smi (csv with its heading, dmon, table), "
+    "LLaMA-Factory (console, trainer_log.jsonl, YAML), Axolotl (console, YAML), "
+    "nvidia-smi (csv with its heading, dmon, table), "
     "DCGM (dcgmi dmon, dcgm-exporter)"
 )
 MOST_DOCUMENT = 2**28
