@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.planner import small
+from tests.validation.logs import made
 from tests.validation.runs import DENSE, write
 from typer.testing import CliRunner
 
@@ -32,6 +33,7 @@ ASKED = {
     "scaling": ("scaling", "--flop", "1e22", "--system", "dgx-h100", "--deadline-days", "30", "--as-of", "2024-06"),
     "validate": ("validate", "{runs}"),
     "validate --model": ("validate", "{result}", "--model", "LLAMA3_8B", "--system", "H100-SXM", "--engine", "vllm"),
+    "validate --system": ("validate", "{log}", "{export}", "--system", "dgx-h100"),
     "calibrate": ("calibrate", "{runs}", "--leave-out", "run"),
     "catalogue list": ("catalogue", "list", "accelerators", "--origin", "CN"),
     "catalogue show": ("catalogue", "show", "dgx-a800-640"),
@@ -63,6 +65,7 @@ STABLE = {
         "sources",
     },
     "validate --model": {"rows", "assumed"},
+    "validate --system": {"rows", "reached_share", "inside_band", "pace", "causes", "progress", "devices", "assumed"},
     "validate": {"rows", "summary", "fits", "wrong_fits"},
     "calibrate": {"figures", "untouched", "runs", "errors", "errors_by_source", "refused", "written"},
     "catalogue show": {"id", "name", "link", "sources"},
@@ -76,12 +79,19 @@ def _own_language():
     set_language("en")
 
 
+def _text(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
 @pytest.fixture
 def places(tmp_path):
     return {
         "scenario": str(small.write(tmp_path)),
         "new": str(tmp_path / "new.yaml"),
         "result": str(RESULT),
+        "log": str(_text(tmp_path / "train.log", made.megatron([14.0] * 50))),
+        "export": str(_text(tmp_path / "smi.csv", made.smi(samples=9))),
         "runs": str(write(tmp_path / "runs.csv", DENSE, {**DENSE, "id": "run-2", "accelerator": "Abacus"})),
     }
 
@@ -201,16 +211,35 @@ def test_a_language_that_was_asked_for_wins_over_the_locale(monkeypatch):
     assert "Parameters" in RUN.invoke(app, ["model", "Qwen/Qwen3-8B", "--lang", "en"]).stdout
 
 
-UNITS = ("seconds", "s", "bytes", "flop", "watts", "joules", "tokens", "token", "amount", "months", "units", "nats")
+UNITS = (
+    "seconds",
+    "s",
+    "bytes",
+    "flop",
+    "watts",
+    "joules",
+    "tokens",
+    "token",
+    "amount",
+    "months",
+    "units",
+    "nats",
+    "hertz",
+    "celsius",
+)
 PURE = {
     # shares, ratios and errors
     "mfu", "goodput", "gap", "error", "median_abs_error", "mape", "p90_abs_error", "band_coverage",
     "discount_rate_per_year", "now", "flips_at", "tried_low", "tried_high", "quantity_share",
     "gain", "saved_share", "best_learning_rate",
     "hit_share", "endless_hit_share", "gap_variation", "blocks", "good_share", "busy_share", "cache_share",
+    "reached_share", "done_share", "spread", "drift", "slow_mode_share", "tensor_share", "power_capped_share",
+    "heat_slowed_share",
     # a figure's own unit stands beside it
     "value", "low", "high", "measured", "predicted", "before", "after", "width_before", "width_after",
     # counts
+    "reports", "steady_reports", "warm_up_steps", "stalls", "stall_every", "samples", "last_step", "total_steps",
+    "skipped_steps",
     "requests", "completed", "refused", "preempted", "running", "waiting",
     "parameters", "active_parameters", "draft_parameters", "systems", "systems_bought", "accelerators", "replicas",
     "nodes", "steps", "failures", "spares", "heads",
@@ -223,7 +252,7 @@ PURE = {
 PERCENTILES = {"ttft_seconds", "tpot_seconds", "itl_seconds", "finish_seconds", "queue_seconds"}
 UNDER = (
     PERCENTILES
-    | {"inputs", "outputs"}
+    | {"inputs", "outputs", "pause_seconds"}
     | {
         "parameters_by_role",
         "breakdown",

@@ -24,6 +24,7 @@ from suanli.foundation.language import tr
 
 if TYPE_CHECKING:
     from suanli.domain.kernel import KernelTable
+    from suanli.domain.model import Model
     from suanli.domain.software import TrainingCalibration
 
 __all__ = [
@@ -118,13 +119,13 @@ def _check(question: TrainingQuestion) -> None:
 
 
 def setup_of(
-    question: TrainingQuestion, kernels: KernelTable, calibration: TrainingCalibration
+    question: TrainingQuestion, kernels: KernelTable, calibration: TrainingCalibration, known: Model | None = None
 ) -> tuple[TrainingSetup, tuple[str, ...]]:
-    """Make the setup of a question, and say what it assumes."""
+    """Make the setup of a question, and say what it assumes; a model that is `known` is not looked up by its name."""
     from suanli.estimate.finetuning import tuned
     from suanli.estimate.software import find_software
 
-    model, assumed = find_model(question.model), []
+    model, assumed = known or find_model(question.model), []
     routed = any(run.layer.experts > 1 for run in model.runs)
     for place, asked in (
         ("--capacity", question.capacity is not None),
