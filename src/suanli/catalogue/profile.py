@@ -14,12 +14,12 @@ from typing import Any
 
 from suanli.catalogue.find import system as find_system
 from suanli.catalogue.hardware_files import accelerator_of, system_of
-from suanli.catalogue.kernels import LINK_SHARE, PASS_OPTIONAL, backward_scale, device_kernels, load_kernels
+from suanli.catalogue.kernels import LINK_SHARE, backward_scale, device_kernels, load_kernels, optional
 from suanli.catalogue.section import FIGURE_UNITS, Section
 from suanli.catalogue.sheet import Sheet, owner_of
 from suanli.catalogue.yaml_reader import Trail, YamlDocument, parse_yaml, survey_yaml
 from suanli.domain.hardware import System
-from suanli.domain.kernel import AttentionKernel, ExpertSkew, KernelCalibration, KernelTable, MatmulKernel, PassKernel
+from suanli.domain.kernel import AttentionKernel, ExpertSkew, KernelTable, MatmulKernel, PassKernel
 from suanli.domain.machine import FamilyErrors, MeasuredMachine, Measurement
 from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
@@ -143,7 +143,7 @@ def _check_kernels(sheet: Sheet, accelerator_id: str) -> None:
         _number(sheet, (key,))
     for group, noun in (("matmul", MatmulKernel), *((phase, AttentionKernel) for phase in PHASES)):
         _check_families(sheet, group, noun)
-    _check_figures(sheet, ("element_pass",), [one.name for one in fields(PassKernel)], PASS_OPTIONAL)
+    _check_figures(sheet, ("element_pass",), [one.name for one in fields(PassKernel)], optional(PassKernel))
     _check_figures(sheet, ("expert_skew",), [one.name for one in fields(ExpertSkew)])
     told = sheet.get(("collectives",)) or {}
     for op, figures in told.items() if isinstance(told, Mapping) else ():
@@ -155,10 +155,12 @@ def _check_families(sheet: Sheet, group: str, noun: type[MatmulKernel] | type[At
     families = sheet.get((group,))
     if not isinstance(families, Mapping) or ALWAYS not in families:
         if group != "backward" or families is not None:
-            sheet.fault((group,), tr("no '{key}'", key=ALWAYS), tr("families of kernels, {name} among them", name=ALWAYS))
+            sheet.fault(
+                (group,), tr("no '{key}'", key=ALWAYS), tr("families of kernels, {name} among them", name=ALWAYS)
+            )
         return
     for family in families:
-        _check_figures(sheet, (group, family), [one.name for one in fields(noun)])
+        _check_figures(sheet, (group, family), [one.name for one in fields(noun)], optional(noun))
 
 
 def _check_figures(sheet: Sheet, trail: Trail, names: Sequence[str], optional: Sequence[str] = ()) -> None:
