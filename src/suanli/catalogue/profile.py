@@ -12,6 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from suanli.catalogue.find import MEASURED, is_profile
 from suanli.catalogue.find import system as find_system
 from suanli.catalogue.hardware_files import accelerator_of, system_of
 from suanli.catalogue.kernels import LINK_SHARE, backward_scale, device_kernels, load_kernels, optional
@@ -24,7 +25,6 @@ from suanli.domain.machine import FamilyErrors, MeasuredMachine, Measurement
 from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
 
-ENDINGS = (".yaml", ".yml")
 SECTIONS = ("measured", "accelerator", "system", "kernels")
 PHASES = ("prefill", "decode", "backward")
 KERNEL_KEYS = ("id", "name", "source", "date", "kind", "accelerators", "default_units", "spread_log", "launch_seconds",
@@ -32,11 +32,6 @@ KERNEL_KEYS = ("id", "name", "source", "date", "kind", "accelerators", "default_
 ALWAYS = "bf16"
 """The family that every number format falls back on."""
 COLLECTIVE_KEYS = ("base_seconds", "hop_seconds", "half_bytes", "ramp_power")
-
-
-def is_profile(text: str) -> bool:
-    """Say whether a question names a file instead of a product."""
-    return text.strip().lower().endswith(ENDINGS)
 
 
 def resolve(text: str, place: str = "--system") -> tuple[System, KernelTable]:
@@ -109,6 +104,10 @@ def _machine(document: YamlDocument) -> MeasuredMachine:
     accelerator = accelerator_of(hardware["accelerator"], "")
     known = {} if accelerator is None else {accelerator.id: accelerator}
     system = system_of(hardware["system"], "", known) if accelerator is not None else None
+    for name in ("accelerator", "system"):
+        said = hardware[name].text("id")
+        if said and not said.startswith(MEASURED):
+            hardware[name].fault(("id",), f"'{said}'", tr("an id that begins with '{start}'", start=MEASURED))
     _check_kernels(hardware["kernels"], "" if accelerator is None else accelerator.id)
     measurement = _measurement(hardware["measured"])
     faults += [fault for name in SECTIONS if document.data.get(name) for fault in hardware[name].faults]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from suanli.catalogue.find import folded
+from suanli.catalogue.find import MEASURED, folded
 from suanli.catalogue.kernels import load_kernels
 from suanli.catalogue.load import catalogue
 from suanli.domain.hardware import Accelerator, Precision
@@ -32,7 +32,6 @@ from suanli.measure.rules import FitRules
 from suanli.parts.devices.fabric import PASSES
 from suanli.parts.devices.open import calibration_like
 
-PREFIX = "measured-"
 UNITS = {"seconds": ("us", 1e6), "bytes": ("B", 1.0)}
 TERA, GIGA = 1e12, 1e9
 ALWAYS = "bf16"
@@ -55,7 +54,7 @@ class Profile:
     def id(self) -> str:
         """Return the name that the machine goes by."""
         words = "".join(letter if letter.isalnum() else "-" for letter in self.found.machine.name.lower())
-        return PREFIX + "-".join(word for word in words.split("-") if word)
+        return MEASURED + "-".join(word for word in words.split("-") if word)
 
     @property
     def errors(self) -> dict[str, FamilyErrors]:
