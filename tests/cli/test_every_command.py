@@ -85,6 +85,7 @@ def _stand_in_device(tmp_path_factory, monkeypatch):
     """Let `measure` find a stand-in for a device, and time few shapes on it."""
     torch = FakeTorch("cuda")
     monkeypatch.setattr("suanli.measure.bench.torch_module", lambda: torch)
+    monkeypatch.setattr("suanli.measure.bench.load_average", lambda: 0.0)
     monkeypatch.setattr("suanli.measure.rules.RULES", small_rules_file(tmp_path_factory.mktemp("rules")))
 
 
