@@ -7,11 +7,13 @@ import pytest
 from suanli.api.measure import measure
 from suanli.api.train import TrainingQuestion, train
 from suanli.catalogue.profile import load_profile
+from suanli.measure.bench import load_average
 
 pytestmark = [pytest.mark.oracle, pytest.mark.slow]
 torch = pytest.importorskip("torch")
 
 
+@pytest.mark.skipif(load_average() > 1, reason="others keep the processor busy: no time to measure it in")
 def test_this_processor_is_measured_in_a_minute_and_trains_by_it(tmp_path):
     path = tmp_path / "here.yaml"
     start = time.perf_counter()
