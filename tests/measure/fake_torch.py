@@ -208,7 +208,7 @@ class FakeTorch:
         self.xpu = module if kind == "xpu" else none
         self.mps = none
         told = {"cuda": ("cuda", "13.0"), "rocm": ("hip", "7.0"), "npu": ("cann", "8.3"), "xpu": ("xpu", "2025")}
-        self.version = SimpleNamespace(**dict([told[kind]]))
+        self.version = SimpleNamespace(**dict([told.get(kind, ("cuda", None))]))
         self.backends = SimpleNamespace(cuda=SimpleNamespace(matmul=SimpleNamespace(allow_tf32=False)))
         self.nn = SimpleNamespace(
             functional=SimpleNamespace(

@@ -150,23 +150,22 @@ def find_backends(torch: Any) -> dict[str, Backend]:
         found[kind] = Backend(kind=kind, torch=torch, module=torch.cuda)
     for kind in ("npu", "xpu", "mps"):
         module = _module_of(torch, kind)
-        if module is not None and module.is_available():
+        if module is not None:
             found[kind] = Backend(kind=kind, torch=torch, module=module)
     found["cpu"] = Backend(kind="cpu", torch=torch)
     return found
 
 
 def _module_of(torch: Any, kind: str) -> Any:
-    """Return torch's part for a kind; that of an Ascend comes with a package of its own."""
+    """Return torch's part for a kind, where a device of it is here; that of an Ascend comes with a package of its own."""
     if kind == "npu" and not hasattr(torch, "npu"):
         try:
             importlib.import_module("torch_npu")
         except ImportError:
             return None
-    if kind == "mps" and not hasattr(getattr(torch, "mps", None), "is_available"):
-        backend = getattr(getattr(torch, "backends", None), "mps", None)
-        return torch.mps if backend is not None and backend.is_available() and hasattr(torch, "mps") else None
-    return getattr(torch, kind, None)
+    module = getattr(torch, kind, None)
+    asked = module if hasattr(module, "is_available") else getattr(getattr(torch, "backends", None), kind, None)
+    return module if module is not None and asked is not None and asked.is_available() else None
 
 
 def pick_backend(torch: Any, asked: str) -> Backend:

@@ -128,6 +128,12 @@ def play_rank(rank: int, ask: Mapping[str, Any], results: str) -> None:
     group.destroy_process_group()
 
 
+def named(group: Any, name: str, before: str) -> Callable[..., object]:
+    """Return a collective by its name, or by the one that it had in releases before."""
+    found: Callable[..., object] = getattr(group, name, None) or getattr(group, before)
+    return found
+
+
 def _play(
     torch: Any, backend: Backend, device: str, op: str, size: int, rank: int, ask: Mapping[str, Any]
 ) -> float | None:
@@ -137,8 +143,8 @@ def _play(
     part = torch.zeros(len(whole) // ranks, device=device)
     runs: Mapping[str, Callable[[], object]] = {
         "all_reduce": lambda: group.all_reduce(whole),
-        "all_gather": lambda: group.all_gather_into_tensor(whole, part),
-        "reduce_scatter": lambda: group.reduce_scatter_tensor(part, whole),
+        "all_gather": lambda: named(group, "all_gather_single", "all_gather_into_tensor")(whole, part),
+        "reduce_scatter": lambda: named(group, "reduce_scatter_single", "reduce_scatter_tensor")(part, whole),
         "all_to_all": lambda: group.all_to_all_single(torch.empty_like(whole), whole),
         "send": lambda: (group.send(whole, 1) if rank == 0 else group.recv(whole, 0)) if rank < RANKS else None,
     }

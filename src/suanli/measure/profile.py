@@ -35,6 +35,8 @@ from suanli.parts.devices.open import calibration_like
 UNITS = {"seconds": ("us", 1e6), "bytes": ("B", 1.0)}
 TERA, GIGA = 1e12, 1e9
 ALWAYS = "bf16"
+COLLECTIVES = "collectives"
+"""The group whose fits see all of their few samples, so that none is held out."""
 MEMORY_TOLERANCE = 0.15
 """How far a driver's count of memory may be from what is printed on the product."""
 
@@ -61,7 +63,8 @@ class Profile:
         """Return the errors of every family on the samples that were held out."""
         return {
             f"{group} {family}": FamilyErrors(
-                rows=fit.rows, held_out=fit.rows // 2, median_error=fit.median_error, p90_error=fit.p90_error,
+                rows=fit.rows, held_out=0 if group == COLLECTIVES else fit.rows // 2,
+                median_error=fit.median_error, p90_error=fit.p90_error,
                 spread=self._spread(group, family),
             )
             for group, families in self.fits.items()
@@ -85,8 +88,8 @@ def matched(machine: Machine) -> Accelerator | None:
         if abs(machine.memory_bytes / one.memory_bytes.value - 1) <= MEMORY_TOLERANCE:
             missing = {word for word in words if word in ("pcie", "sxm", "nvl", "oam")} ^ (own & {"pcie", "nvl"})
             hbm = folded(one.memory_kind) in words
-            like.append((len(models & own) + hbm - len(missing), one))
-    like.sort(key=lambda pair: -pair[0])
+            like.append(((len(models & own) + hbm - len(missing), -len(own - words)), one))
+    like.sort(key=lambda pair: pair[0], reverse=True)
     alone = len(like) == 1 or (len(like) > 1 and like[0][0] > like[1][0])
     return like[0][1] if alone else None
 
@@ -107,7 +110,7 @@ def make_profile(found: Found, rules: FitRules) -> Profile:
     fits[PASS] = {PASS: fitter.passes(found.samples)}
     link = _link_rate(found, product)
     if link is not None:
-        fits["collectives"] = _collectives(found, link, rules)
+        fits[COLLECTIVES] = _collectives(found, link, rules)
     share = fitter.optimizer_share(found.samples)
     return Profile(found=found, product=product, peaks=peaks, fits=fits, optimizer_share=share, link_bytes_per_s=link)
 
@@ -128,7 +131,7 @@ def _collectives(found: Found, link: float, rules: FitRules) -> dict[str, Fit]:
         same = [one for one in found.transfers if one.op == op]
         ranks, sizes, seconds = (np.array([float(getattr(one, name)) for one in same])
                                  for name in ("ranks", "message_bytes", "seconds"))  # fmt: skip
-        fits[op] = fit_collective("collectives", op, PASSES[op], ranks, sizes, seconds, link, rules.loss_scale)
+        fits[op] = fit_collective(COLLECTIVES, op, PASSES[op], ranks, sizes, seconds, link, rules.loss_scale)
     return fits
 
 
@@ -258,9 +261,9 @@ def _kernels(profile: Profile, date: str) -> list[str]:
         lines += [f"  {group}:", *(f"    {name}: {written(kernel)}" for name, kernel in families.items())]
     lines.append(f"  element_pass: {written(profile.fits[PASS][PASS].kernel)}")
     lines.append(f"  expert_skew: {written(like.expert_skew)}")
-    if "collectives" in profile.fits:
+    if COLLECTIVES in profile.fits:
         lines.append("  collectives:")
-        lines += [f"    {op}: {written(fit.kernel)}" for op, fit in profile.fits["collectives"].items()]
+        lines += [f"    {op}: {written(fit.kernel)}" for op, fit in profile.fits[COLLECTIVES].items()]
     return lines
 
 
