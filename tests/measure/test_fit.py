@@ -7,7 +7,7 @@ from suanli.catalogue.kernels import load_formats
 from suanli.domain.kernel import MatmulKernel, PassKernel
 from suanli.foundation.errors import InputError
 from suanli.measure.cases import Sample
-from suanli.measure.families import Fitter, Peaks, blended
+from suanli.measure.families import Fitter, Peaks
 from suanli.measure.fit import fit_collective
 from suanli.measure.rules import load_rules
 from suanli.parts.devices.electronic import Engine, time_matmul, time_pass
@@ -67,10 +67,9 @@ def test_passes_of_too_few_sizes_are_refused():
 
 def pass_samples(kernel):
     for size in (2e4, 1e5, 4e5, 1e6, 4e6, 1.2e7, 2.4e7, 4e7, 5.6e7, 8e7, 1.2e8, 2e8, 4e8, 8e8):
-        for name in ("add", "copy"):
-            seconds = float(time_pass(kernel, PEAKS.memory_bytes_per_s, size))
-            yield Sample(group="element_pass", family=f"fp32 {name}", shape={"size": size, "bytes": size},
-                         seconds=seconds, spread=0.0, readings=5)  # fmt: skip
+        seconds = float(time_pass(kernel, PEAKS.memory_bytes_per_s, size))
+        yield Sample(group="element_pass", family="element_pass", shape={"bytes": size}, seconds=seconds, spread=0.0,
+                     readings=5)  # fmt: skip
 
 
 def test_passes_with_a_cache_are_found_to_have_one():
@@ -86,13 +85,6 @@ def test_passes_of_one_share_have_no_cache():
     fit = fitter().passes(list(pass_samples(PassKernel(memory_share=0.6, floor_seconds=3e-6))))
     assert fit.kernel.cache_bytes == 0
     assert fit.kernel.floor_seconds == pytest.approx(3e-6, rel=0.05)
-
-
-def test_operators_of_one_size_are_blended():
-    samples = list(pass_samples(PassKernel(memory_share=0.6, floor_seconds=3e-6)))
-    slow = [*samples, *(Sample(group="element_pass", family="fp32 norm", shape=one.shape, seconds=4 * one.seconds,
-                               spread=0.0, readings=5) for one in samples[::2])]  # fmt: skip
-    assert [one.seconds for one in blended(slow)] == pytest.approx([2 * one.seconds for one in blended(samples)])
 
 
 def test_the_longest_plain_step_tells_the_optimizers_share():

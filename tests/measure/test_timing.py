@@ -74,9 +74,10 @@ def test_a_budget_is_shared_out_over_what_is_left():
 
 
 def test_groups_that_are_dealt_out_end_together():
-    dealt = interleaved([["a"] * 6, ["b"] * 3, []])
-    assert len(dealt) == 9
-    assert dealt[:5].count("a") in (3, 4)
+    dealt = interleaved([["a"] * 12, ["b"] * 6, []], 2)
+    assert len(dealt) == 18
+    assert sorted(dealt[:4]) == ["a", "a", "b", "b"]
+    assert dealt[4:].count("a") == 10
     assert set(dealt[-2:]) == {"a", "b"}
 
 

@@ -157,7 +157,7 @@ def find_backends(torch: Any) -> dict[str, Backend]:
 
 
 def _module_of(torch: Any, kind: str) -> Any:
-    """Return torch's part for a kind, where a device of it is here; that of an Ascend comes with a package of its own."""
+    """Return torch's part for a kind where a device of it is here; that of an Ascend comes with its own package."""
     if kind == "npu" and not hasattr(torch, "npu"):
         try:
             importlib.import_module("torch_npu")

@@ -170,7 +170,7 @@ def cases_of(bench: Bench, formats: Sequence[str]) -> list[Case]:
     groups += [attention.attention_cases(bench, phase, name) for phase in attention.PHASES for name in attended]
     groups += [passes.pass_cases(bench, name) for name in attended if name == passed_in(attended)]
     groups.append(passes.optimizer_cases(bench) if "fp32" in formats else [])
-    return interleaved(groups)
+    return interleaved(groups, bench.rules.fit.least_rows)
 
 
 def passed_in(formats: Sequence[str]) -> str:
@@ -188,7 +188,8 @@ def timed(bench: Bench, cases: Sequence[Case], budget: Budget, say: Say) -> tupl
         say(f"{case.group} {case.family}", budget.done / len(cases), budget.ahead_seconds)
         taken = _one(bench, case, min(budget.share, bench.rules.span.case_most_seconds))
         if taken is not None:
-            samples.append(Sample(group=case.group, family=case.family, shape=case.shape, seconds=taken.seconds,
+            once = taken.seconds / case.kernels
+            samples.append(Sample(group=case.group, family=case.family, shape=case.shape, seconds=once,
                                   spread=taken.spread, readings=taken.readings))  # fmt: skip
         skipped += taken is None
         budget.take()

@@ -21,12 +21,16 @@ ELEMENT_BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2, "int8": 1, "fp8": 1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """One kernel at one shape; `prepare` allocates what it needs and returns what runs it once."""
+    """One kernel at one shape; `prepare` allocates what it needs and returns what runs it once.
+
+    A run may be of several `kernels`, whose mean is wanted.
+    """
 
     group: str
     family: str
     shape: Mapping[str, float]
     prepare: Callable[[], Run]
+    kernels: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,9 +125,11 @@ def drawn(choices: Mapping[str, Sequence[int]], wanted: int, fits: Callable[[Map
     return list(itertools.islice((one for one in whole if fits(one)), wanted))
 
 
-def interleaved(groups: Iterable[Sequence[T]]) -> list[T]:
-    """Deal groups out so that all end together: whoever stops early has the same share of each."""
-    placed = [
-        ((at + 1) / len(group), number, one) for number, group in enumerate(groups) for at, one in enumerate(group)
-    ]
-    return [one for _, _, one in sorted(placed, key=lambda pair: pair[:2])]
+def interleaved(groups: Iterable[Sequence[T]], least: int) -> list[T]:
+    """Deal groups out so that all have their least first and end together: whoever stops early has the same of each."""
+
+    def place(at: int, group: Sequence[T]) -> tuple[int, float]:
+        return (0, (at + 1) / least) if at < least else (1, (at + 1) / len(group))
+
+    placed = [(place(at, group), number, one) for number, group in enumerate(groups) for at, one in enumerate(group)]
+    return [one for _, _, one in sorted(placed, key=lambda found: found[:2])]

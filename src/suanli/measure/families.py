@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -98,7 +98,7 @@ class Fitter:
         Where the cache ends is taken from the sizes that were timed: the one that leaves the least. Raises InputError
         where the time sufficed for too few sizes.
         """
-        rows = rows_of(blended(samples))
+        rows = rows_of([one for one in samples if one.group == PASS])
         if len(rows) < self.rules.least_rows:
             raise too_few(PASS)
 
@@ -136,17 +136,6 @@ def too_few(group: str) -> InputError:
         found=tr("too few samples of {group}", group=group),
         allowed=tr("a quieter machine, or a run without --quick"),
     )
-
-
-def blended(samples: Sequence[Sample]) -> list[Sample]:
-    """Blend the passes of one size over the operators: what one of them moves and takes on average."""
-    found = [one for one in samples if one.group == PASS]
-    blends = []
-    for size in sorted({one.shape["size"] for one in found}):
-        same = [one for one in found if one.shape["size"] == size]
-        mean = {name: sum(one.shape[name] for one in same) / len(same) for name in ("size", "bytes")}
-        blends.append(replace(same[0], family=PASS, shape=mean, seconds=sum(one.seconds for one in same) / len(same)))
-    return blends
 
 
 def rows_of(samples: Sequence[Sample]) -> Rows:

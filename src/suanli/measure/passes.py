@@ -40,11 +40,11 @@ WIDTH = 1024
 
 
 def pass_cases(bench: Bench, number_format: str) -> list[Case]:
-    """Return passes of every operator over the sizes that fit; results are fresh, as eager operators make them."""
+    """Return passes of the sizes that fit, each of all operators in turn; results are fresh, as eager ones are."""
     sizes = [size for size in bench.rules.shapes.pass_bytes if bench.takes(0.0, size, size, number_format)]
     picked = spaced(sizes, bench.rules.span.passes)
     random.Random(number_format).shuffle(picked)
-    return [_pass_case(bench, number_format, name, size) for size in picked for name in operators(bench.torch)]
+    return [_pass_case(bench, number_format, size) for size in picked]
 
 
 def spaced(sizes: list[int], wanted: int) -> list[int]:
@@ -55,17 +55,25 @@ def spaced(sizes: list[int], wanted: int) -> list[int]:
     return sorted({sizes[round(step * at)] for at in range(wanted)})
 
 
-def _pass_case(bench: Bench, number_format: str, name: str, size: int) -> Case:
-    tensors, setting = operators(bench.torch)[name]
+def _pass_case(bench: Bench, number_format: str, size: int) -> Case:
+    """Set up a pass of each operator over about so many bytes; what one of them moves and takes is told on average."""
     element = filled(bench.backend, (1,), number_format).element_size()
-    rows = max(size // (tensors * WIDTH * element), 1)
+    chosen = [
+        (setting, tensors, max(size // (tensors * WIDTH * element), 1))
+        for tensors, setting in operators(bench.torch).values()
+    ]
+    moved = sum(tensors * rows * WIDTH * element for _, tensors, rows in chosen) / len(chosen)
 
     def prepare() -> Run:
-        return setting(bench.tensor((rows, WIDTH), number_format))
+        runs = [setting(bench.tensor((rows, WIDTH), number_format)) for setting, _, rows in chosen]
 
-    moved = float(tensors * rows * WIDTH * element)
-    shape = {"size": float(size), "bytes": moved}
-    return Case(group=PASS, family=f"{number_format} {name}", shape=shape, prepare=prepare)
+        def run() -> None:
+            for one in runs:
+                one()
+
+        return run
+
+    return Case(group=PASS, family=PASS, shape={"bytes": moved}, prepare=prepare, kernels=len(chosen))
 
 
 def bandwidth_case(backend: Backend, size: int) -> Case:

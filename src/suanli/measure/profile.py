@@ -72,7 +72,7 @@ class Profile:
         }  # fmt: skip
 
     def _spread(self, group: str, family: str) -> float:
-        same = [one.spread for one in self.found.samples if one.group == group and family in (one.family, PASS)]
+        same = [one.spread for one in self.found.samples if one.group == group and one.family == family]
         return statistics.median(same) if same else 0.0
 
 
