@@ -162,20 +162,20 @@ def own_kernels(peaks: Mapping[str, float]) -> tuple[str, ...]:
 
 
 def cases_of(bench: Bench, formats: Sequence[str]) -> list[Case]:
-    """Draw the cases of every family, dealt out in turn."""
+    """Draw the cases: passes, which are few and quick, then all other families dealt out in turn."""
     fitted = [name for name in formats if name in FITTED or (name == "fp16" and "bf16" not in formats)]
     attended = [name for name in fitted if name in ATTENDED]
     groups = [matmuls.matmul_cases(bench, name) for name in fitted]
     groups += [matmuls.grouped_cases(bench, name) for name in attended]
     groups += [attention.attention_cases(bench, phase, name) for phase in attention.PHASES for name in attended]
-    groups += [passes.pass_cases(bench, name) for name in attended if name == passed_in(attended)]
-    groups.append(passes.optimizer_cases(bench) if "fp32" in formats else [])
-    return interleaved(groups, bench.rules.fit.least_rows)
+    first = passes.pass_cases(bench, passed_in(attended)) if attended else []
+    first += passes.optimizer_cases(bench) if "fp32" in formats else []
+    return [*first, *interleaved(groups, bench.rules.fit.least_rows)]
 
 
 def passed_in(formats: Sequence[str]) -> str:
     """Return the number format that passes are timed in: that of activations, 16 bits where the device has them."""
-    return next((name for name in ("bf16", "fp16") if name in formats), formats[0] if formats else "")
+    return next((name for name in ("bf16", "fp16") if name in formats), formats[0])
 
 
 def timed(bench: Bench, cases: Sequence[Case], budget: Budget, say: Say) -> tuple[list[Sample], int]:
