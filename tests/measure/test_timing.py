@@ -49,6 +49,11 @@ def test_a_steady_run_stops_early():
     assert read(Backend(kind="cpu", torch=None, clock=beats), beats.run, RULES, 1e9).readings == RULES.least_count
 
 
+def test_a_run_too_long_for_its_time_is_read_twice():
+    beats = Beats(endless(then=1.0))
+    assert read(Backend(kind="cpu", torch=None, clock=beats), beats.run, RULES, 1e-9).readings == 2
+
+
 def test_an_outlier_is_told_and_left_out():
     taken = [1.0, 1.01, 0.99, 1.0, 1.02, 0.98, 30.0]
     reading = summed(taken, RULES, True)

@@ -13,6 +13,8 @@ from suanli.measure.rules import ReadingRules
 
 NORMAL_MAD = 1.4826
 """Standard deviation of a normal figure over its median absolute deviation."""
+FEWEST = 2
+"""Readings of a run so long that more of them would not fit its time."""
 MEDIAN_ERROR = math.sqrt(math.pi / 2)
 """Standard error of the median of normal figures, over that of their mean."""
 
@@ -84,10 +86,9 @@ def read(backend: Backend, run: Run, rules: ReadingRules, limit_seconds: float) 
         if warm or time.perf_counter() - start > limit_seconds / 2:
             break
     taken = [last / count]
+    least = rules.least_count if rules.least_count * last <= limit_seconds else FEWEST
     while len(taken) < rules.most_count:
-        if len(taken) >= rules.least_count and (
-            steady(taken) <= rules.steady_share or time.perf_counter() - start > limit_seconds
-        ):
+        if len(taken) >= least and (steady(taken) <= rules.steady_share or time.perf_counter() - start > limit_seconds):
             break
         taken.append(many() / count)
     return summed(taken, rules, warm)
