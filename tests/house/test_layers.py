@@ -20,6 +20,7 @@ FLOORS = {
     "planner": 5,
     "validation": 5,
     "calibrate": 6,
+    "measure": 6,
     "api": 7,
     "cli": 8,
     "web": 8,
@@ -31,7 +32,8 @@ HOMES = {
     "jinja2": {"report"},
     "pint": {"foundation"},
     "ruamel": {"catalogue"},
-    "scipy": {"calibrate"},
+    "scipy": {"calibrate", "measure"},
+    "torch": {"measure"},
     "typer": {"cli"},
 }
 FILES = sorted(path for path in SOURCE.rglob("*.py") if path.name != "__main__.py")

@@ -12,7 +12,7 @@ from suanli.cli.tables import Row, markdown_table, rich_table
 from suanli.foundation.language import tr
 
 ServedOption = Annotated[str, typer.Option("--model", help="Model that served, or was trained; files mostly tell it.")]
-BoxOption = Annotated[str, typer.Option("--system", help="System or accelerator that served or trained.")]
+BoxOption = Annotated[str, typer.Option("--system", help="System, accelerator or profile that served or trained.")]
 RanOption = Annotated[str, typer.Option("--engine", help="Engine that served: vllm, sglang, trt-llm ...")]
 SentOption = Annotated[
     float | None,
