@@ -1,0 +1,120 @@
+"""Runs a case for real, step after step, and tells how long one takes and how much memory torch counts at its peak."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+from suanli.check.cases import Case, Kind
+from suanli.check.network import Decoder, adapt
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+TARGETS = ("query", "key", "value", "attention_out")
+"""Maps that adapters stand beside: those of attention."""
+WARM_STEPS = 2
+LEAST_STEPS = 5
+LEARNING_RATE = 1e-4
+Step = Callable[[], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ran:
+    """What one case took: median seconds of a step, half the distance of its quartiles as a share, bytes, steps."""
+
+    seconds: float
+    spread: float
+    peak_bytes: int
+    steps: int
+
+
+def training_step(case: Case, device: torch.device) -> tuple[Step, int]:
+    """Return a step of training, and the bytes that stand before it."""
+    decoder = Decoder(case.model, case.tokens).to(device=device, dtype=DTYPES[case.number_format])
+    if case.kind is Kind.LORA:
+        adapt(decoder, case.rank, TARGETS)
+        decoder.to(device)
+    trained = [one for one in decoder.parameters() if one.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=LEARNING_RATE, fused=True)
+    tokens = torch.randint(0, case.model.vocabulary, (case.batch, case.tokens + 1), device=device)
+    inputs, labels = tokens[:, :-1].contiguous(), tokens[:, 1:].flatten()
+
+    def step() -> None:
+        loss = functional.cross_entropy(decoder(inputs).flatten(0, 1), labels)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    held = sum(one.numel() * one.element_size() for one in decoder.parameters())
+    moments = sum(2 * one.numel() * one.element_size() for one in trained)
+    return step, held + moments
+
+
+def serving_step(case: Case, device: torch.device) -> tuple[Step, int]:
+    """Return a step of prefill or of decode, and the bytes that stand before it: weights and cache."""
+    positions = case.tokens + 1
+    decoder = Decoder(case.model, positions).to(device=device, dtype=DTYPES[case.number_format]).eval()
+    caches = decoder.caches(case.batch, positions)
+    prefill = case.kind is Kind.PREFILL
+    tokens = torch.randint(
+        0, case.model.vocabulary, (case.batch, case.tokens if prefill else 1), device=device
+    )
+
+    @torch.inference_mode()
+    def step() -> None:
+        decoder(tokens, caches, 0 if prefill else case.tokens, last_only=True).argmax(dim=-1)
+
+    held = sum(one.numel() * one.element_size() for one in decoder.parameters())
+    cached = sum(one.numel() * one.element_size() for pair in caches for one in pair)
+    return step, held + cached
+
+
+def peak_over(step: Step, device: torch.device) -> int:
+    """Bytes that a step takes at its peak beyond what stood before it, by torch's own count."""
+    if device.type != "cpu":
+        counts = getattr(torch, device.type)
+        counts.synchronize(device)
+        counts.reset_peak_memory_stats(device)
+        before = int(counts.memory_allocated(device))
+        step()
+        counts.synchronize(device)
+        return int(counts.max_memory_allocated(device)) - before
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as told:
+        step()
+    events = [one for one in told.profiler.kineto_results.events() if one.name() == "[memory]"]
+    now = peak = 0
+    for event in sorted(events, key=lambda one: one.start_ns()):
+        now += event.nbytes()
+        peak = max(peak, now)
+    return peak
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait for everything that was sent to a device."""
+    if device.type != "cpu":
+        getattr(torch, device.type).synchronize(device)
+
+
+def run(case: Case, device: torch.device, budget_seconds: float) -> Ran:
+    """Run a case within a budget of seconds, at least a few steps."""
+    torch.manual_seed(0)
+    step, standing = training_step(case, device) if case.kind.tunes else serving_step(case, device)
+    for _ in range(WARM_STEPS):
+        step()
+    taken: list[float] = []
+    end = time.perf_counter() + budget_seconds
+    while len(taken) < LEAST_STEPS or time.perf_counter() < end:
+        synchronise(device)
+        begin = time.perf_counter()
+        step()
+        synchronise(device)
+        taken.append(time.perf_counter() - begin)
+    low, middle, high = statistics.quantiles(taken, n=4)
+    return Ran(
+        seconds=middle, spread=(high - low) / 2 / middle, peak_bytes=standing + peak_over(step, device),
+        steps=len(taken),
+    )  # fmt: skip
