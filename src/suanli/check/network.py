@@ -66,7 +66,7 @@ def norm_of(layer_is_gated: bool, hidden: int) -> nn.Module:
 def rotary_tables(positions: int, width: int, device: torch.device, dtype: torch.dtype) -> Cache:
     """Cosines and sines [positions x width] of rotary positions."""
     half = torch.arange(0, width, 2, device=device, dtype=torch.float32) / width
-    angles = torch.arange(positions, device=device, dtype=torch.float32)[:, None] * ROTARY_BASE**-half[None, :]
+    angles = torch.arange(positions, device=device, dtype=torch.float32)[:, None] * ROTARY_BASE ** -half[None, :]
     both = torch.cat([angles, angles], dim=-1)
     return both.cos().to(dtype), both.sin().to(dtype)
 

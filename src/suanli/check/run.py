@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -9,9 +10,11 @@ from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
+from torch.nn.parallel import DistributedDataParallel
 
 from suanli.check.cases import Case, Kind
 from suanli.check.network import Decoder, adapt
+from suanli.check.ranks import Ranks
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 TARGETS = ("query", "key", "value", "attention_out")
@@ -32,26 +35,31 @@ class Ran:
     steps: int
 
 
-def training_step(case: Case, device: torch.device) -> tuple[Step, int]:
-    """Return a step of training, and the bytes that stand before it."""
+def training_step(case: Case, ranks: Ranks) -> tuple[Step, int]:
+    """Return a step of training, and the bytes that stand before it; several ranks reduce their gradients."""
+    device = ranks.device
     decoder = Decoder(case.model, case.tokens).to(device=device, dtype=DTYPES[case.number_format])
     if case.kind is Kind.LORA:
         adapt(decoder, case.rank, TARGETS)
         decoder.to(device)
     trained = [one for one in decoder.parameters() if one.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=LEARNING_RATE, fused=True)
+    network: torch.nn.Module = decoder
+    if ranks.count > 1:
+        network = DistributedDataParallel(decoder, gradient_as_bucket_view=True)
     tokens = torch.randint(0, case.model.vocabulary, (case.batch, case.tokens + 1), device=device)
     inputs, labels = tokens[:, :-1].contiguous(), tokens[:, 1:].flatten()
 
     def step() -> None:
-        loss = functional.cross_entropy(decoder(inputs).flatten(0, 1), labels)
+        loss = functional.cross_entropy(network(inputs).flatten(0, 1), labels)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
     held = sum(one.numel() * one.element_size() for one in decoder.parameters())
     moments = sum(2 * one.numel() * one.element_size() for one in trained)
-    return step, held + moments
+    buckets = sum(one.numel() * one.element_size() for one in trained) if ranks.count > 1 else 0
+    return step, held + moments + buckets
 
 
 def serving_step(case: Case, device: torch.device) -> tuple[Step, int]:
@@ -60,9 +68,7 @@ def serving_step(case: Case, device: torch.device) -> tuple[Step, int]:
     decoder = Decoder(case.model, positions).to(device=device, dtype=DTYPES[case.number_format]).eval()
     caches = decoder.caches(case.batch, positions)
     prefill = case.kind is Kind.PREFILL
-    tokens = torch.randint(
-        0, case.model.vocabulary, (case.batch, case.tokens if prefill else 1), device=device
-    )
+    tokens = torch.randint(0, case.model.vocabulary, (case.batch, case.tokens if prefill else 1), device=device)
 
     @torch.inference_mode()
     def step() -> None:
@@ -99,15 +105,20 @@ def synchronise(device: torch.device) -> None:
         getattr(torch, device.type).synchronize(device)
 
 
-def run(case: Case, device: torch.device, budget_seconds: float) -> Ran:
-    """Run a case within a budget of seconds, at least a few steps."""
+def run(case: Case, ranks: Ranks, budget_seconds: float) -> Ran:
+    """Run a case for a while, at least a few steps; all ranks take as many."""
     torch.manual_seed(0)
-    step, standing = training_step(case, device) if case.kind.tunes else serving_step(case, device)
+    device = ranks.device
+    step, standing = training_step(case, ranks) if case.kind.tunes else serving_step(case, device)
     for _ in range(WARM_STEPS):
         step()
+    synchronise(device)
+    begin = time.perf_counter()
+    step()
+    synchronise(device)
+    once = time.perf_counter() - begin
     taken: list[float] = []
-    end = time.perf_counter() + budget_seconds
-    while len(taken) < LEAST_STEPS or time.perf_counter() < end:
+    for _ in range(ranks.agreed(max(LEAST_STEPS, math.ceil(budget_seconds / once)))):
         synchronise(device)
         begin = time.perf_counter()
         step()

@@ -19,7 +19,7 @@ from suanli.estimate.schedules import copies_held, in_flight
 from suanli.estimate.shards import StageParameters, stage_layers, stage_parameters
 from suanli.estimate.updates import activations_away, optimizer_away
 from suanli.foundation.equation import FloatArray, Real
-from suanli.parts.axes.axis import Job, tokens_at_once
+from suanli.parts.axes.axis import Job, Rows, tokens_at_once
 from suanli.parts.axes.expert import expert_copies
 from suanli.parts.axes.pipeline import ends_joined
 from suanli.parts.axes.sharding import FULL, GRADIENTS, OPTIMIZER, Parameters, group, shards
@@ -99,16 +99,17 @@ def live_layers(setup: TrainingSetup, table: LayoutTable) -> tuple[Real, Real]:
     return np.where(ends, held / copies_held(table), fullest), np.where(ends, fullest, last)
 
 
-def _come_and_go(causes: dict[str, Real], outer: Real, summed: Real, work: Real) -> None:
+def _come_and_go(causes: dict[str, Real], outer: Real, summed: Real, once: Rows) -> None:
     """Follow gradients that come with the backward pass and go with the update: a step is fullest at its loss or end.
 
-    With one micro-batch there are none at the loss, and nothing else is left at the end but what is summed up there;
-    with more, those of earlier micro-batches stand all the time.
+    `once` says where one micro-batch on one rank makes them all: there are none at the loss then, and nothing else is
+    left at the end but what is summed up there. Those of earlier micro-batches, and buckets of several ranks, stand all
+    the time.
     """
     causes["activations"] = causes["activations"] + outer
     short = causes["activations"] + causes["logits"]
-    at_end = (work <= 1) & (causes["gradients"] + summed > short)
-    at_loss = (work <= 1) & ~at_end
+    at_end = once & (causes["gradients"] + summed > short)
+    at_loss = once & ~at_end
     causes["gradients"] = np.where(at_loss, 0.0, causes["gradients"] + np.where(at_end, summed, 0.0))
     for name in ("activations", "logits"):
         causes[name] = np.where(at_end, 0.0, causes[name])
@@ -150,7 +151,7 @@ def memory_columns(
         causes["logits"] = np.where(at_loss, logits * out, 0.0)
         if software.pure_states:
             twice = 2 * setup.model.tied_head * held.trained_share * stage[1] * software.gradient_bytes
-            _come_and_go(causes, outer * out, twice, work)
+            _come_and_go(causes, outer * out, twice, (work <= 1) & (table.data <= 1))
         settled = causes["weights"] + causes["gradients"] + causes["optimizer"]
         short = causes["activations"] + causes["logits"] + causes["buffers"]
         taken = held_bytes(settled, short, software.reserved_bytes, software.fragmentation)

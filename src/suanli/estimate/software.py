@@ -142,7 +142,13 @@ def in_width(software: Software, setup: TrainingSetup) -> Software:
     logits = min(software.logit_bytes * width / BF16_BYTES, max(MOST_LOGITS * FP32_BYTES, software.logit_bytes))
     if software.pure_states:
         wider = (width if setup.tuning in (None, TuningMethod.FULL) else FP32_BYTES) / BF16_BYTES
-        scaled = ("gradient_bytes", "reduce_bytes", "optimizer_bytes", "optimizer_moved_bytes", "accumulate_moved_bytes")
+        scaled = (
+            "gradient_bytes",
+            "reduce_bytes",
+            "optimizer_bytes",
+            "optimizer_moved_bytes",
+            "accumulate_moved_bytes",
+        )
         return replace(software, logit_bytes=logits, **{name: getattr(software, name) * wider for name in scaled})
     if width == BF16_BYTES:
         return software
