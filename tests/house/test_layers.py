@@ -19,6 +19,7 @@ FLOORS = {
     "estimate": 4,
     "planner": 5,
     "validation": 5,
+    "check": 6,
     "calibrate": 6,
     "api": 7,
     "cli": 8,
@@ -32,6 +33,7 @@ HOMES = {
     "pint": {"foundation"},
     "ruamel": {"catalogue"},
     "scipy": {"calibrate"},
+    "torch": {"check", "measure"},
     "typer": {"cli"},
 }
 FILES = sorted(path for path in SOURCE.rglob("*.py") if path.name != "__main__.py")

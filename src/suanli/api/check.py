@@ -13,8 +13,9 @@ from suanli.foundation.errors import Fault, InputError, did_you_mean
 from suanli.foundation.language import tr
 
 if TYPE_CHECKING:
-    from suanli.check.cases import Case
+    from suanli.check.ranks import Ranks
     from suanli.check.run import Ran
+    from suanli.domain.check import Case
     from suanli.estimate.checked import Predicted
 
 __all__ = ["CheckQuestion", "CheckResult", "CheckedCase", "Summary", "check"]
@@ -50,8 +51,8 @@ def check(question: CheckQuestion, progress: Progress | None = None) -> CheckRes
     from suanli.api.machine import find_machine
     from suanli.api.measure import MeasureQuestion, measured_profile, need_torch
     from suanli.api.model import find_model
-    from suanli.check.cases import Kind
     from suanli.check.plan import ACCELERATOR, PROCESSOR, held_out, load_sizes, planned
+    from suanli.domain.check import Kind
 
     need_torch()
     from suanli.check.ranks import open_ranks, said_by_one
@@ -72,7 +73,7 @@ def check(question: CheckQuestion, progress: Progress | None = None) -> CheckRes
                 progress(case.name, place, len(cases))
             predicted = predict(case, system, kernels, ranks.count)
             told.append(_checked(case, run(case, ranks, load_sizes().step_seconds), predicted, case.name in apart))
-        return _result(told, system.accelerator.name, ranks.count, Path(profile).name)
+        return _result(told, system.accelerator.name, ranks, Path(profile).name)
 
 
 def _kinds(question: CheckQuestion) -> list[str]:
@@ -119,9 +120,7 @@ def _checked(case: Case, ran: Ran, predicted: Predicted, apart: bool) -> Checked
     )
 
 
-def _result(cases: list[CheckedCase], machine: str, ranks: int, profile: str) -> CheckResult:
-    import torch
-
+def _result(cases: list[CheckedCase], machine: str, ranks: Ranks, profile: str) -> CheckResult:
     unsteady = [one.name for one in cases if one.spread > UNSTEADY]
     warnings = (
         (tr("{count} case(s) were unsteady: is the machine busy with something else?", count=len(unsteady)),)
@@ -130,8 +129,8 @@ def _result(cases: list[CheckedCase], machine: str, ranks: int, profile: str) ->
     )
     return CheckResult(
         machine=machine,
-        ranks=ranks,
-        torch=str(torch.__version__),
+        ranks=ranks.count,
+        torch=ranks.version,
         profile=profile,
         cases=tuple(cases),
         seconds=_summaries(cases, "seconds"),

@@ -209,7 +209,8 @@ class Decoder(nn.Module):
         """Make an empty cache of every layer: keys and values [batch, heads, positions, width]."""
         like = self.embedding.weight
         made = []
-        for block in self.blocks:
+        blocks: Any = self.blocks
+        for block in blocks:
             core: Any = block.attention.core
             keys, values = (
                 torch.zeros(batch, core.kv_heads, positions, width, dtype=like.dtype, device=like.device)
@@ -223,7 +224,8 @@ def adapt(decoder: Decoder, rank: int, targets: tuple[str, ...]) -> None:
     """Freeze a decoder and put adapters beside the attention maps that are named."""
     for parameter in decoder.parameters():
         parameter.requires_grad_(False)
-    for block in decoder.blocks:
+    blocks: Any = decoder.blocks
+    for block in blocks:
         maps: Any = block.attention.maps
         for name in targets:
             maps[name] = LowRank(maps[name], rank)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from suanli.catalogue.figures import DATA, in_si
 from suanli.catalogue.plain_yaml import read_plain
-from suanli.check.cases import Case, Kind
 from suanli.check.shrink import scaled_down
+from suanli.domain.check import Case, Kind
 from suanli.domain.model import Model
 
 CHECK_FILE = DATA / "check.yaml"

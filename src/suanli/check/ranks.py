@@ -19,7 +19,7 @@ LIBRARIES = {"cuda": "nccl", "xpu": "xccl", "npu": "hccl"}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranks:
-    """This process among those that take part: its device, its place, how many there are."""
+    """One process among those that take part: its device, its place, how many there are."""
 
     device: torch.device
     place: int
@@ -29,6 +29,11 @@ class Ranks:
     def first(self) -> bool:
         """Whether this process tells for all."""
         return self.place == 0
+
+    @property
+    def version(self) -> str:
+        """The version of PyTorch that runs."""
+        return str(torch.__version__)
 
     def agreed(self, number: int) -> int:
         """Return the number that the first process says."""

@@ -12,9 +12,9 @@ import torch
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
-from suanli.check.cases import Case, Kind
 from suanli.check.network import Decoder, adapt
 from suanli.check.ranks import Ranks
+from suanli.domain.check import Case, Kind
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 TARGETS = ("query", "key", "value", "attention_out")
@@ -52,7 +52,7 @@ def training_step(case: Case, ranks: Ranks) -> tuple[Step, int]:
 
     def step() -> None:
         loss = functional.cross_entropy(network(inputs).flatten(0, 1), labels)
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 

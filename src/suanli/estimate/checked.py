@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from suanli.check.cases import Case, Kind
+from suanli.domain.check import Case, Kind
 from suanli.domain.hardware import Cluster, System
 from suanli.domain.kernel import KernelTable
 from suanli.domain.layout import Layout, Recompute, Sharding
 from suanli.domain.result import Band
 from suanli.domain.workload import ServingLayout, ServingSetup, TrainingSetup, TuningMethod
-from suanli.estimate.serving_memory import activation_bytes, sequence_cache_bytes, weight_bytes
+from suanli.estimate.operators import mlp_elements
+from suanli.estimate.precision import element_bytes
+from suanli.estimate.serving_memory import sequence_cache_bytes, weight_bytes
 from suanli.estimate.serving_open import open_replica
 from suanli.estimate.serving_step import StepLoad, step_causes
 from suanli.estimate.software import load_training_calibration
@@ -21,6 +23,8 @@ from suanli.foundation.language import tr
 
 FRAMEWORK = ENGINE = "torch_plain"
 """The class of training software, and of serving engines, that a loop of one's own is of."""
+STANDING, COPIED = 5.0, 3.0
+"""Hidden states that stand beside a feed-forward network, and copies of a token that its expert makes (by its code)."""
 NOT_LIVE = ("runtime", "fragmentation")
 """Causes of memory that torch's own count of live tensors leaves out."""
 
@@ -42,11 +46,8 @@ def predict(case: Case, system: System, kernels: KernelTable, ranks: int = 1) ->
     Raises InputError where the format has no peak there, or the system fewer devices.
     """
     if ranks > system.accelerators:
-        found, allowed = (
-            tr("{ranks} ranks", ranks=ranks),
-            tr("at most {count} on {name}", count=system.accelerators, name=system.name),
-        )
-        raise InputError.single(place="WORLD_SIZE", found=found, allowed=allowed)
+        allowed = tr("at most {count} on {name}", count=system.accelerators, name=system.name)
+        raise InputError.single(place="WORLD_SIZE", found=str(ranks), allowed=allowed)
     return _trained(case, system, kernels, ranks) if case.kind.tunes else _served(case, system, kernels)
 
 
@@ -75,6 +76,27 @@ def _trained(case: Case, system: System, kernels: KernelTable, ranks: int) -> Pr
     )
 
 
+def working_bytes(case: Case) -> float:
+    """Bytes of one token's activations at the fullest moment of a forward pass that keeps nothing.
+
+    That is inside the feed-forward network. What enters it, both residuals, the results of attention and of the norm
+    stand there, with that of the network where no gate makes the moment before it fuller; of the matrices' results each
+    stands twice, as it came and as the activation left it. Experts take their share of the tokens one after another,
+    over copies of those and of what they give.
+    """
+    most = 0.0
+    for run in case.model.runs:
+        layer, hidden = run.layer, float(case.model.hidden)
+        incoming, _ = mlp_elements(layer)
+        standing = STANDING + float(not layer.gated)
+        if layer.experts > 1:
+            one = (2 * incoming / layer.experts_per_token + COPIED * hidden) * layer.experts_per_token / layer.experts
+            most = max(most, (standing + 1) * hidden + one)
+        else:
+            most = max(most, standing * hidden + 2 * incoming)
+    return most * element_bytes(case.number_format)
+
+
 def _served(case: Case, system: System, kernels: KernelTable) -> Predicted:
     prefill, calibration = case.kind is Kind.PREFILL, load_training_calibration()
     rows = case.batch * (case.tokens if prefill else 1)
@@ -89,7 +111,7 @@ def _served(case: Case, system: System, kernels: KernelTable) -> Predicted:
     causes = {cause: float(spent) for cause, spent in step_causes(replica, load).items()}
     seconds = sum(causes.values())
     cached = case.batch * float(sequence_cache_bytes(replica, case.tokens + 1.0))
-    held = weight_bytes(replica) + cached + activation_bytes(replica)
+    held = weight_bytes(replica) + cached + rows * working_bytes(case)
     return Predicted(
         seconds=seconds,
         seconds_band=step_band(calibration, FRAMEWORK, replica.device, case.model, float(case.tokens), seconds),

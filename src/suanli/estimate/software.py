@@ -142,14 +142,7 @@ def in_width(software: Software, setup: TrainingSetup) -> Software:
     logits = min(software.logit_bytes * width / BF16_BYTES, max(MOST_LOGITS * FP32_BYTES, software.logit_bytes))
     if software.pure_states:
         wider = (width if setup.tuning in (None, TuningMethod.FULL) else FP32_BYTES) / BF16_BYTES
-        scaled = (
-            "gradient_bytes",
-            "reduce_bytes",
-            "optimizer_bytes",
-            "optimizer_moved_bytes",
-            "accumulate_moved_bytes",
-        )
-        return replace(software, logit_bytes=logits, **{name: getattr(software, name) * wider for name in scaled})
+        return replace(software, logit_bytes=logits, **{name: getattr(software, name) * wider for name in STATES})
     if width == BF16_BYTES:
         return software
     return replace(
@@ -161,6 +154,8 @@ def in_width(software: Software, setup: TrainingSetup) -> Software:
     )
 
 
+STATES = ("gradient_bytes", "reduce_bytes", "optimizer_bytes", "optimizer_moved_bytes", "accumulate_moved_bytes")
+"""Figures of a class that are bytes of one parameter's states."""
 MOST_LOGITS = 3
 """Copies of the logits that live at once: their softmax and both gradients."""
 

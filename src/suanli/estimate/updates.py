@@ -68,7 +68,7 @@ def orthogonal_stage(setup: TrainingSetup, device: Device, table: LayoutTable, l
 def whole_matrices(job: Job, table: LayoutTable, parameters: Real) -> tuple[Transfer, ...]:
     """Ask for what brings parts of matrices, which tensor ranks hold, to the rank that multiplies each, and back.
 
-    Gradients go and updates return as wide as weights: two exchanges among the tensor ranks of what optimizer shards hold.
+    Gradients go and updates return as wide as weights: two exchanges among tensor ranks of what optimizer shards hold.
     """
     message = parameters * job.activation_bytes / shards(table, OPTIMIZER, group(table))
     count = np.where(table.tensor > 1, 2.0, 0.0)
