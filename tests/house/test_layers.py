@@ -19,6 +19,7 @@ FLOORS = {
     "estimate": 4,
     "planner": 5,
     "validation": 5,
+    "measure": 5,
     "check": 6,
     "calibrate": 6,
     "api": 7,
@@ -32,7 +33,7 @@ HOMES = {
     "jinja2": {"report"},
     "pint": {"foundation"},
     "ruamel": {"catalogue"},
-    "scipy": {"calibrate"},
+    "scipy": {"calibrate", "measure"},
     "torch": {"check", "measure"},
     "typer": {"cli"},
 }

@@ -48,16 +48,15 @@ def train_told(question: TrainingQuestion) -> TrainingSearch:
 
     Raises InputError with every fault at once, InfeasibleError where nothing fits.
     """
-    from suanli.catalogue.find import system
-    from suanli.catalogue.kernels import load_kernels
+    from suanli.catalogue.profile import resolve
     from suanli.estimate.memory_play import memory_peak
     from suanli.estimate.relief import given_layout
     from suanli.estimate.search import search_told
 
     _check(question)
-    kernels = load_kernels()
     calibration, told = own_calibration(question.calibration)
-    cluster = Cluster(system=system(question.system, place="--system"), nodes=question.nodes)
+    system, kernels = resolve(question.system)
+    cluster = Cluster(system=system, nodes=question.nodes)
     setup, assumed = setup_of(question, kernels, calibration)
     if searches(question):
         found = search_told(

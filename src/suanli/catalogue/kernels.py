@@ -29,6 +29,8 @@ ENGINE_KERNELS = "engines"
 NOT_DEVICES = ("formats.yaml", "attention.yaml", "classes.yaml", "network.yaml")
 LINK_SHARE = "link_share_"
 """How the name of a share of the link begins; the number of ranks follows."""
+PASS_OPTIONAL = ("cache_bytes", "cache_share")
+"""What a device without a cache that serves passes leaves out."""
 COLLECTIVE_FIGURES = ("base_seconds", "hop_seconds", "half_bytes", "ramp_power")
 SCALES = ("ceiling_share", "memory_share", "floor", "latency", "link_share")
 """What a class may scale of the device that it extends."""
@@ -94,9 +96,18 @@ def _own_kernels(section: Section, devices: Mapping[str, KernelCalibration]) -> 
     return owned
 
 
-def _device(section: Section, backward_scale: Mapping[str, float]) -> KernelCalibration:
-    """Read one measured device."""
+def _passes(section: Section) -> PassKernel:
+    """Read the element-wise passes; the cache where one is told of."""
+    told = tuple(name for name in _names(PassKernel) if name in section.said or name not in PASS_OPTIONAL)
+    return PassKernel(**section.figures(told))
+
+
+def device_kernels(section: Section, backward_scale: Mapping[str, float]) -> KernelCalibration:
+    """Read one measured device. Raises InputError naming the entry at fault."""
     matmul, prefill, decode = _families(section)
+    measured = {
+        name: AttentionKernel(**one.figures(_names(AttentionKernel))) for name, one in section.within("backward").items()
+    }
     return KernelCalibration(
         id=section.text("id"),
         name=section.text("name"),
@@ -108,8 +119,8 @@ def _device(section: Section, backward_scale: Mapping[str, float]) -> KernelCali
         matmul=matmul,
         prefill=prefill,
         decode=decode,
-        backward=_backward(prefill, backward_scale),
-        element_pass=PassKernel(**section.at("element_pass").figures(_names(PassKernel))),
+        backward={**_backward(prefill, backward_scale), **measured},
+        element_pass=_passes(section.at("element_pass")),
         expert_skew=ExpertSkew(**section.at("expert_skew").figures(_names(ExpertSkew))),
         collectives={op: _collective(one) for op, one in section.within("collectives").items()},
         one_shot=_collective(section.at("one_shot")) if "one_shot" in section.said else None,
@@ -118,6 +129,8 @@ def _device(section: Section, backward_scale: Mapping[str, float]) -> KernelCali
         date=section.text("date"),
         kind=section.text("kind"),
         notes=section.text("notes"),
+        launch_seconds=section.number("launch_seconds", "s") if "launch_seconds" in section.said else None,
+        optimizer_share=section.number("optimizer_share") if "optimizer_share" in section.said else None,
     )
 
 
@@ -198,13 +211,18 @@ def load_formats(folder: Path = KERNEL_FOLDER) -> dict[str, NumberFormat]:
     return {name: _format(name, one) for name, one in open_section(folder / "formats.yaml").within("formats").items()}
 
 
+def backward_scale(folder: Path = KERNEL_FOLDER) -> dict[str, float]:
+    """Read what the backward kernels of attention are of the forward ones, where nobody measured them."""
+    return open_section(folder / "attention.yaml").at("backward_scale").figures(("ceiling_share", "floor"))
+
+
 @functools.cache
 def load_kernels(folder: Path = KERNEL_FOLDER) -> KernelTable:
     """Read every kernel file of a folder. Raises InputError naming file and entry at fault."""
     attention, network = open_section(folder / "attention.yaml"), open_section(folder / "network.yaml")
-    backward = attention.at("backward_scale").figures(("ceiling_share", "floor"))
+    backward = backward_scale(folder)
     read = (
-        _device(open_section(path), backward) for path in sorted(folder.glob("*.yaml")) if path.name not in NOT_DEVICES
+        device_kernels(open_section(path), backward) for path in sorted(folder.glob("*.yaml")) if path.name not in NOT_DEVICES
     )
     devices = {one.id: one for one in read}
     whole = open_section(folder / "classes.yaml")

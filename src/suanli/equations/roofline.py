@@ -6,6 +6,9 @@ import numpy as np
 
 from suanli.foundation.equation import Real, equation
 
+LEAST_CACHE_BYTES = 1.0
+"""A cache below one byte is none."""
+
 
 @equation(unit="1", source="nvidia_matmul_guide")
 def tile_height(rows: Real, tile_rows: Real, least_tile_rows: Real) -> Real:
@@ -279,6 +282,43 @@ def pass_seconds(moved_bytes: Real, memory_bytes_per_s: Real, memory_share: Real
     0.002
     """
     return floor_seconds + moved_bytes / (memory_bytes_per_s * memory_share)
+
+
+@equation(unit="1", source="williams2009")
+def cached_share(moved_bytes: Real, cache_bytes: Real) -> Real:
+    """Share of a pass that the last-level cache serves, where the same data pass again and again.
+
+    s = 1 while B <= C, 2 - B / C beyond, 0 from 2 C on: of a cycle of B through a cache of C the part 2 C - B is still
+    there when it is asked for again. A cache of nothing (C = 0) serves nothing. Source: williams2009.
+
+    >>> [float(cached_share(size, 32.0)) for size in (8.0, 48.0, 100.0)]
+    [1.0, 0.5, 0.0]
+    """
+    return np.clip(2.0 - moved_bytes / np.maximum(cache_bytes, LEAST_CACHE_BYTES), 0.0, 1.0) * np.minimum(
+        cache_bytes / LEAST_CACHE_BYTES, 1.0
+    )
+
+
+@equation(unit="s", source="williams2009")
+def cached_pass_seconds(
+    moved_bytes: Real,
+    memory_bytes_per_s: Real,
+    memory_share: Real,
+    floor_seconds: Real,
+    cache_bytes: Real,
+    cache_share: Real,
+) -> Real:
+    """Time of one element-wise pass of which a cache may serve a part: t = t0 + B [s / c + (1 - s) / h] / W.
+
+    `cache_share` c and `memory_share` h are what passes inside the cache and beyond it reach, both as shares of the
+    memory bandwidth W; s is `cached_share`. Source: williams2009.
+
+    >>> float(cached_pass_seconds(1e9, 1e12, 0.5, 0.0, 0.0, 1.0))
+    0.002
+    """
+    cached = cached_share(moved_bytes, cache_bytes)
+    beyond = pass_seconds((1.0 - cached) * moved_bytes, memory_bytes_per_s, memory_share, floor_seconds)
+    return beyond + cached * moved_bytes / (memory_bytes_per_s * cache_share)
 
 
 @equation(unit="1", source="aiconfigurator_core")

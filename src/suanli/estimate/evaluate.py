@@ -76,19 +76,19 @@ def ask(setup: TrainingSetup, machine: Machine, calibration: TrainingCalibration
             allowed=tr("an accelerator whose memory is known"),
         )
     shown = calibration.hbm_share if machine.device.accelerator.memory_kind.startswith("HBM") else 1.0
+    software = software_for(
+        calibration,
+        find_software(calibration, setup.framework),
+        setup.model,
+        setup.number_format,
+        machine.device.accelerator.id,
+    )
+    software = in_width(software, setup)
+    launch_seconds = machine.device.kernels.launch_seconds
     return Question(
         setup=replace(setup, model=single_experts_dense(setup.model)),
         machine=machine,
-        software=in_width(
-            software_for(
-                calibration,
-                find_software(calibration, setup.framework),
-                setup.model,
-                setup.number_format,
-                machine.device.accelerator.id,
-            ),
-            setup,
-        ),
+        software=software if launch_seconds is None else replace(software, launch_seconds=launch_seconds),
         calibration=calibration,
         capacity_bytes=memory.value * shown * (1 - memory_margin),
     )

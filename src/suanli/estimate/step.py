@@ -77,6 +77,7 @@ class RawStep:
     optimizer_parameters: FloatArray
     accumulate_parameters: FloatArray
     pass_bytes_per_s: FloatArray
+    update_bytes_per_s: FloatArray
     micro_batches: FloatArray
     pipeline: FloatArray
     interleave: FloatArray
@@ -270,7 +271,8 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
         parts=np.where(table.sharding < FULL, shards(table, OPTIMIZER, group(table)), 1.0),
         optimizer_parameters=state.optimizer_parameters[state_rows],
         accumulate_parameters=state.accumulate_parameters[state_rows],
-        pass_bytes_per_s=whole * machine.device.memory_bytes_per_s * machine.device.kernels.element_pass.memory_share,
+        pass_bytes_per_s=whole * machine.device.pass_bytes_per_s,
+        update_bytes_per_s=whole * machine.device.update_bytes_per_s,
         micro_batches=np.asarray(micro_batches(float(setup.global_batch), table.data, table.micro_batch)),
         pipeline=table.pipeline,
         interleave=table.interleave,

@@ -85,7 +85,7 @@ def update_seconds(
     update: UpdateColumns,
     software: Software,
     parameters: Real,
-    pass_bytes_per_s: Real,
+    update_bytes_per_s: Real,
     backward: tuple[Real, Real],
 ) -> tuple[Real, Real]:
     """Seconds of the optimizer, on the device or on the host, and of what shows of gradients out and weights back.
@@ -94,7 +94,7 @@ def update_seconds(
     much of the reduction shows. Weights come back when all is done.
     """
     away, moved = update.optimizer_away, software.optimizer_moved_bytes * parameters + update.more_moved_bytes
-    there = moved / pass_bytes_per_s
+    there = moved / update_bytes_per_s
     if not np.any(away > 0):
         return there + update.orthogonal_seconds, 0.0 * away
     host = host_update_seconds(moved, update.host_memory_bytes_per_s, update.host_sharing)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from suanli.domain.hardware import Accelerator
-from suanli.domain.kernel import AttentionKernel, KernelCalibration, MatmulKernel, NumberFormat
+from suanli.domain.kernel import AttentionKernel, KernelCalibration, MatmulKernel, NumberFormat, PassKernel
 from suanli.equations import roofline
 from suanli.foundation.equation import Real
 from suanli.foundation.errors import InputError, did_you_mean
@@ -81,6 +81,14 @@ def time_attention(
     )  # fmt: skip
 
 
+def time_pass(kernel: PassKernel, memory_bytes_per_s: float, moved_bytes: Real) -> Real:
+    """Time of one element-wise pass."""
+    return roofline.cached_pass_seconds(
+        moved_bytes, memory_bytes_per_s, kernel.memory_share, kernel.floor_seconds, kernel.cache_bytes,
+        kernel.cache_share,
+    )  # fmt: skip
+
+
 Terms = tuple[float, float, float, float, float, float, float, float, float, float, float, float, float]
 """Tile, least tile, softness of waves, ramp, softmax, shares, corner, floor, chain of a kernel; peak, rate, units."""
 
@@ -144,6 +152,17 @@ class Device:
         return self.share * self.accelerator.memory_bytes_per_s.value
 
     @property
+    def pass_bytes_per_s(self) -> float:
+        """What long element-wise passes reach of the memory bandwidth."""
+        return self.memory_bytes_per_s * self.kernels.element_pass.memory_share
+
+    @property
+    def update_bytes_per_s(self) -> float:
+        """What the optimizer's step reaches: as measured, else what long passes do."""
+        share = self.kernels.optimizer_share
+        return self.pass_bytes_per_s if share is None else self.memory_bytes_per_s * share
+
+    @property
     def kernel_floor_seconds(self) -> float:
         """Shortest time of any kernel on this device."""
         return self.kernels.element_pass.floor_seconds
@@ -201,7 +220,7 @@ class Device:
     def pass_seconds(self, moved_bytes: Real) -> Real:
         """Time of one element-wise, norm or optimizer pass over device memory."""
         kernel = self.kernels.element_pass
-        return roofline.pass_seconds(moved_bytes, self.memory_bytes_per_s, kernel.memory_share, kernel.floor_seconds)
+        return time_pass(kernel, self.memory_bytes_per_s, moved_bytes)
 
     def moe_imbalance(self, ranks: Real, tokens_per_rank: Real) -> Real:
         """Slowdown of the busiest expert rank against an even spread."""
