@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ __all__ = ["CheckQuestion", "CheckResult", "CheckedCase", "Summary", "check"]
 KINDS = ("train", "lora", "prefill", "decode")
 UNSTEADY = 0.1
 """Half the distance of the quartiles, as a share, from which on a case is told to be unsteady."""
+QUICK_PROFILE = "measured-quickly.yaml"
 Progress = Callable[[str, int, int], None]
 
 
@@ -48,25 +50,23 @@ def check(question: CheckQuestion, progress: Progress | None = None) -> CheckRes
     Raises InputError with every fault at once, where torch is not installed, or where the profile is of another device.
     """
     kinds = _kinds(question)
-    from suanli.api.machine import find_machine
-    from suanli.api.measure import MeasureQuestion, measured_profile, need_torch
     from suanli.api.model import find_model
+    from suanli.catalogue.profile import resolve
     from suanli.check.plan import ACCELERATOR, PROCESSOR, held_out, load_sizes, planned
     from suanli.domain.check import Kind
+    from suanli.measure.backends import torch_module
 
-    need_torch()
+    torch_module()
     from suanli.check.ranks import open_ranks, said_by_one
     from suanli.check.run import run
     from suanli.estimate.checked import predict
 
     with open_ranks(question.device) as ranks:
-        machine = PROCESSOR if ranks.device.type == "cpu" else ACCELERATOR
+        machine = PROCESSOR if ranks.backend.kind == PROCESSOR else ACCELERATOR
         own = find_model(question.model) if question.model else None
         cases = _few(planned(machine, find_model, own, tuple(Kind(one) for one in kinds)), question.most)
-        profile = question.system
-        if not profile:
-            profile = said_by_one(ranks, lambda: str(measured_profile(MeasureQuestion(device=ranks.device.type))))
-        system, kernels = find_machine(profile)
+        profile = question.system or said_by_one(ranks, lambda: _measured(ranks.backend.kind))
+        system, kernels = resolve(profile)
         apart, told = held_out(cases), []
         for place, case in enumerate(cases):
             if progress and ranks.first:
@@ -74,6 +74,15 @@ def check(question: CheckQuestion, progress: Progress | None = None) -> CheckRes
             predicted = predict(case, system, kernels, ranks.count)
             told.append(_checked(case, run(case, ranks, load_sizes().step_seconds), predicted, case.name in apart))
         return _result(told, system.accelerator.name, ranks, Path(profile).name)
+
+
+def _measured(kind: str) -> str:
+    """Measure a kind of device quickly and return the profile's path."""
+    from suanli.api.measure import measure
+
+    path = Path(tempfile.mkdtemp()) / QUICK_PROFILE
+    measure(path, quick=True, device=kind)
+    return str(path)
 
 
 def _kinds(question: CheckQuestion) -> list[str]:

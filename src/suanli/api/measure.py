@@ -11,7 +11,7 @@ from suanli.domain.machine import FamilyErrors, MeasuredMachine, Measurement
 from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
 
-__all__ = ["FamilyErrors", "MeasuredMachine", "Measured", "Measurement", "Share", "measure"]
+__all__ = ["FamilyErrors", "Measured", "MeasuredMachine", "Measurement", "Share", "measure"]
 Say = Callable[[str, float, float], None]
 
 

@@ -106,7 +106,8 @@ def device_kernels(section: Section, backward_scale: Mapping[str, float]) -> Ker
     """Read one measured device. Raises InputError naming the entry at fault."""
     matmul, prefill, decode = _families(section)
     measured = {
-        name: AttentionKernel(**one.figures(_names(AttentionKernel))) for name, one in section.within("backward").items()
+        name: AttentionKernel(**one.figures(_names(AttentionKernel)))
+        for name, one in section.within("backward").items()
     }
     return KernelCalibration(
         id=section.text("id"),
@@ -222,7 +223,9 @@ def load_kernels(folder: Path = KERNEL_FOLDER) -> KernelTable:
     attention, network = open_section(folder / "attention.yaml"), open_section(folder / "network.yaml")
     backward = backward_scale(folder)
     read = (
-        device_kernels(open_section(path), backward) for path in sorted(folder.glob("*.yaml")) if path.name not in NOT_DEVICES
+        device_kernels(open_section(path), backward)
+        for path in sorted(folder.glob("*.yaml"))
+        if path.name not in NOT_DEVICES
     )
     devices = {one.id: one for one in read}
     whole = open_section(folder / "classes.yaml")

@@ -19,7 +19,7 @@ from suanli.catalogue.section import FIGURE_UNITS, Section
 from suanli.catalogue.sheet import Sheet, owner_of
 from suanli.catalogue.yaml_reader import Trail, YamlDocument, parse_yaml, survey_yaml
 from suanli.domain.hardware import System
-from suanli.domain.kernel import AttentionKernel, ExpertSkew, KernelCalibration, KernelTable, MatmulKernel, PassKernel
+from suanli.domain.kernel import AttentionKernel, ExpertSkew, KernelTable, MatmulKernel, PassKernel
 from suanli.domain.machine import FamilyErrors, MeasuredMachine, Measurement
 from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
@@ -155,7 +155,9 @@ def _check_families(sheet: Sheet, group: str, noun: type[MatmulKernel] | type[At
     families = sheet.get((group,))
     if not isinstance(families, Mapping) or ALWAYS not in families:
         if group != "backward" or families is not None:
-            sheet.fault((group,), tr("no '{key}'", key=ALWAYS), tr("families of kernels, {name} among them", name=ALWAYS))
+            sheet.fault(
+                (group,), tr("no '{key}'", key=ALWAYS), tr("families of kernels, {name} among them", name=ALWAYS)
+            )
         return
     for family in families:
         _check_figures(sheet, (group, family), [one.name for one in fields(noun)])

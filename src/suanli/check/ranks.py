@@ -10,17 +10,16 @@ from dataclasses import dataclass
 import torch
 from torch import distributed
 
-from suanli.foundation.errors import InputError
+from suanli.measure.backends import COLLECTIVES, Backend, pick_backend
 
-ACCELERATORS = ("cuda", "xpu", "npu", "mps")
-LIBRARIES = {"cuda": "nccl", "xpu": "xccl", "npu": "hccl"}
-"""Which collective library PyTorch runs on a kind of device; gloo on any other."""
+PROCESSOR = "cpu"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranks:
-    """One process among those that take part: its device, its place, how many there are."""
+    """One process among those that take part: what it runs on, its place, how many there are."""
 
+    backend: Backend
     device: torch.device
     place: int
     count: int
@@ -43,37 +42,21 @@ class Ranks:
         return said[0]
 
 
-def present(kind: str) -> bool:
-    """Say whether there is a device of a kind."""
-    if kind == "cpu":
-        return True
-    counts = getattr(torch, kind, None)
-    return bool(counts is not None and counts.is_available())
-
-
-def device_kind(asked: str) -> str:
-    """Return the kind of device to run on. Raises InputError where there is none of the asked kind."""
-    kinds = [kind for kind in (*ACCELERATORS, "cpu") if present(kind)]
-    kind = asked or kinds[0]
-    if kind not in kinds:
-        raise InputError.single(place="--device", found=f"'{kind}'", allowed=", ".join(kinds))
-    return kind
-
-
 @contextmanager
 def open_ranks(asked: str) -> Iterator[Ranks]:
     """Join the processes that torchrun started, or stand alone. Raises InputError where a device is not there."""
-    kind, count = device_kind(asked), int(os.environ.get("WORLD_SIZE", "1"))
+    backend, count = pick_backend(torch, asked), int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
-        yield Ranks(device=torch.device(kind), place=0, count=1)
+        yield Ranks(backend=backend, device=torch.device(backend.device), place=0, count=1)
         return
-    distributed.init_process_group(LIBRARIES.get(kind, "gloo"))
+    distributed.init_process_group(COLLECTIVES.get(backend.kind, COLLECTIVES[PROCESSOR]))
     local = int(os.environ.get("LOCAL_RANK", "0"))
-    device = torch.device(kind) if kind == "cpu" else torch.device(kind, local)
-    if kind != "cpu":
-        getattr(torch, kind).set_device(device)
+    device = torch.device(backend.device)
+    if backend.kind != PROCESSOR:
+        device = torch.device(backend.device, local)
+        backend.module.set_device(device)
     try:
-        yield Ranks(device=device, place=distributed.get_rank(), count=count)
+        yield Ranks(backend=backend, device=device, place=distributed.get_rank(), count=count)
     finally:
         distributed.destroy_process_group()
 

@@ -79,16 +79,16 @@ def serving_step(case: Case, device: torch.device) -> tuple[Step, int]:
     return step, held + cached
 
 
-def peak_over(step: Step, device: torch.device) -> int:
+def peak_over(step: Step, ranks: Ranks) -> int:
     """Bytes that a step takes at its peak beyond what stood before it, by torch's own count."""
-    if device.type != "cpu":
-        counts = getattr(torch, device.type)
-        counts.synchronize(device)
-        counts.reset_peak_memory_stats(device)
-        before = int(counts.memory_allocated(device))
+    counts = ranks.backend.module
+    if counts is not None and hasattr(counts, "reset_peak_memory_stats"):
+        ranks.backend.synchronise()
+        counts.reset_peak_memory_stats()
+        before = int(counts.memory_allocated())
         step()
-        counts.synchronize(device)
-        return int(counts.max_memory_allocated(device)) - before
+        ranks.backend.synchronise()
+        return int(counts.max_memory_allocated()) - before
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as told:
         step()
     events = [one for one in told.profiler.kineto_results.events() if one.name() == "[memory]"]
@@ -99,12 +99,6 @@ def peak_over(step: Step, device: torch.device) -> int:
     return peak
 
 
-def synchronise(device: torch.device) -> None:
-    """Wait for everything that was sent to a device."""
-    if device.type != "cpu":
-        getattr(torch, device.type).synchronize(device)
-
-
 def run(case: Case, ranks: Ranks, budget_seconds: float) -> Ran:
     """Run a case for a while, at least a few steps; all ranks take as many."""
     torch.manual_seed(0)
@@ -112,20 +106,20 @@ def run(case: Case, ranks: Ranks, budget_seconds: float) -> Ran:
     step, standing = training_step(case, ranks) if case.kind.tunes else serving_step(case, device)
     for _ in range(WARM_STEPS):
         step()
-    synchronise(device)
+    ranks.backend.synchronise()
     begin = time.perf_counter()
     step()
-    synchronise(device)
+    ranks.backend.synchronise()
     once = time.perf_counter() - begin
     taken: list[float] = []
     for _ in range(ranks.agreed(max(LEAST_STEPS, math.ceil(budget_seconds / once)))):
-        synchronise(device)
+        ranks.backend.synchronise()
         begin = time.perf_counter()
         step()
-        synchronise(device)
+        ranks.backend.synchronise()
         taken.append(time.perf_counter() - begin)
     low, middle, high = statistics.quantiles(taken, n=4)
     return Ran(
-        seconds=middle, spread=(high - low) / 2 / middle, peak_bytes=standing + peak_over(step, device),
+        seconds=middle, spread=(high - low) / 2 / middle, peak_bytes=standing + peak_over(step, ranks),
         steps=len(taken),
     )  # fmt: skip

@@ -54,7 +54,9 @@ class Fitter:
             form = self.formats[family.removeprefix(GROUPED)]
             engine = self.peaks.engine(form)
 
-            def time(kernel: MatmulKernel, part: Rows, form: NumberFormat = form, engine: Engine = engine) -> FloatArray:
+            def time(
+                kernel: MatmulKernel, part: Rows, form: NumberFormat = form, engine: Engine = engine
+            ) -> FloatArray:
                 extents = (part.of(name) for name in ("rows", "inner", "columns", "groups"))
                 return np.asarray(time_matmul(kernel, engine, form, *extents))
 

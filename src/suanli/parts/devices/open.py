@@ -28,9 +28,7 @@ def find_calibration(accelerator: Accelerator, kernels: KernelTable) -> KernelCa
     return kernels.classes[-1]
 
 
-def calibration_like(
-    device_class: str, product: Accelerator | None, kernels: KernelTable
-) -> KernelCalibration:
+def calibration_like(device_class: str, product: Accelerator | None, kernels: KernelTable) -> KernelCalibration:
     """Return the calibration that a machine would go by if nobody had measured it: its product's, else its class's."""
     if product is not None:
         return find_calibration(product, kernels)
