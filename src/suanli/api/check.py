@@ -112,6 +112,7 @@ def _checked(case: Case, ran: Ran, predicted: Predicted, apart: bool) -> Checked
     return CheckedCase(
         name=case.name,
         kind=case.kind.value,
+        shape_of=case.model.name,
         held_out=apart,
         steps=ran.steps,
         spread=ran.spread,

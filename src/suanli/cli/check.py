@@ -64,8 +64,7 @@ def _tables(result: CheckResult) -> tuple[tuple[str, Row, list[Row]], ...]:
     told = {"machine": result.machine, "ranks": result.ranks, "torch": result.torch, "profile": result.profile}
     title = tr("Real steps on {machine}, {ranks} device(s), PyTorch {torch}, profile {profile}", **told)
     headings = (
-        tr("step"), tr("held out"), tr("measured"), tr("predicted"), tr("80 % band"), tr("error"),
-        tr("peak measured"), tr("peak predicted"), tr("error"),
+        tr("step (*: held out)"), tr("measured"), tr("predicted"), tr("error"), tr("peak"), tr("error"),
     )  # fmt: skip
     sums = (tr("cases"), tr("number"), tr("median error"), tr("90th percentile"), tr("in the band"))
     return (
@@ -76,15 +75,13 @@ def _tables(result: CheckResult) -> tuple[tuple[str, Row, list[Row]], ...]:
 
 
 def _row(one: CheckedCase) -> Row:
+    ends = f"{one.seconds_low * MILLI:,.1f}–{one.seconds_high * MILLI:,.1f}"
     return (
-        one.name,
-        tr("yes") if one.held_out else tr("no"),
-        f"{one.measured_seconds * MILLI:,.1f} ms ± {one.spread:.0%}",
-        f"{one.predicted_seconds * MILLI:,.1f} ms",
-        f"{one.seconds_low * MILLI:,.1f} - {one.seconds_high * MILLI:,.1f}",
+        one.name.replace(f" {one.shape_of} ", f" {one.shape_of.rsplit('/', 1)[-1]} ") + (" *" if one.held_out else ""),
+        f"{one.measured_seconds * MILLI:,.1f} ms",
+        f"{one.predicted_seconds * MILLI:,.1f} ({ends})",
         f"{one.seconds_error:+.1%}",
-        f"{one.measured_peak_bytes / MEBI:,.1f} MiB",
-        f"{one.predicted_peak_bytes / MEBI:,.1f} MiB",
+        f"{one.measured_peak_bytes / MEBI:,.0f} MiB",
         f"{one.peak_error:+.1%}",
     )
 
