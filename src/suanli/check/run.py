@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from suanli.domain.check import Case, Kind
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 TARGETS = ("query", "key", "value", "attention_out")
 """Maps that adapters stand beside: those of attention."""
+QUIET = ("KINETO_LOG_LEVEL", "99")
+"""What keeps torch's profiler from writing on standard error when it starts and ends."""
 WARM_STEPS = 2
 LEAST_STEPS = 5
 LEARNING_RATE = 1e-4
@@ -89,6 +92,7 @@ def peak_over(step: Step, ranks: Ranks) -> int:
         step()
         ranks.backend.synchronise()
         return int(counts.max_memory_allocated()) - before
+    os.environ.setdefault(*QUIET)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as told:
         step()
     events = [one for one in told.profiler.kineto_results.events() if one.name() == "[memory]"]

@@ -52,8 +52,8 @@ class Case:
 class CheckedCase:
     """One real case: median seconds of a step and live bytes at its peak, measured and predicted with 80 % bands.
 
-    `spread` is half the distance between the quartiles of the steps as a share of their median; `shape_of` is the model that was made small. `held_out` says that no
-    figure of the class of plain PyTorch was set on a case like it.
+    `spread` is half the distance between the quartiles of the steps as a share of their median; `shape_of` is the model
+    that was made small; `held_out` says that no figure of the class of plain PyTorch was set on a case like it.
     """
 
     name: str
