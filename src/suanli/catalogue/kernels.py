@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,8 +29,6 @@ ENGINE_KERNELS = "engines"
 NOT_DEVICES = ("formats.yaml", "attention.yaml", "classes.yaml", "network.yaml")
 LINK_SHARE = "link_share_"
 """How the name of a share of the link begins; the number of ranks follows."""
-PASS_OPTIONAL = ("cache_bytes", "cache_share")
-"""What a device without a cache that serves passes leaves out."""
 COLLECTIVE_FIGURES = ("base_seconds", "hop_seconds", "half_bytes", "ramp_power")
 SCALES = ("ceiling_share", "memory_share", "floor", "latency", "link_share")
 """What a class may scale of the device that it extends."""
@@ -39,6 +37,17 @@ Kernel = TypeVar("Kernel", MatmulKernel, AttentionKernel, PassKernel)
 
 def _names(noun: type) -> tuple[str, ...]:
     return tuple(one.name for one in fields(noun))
+
+
+def optional(noun: type) -> tuple[str, ...]:
+    """Return the figures that a family of kernels may leave out: those of what not every device does."""
+    return tuple(one.name for one in fields(noun) if one.default is not MISSING)
+
+
+def _figures(section: Section, noun: type) -> dict[str, float]:
+    """Read the figures of a family of kernels; one that it leaves out keeps its neutral value."""
+    absent = {name for name in optional(noun) if name not in section.said}
+    return section.figures(tuple(name for name in _names(noun) if name not in absent))
 
 
 def _collective(section: Section) -> CollectiveKernel:
@@ -69,7 +78,7 @@ def _families(
     section: Section,
 ) -> tuple[dict[str, MatmulKernel], dict[str, AttentionKernel], dict[str, AttentionKernel]]:
     """Read the matrix, prefill and decode families of a device."""
-    matmul = {name: MatmulKernel(**one.figures(_names(MatmulKernel))) for name, one in section.within("matmul").items()}
+    matmul = {name: MatmulKernel(**_figures(one, MatmulKernel)) for name, one in section.within("matmul").items()}
     prefill, decode = (
         {name: AttentionKernel(**one.figures(_names(AttentionKernel))) for name, one in section.within(phase).items()}
         for phase in ("prefill", "decode")
@@ -96,12 +105,6 @@ def _own_kernels(section: Section, devices: Mapping[str, KernelCalibration]) -> 
     return owned
 
 
-def _passes(section: Section) -> PassKernel:
-    """Read the element-wise passes; the cache where one is told of."""
-    told = tuple(name for name in _names(PassKernel) if name in section.said or name not in PASS_OPTIONAL)
-    return PassKernel(**section.figures(told))
-
-
 def device_kernels(section: Section, backward_scale: Mapping[str, float]) -> KernelCalibration:
     """Read one measured device. Raises InputError naming the entry at fault."""
     matmul, prefill, decode = _families(section)
@@ -121,7 +124,7 @@ def device_kernels(section: Section, backward_scale: Mapping[str, float]) -> Ker
         prefill=prefill,
         decode=decode,
         backward={**_backward(prefill, backward_scale), **measured},
-        element_pass=_passes(section.at("element_pass")),
+        element_pass=PassKernel(**_figures(section.at("element_pass"), PassKernel)),
         expert_skew=ExpertSkew(**section.at("expert_skew").figures(_names(ExpertSkew))),
         collectives={op: _collective(one) for op, one in section.within("collectives").items()},
         one_shot=_collective(section.at("one_shot")) if "one_shot" in section.said else None,

@@ -12,9 +12,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from suanli.catalogue.find import MEASURED, is_profile
 from suanli.catalogue.find import system as find_system
 from suanli.catalogue.hardware_files import accelerator_of, system_of
-from suanli.catalogue.kernels import LINK_SHARE, PASS_OPTIONAL, backward_scale, device_kernels, load_kernels
+from suanli.catalogue.kernels import LINK_SHARE, backward_scale, device_kernels, load_kernels, optional
 from suanli.catalogue.section import FIGURE_UNITS, Section
 from suanli.catalogue.sheet import Sheet, owner_of
 from suanli.catalogue.yaml_reader import Trail, YamlDocument, parse_yaml, survey_yaml
@@ -24,7 +25,6 @@ from suanli.domain.machine import FamilyErrors, MeasuredMachine, Measurement
 from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
 
-ENDINGS = (".yaml", ".yml")
 SECTIONS = ("measured", "accelerator", "system", "kernels")
 PHASES = ("prefill", "decode", "backward")
 KERNEL_KEYS = ("id", "name", "source", "date", "kind", "accelerators", "default_units", "spread_log", "launch_seconds",
@@ -32,11 +32,6 @@ KERNEL_KEYS = ("id", "name", "source", "date", "kind", "accelerators", "default_
 ALWAYS = "bf16"
 """The family that every number format falls back on."""
 COLLECTIVE_KEYS = ("base_seconds", "hop_seconds", "half_bytes", "ramp_power")
-
-
-def is_profile(text: str) -> bool:
-    """Say whether a question names a file instead of a product."""
-    return text.strip().lower().endswith(ENDINGS)
 
 
 def resolve(text: str, place: str = "--system") -> tuple[System, KernelTable]:
@@ -109,6 +104,10 @@ def _machine(document: YamlDocument) -> MeasuredMachine:
     accelerator = accelerator_of(hardware["accelerator"], "")
     known = {} if accelerator is None else {accelerator.id: accelerator}
     system = system_of(hardware["system"], "", known) if accelerator is not None else None
+    for name in ("accelerator", "system"):
+        said = hardware[name].text("id")
+        if said and not said.startswith(MEASURED):
+            hardware[name].fault(("id",), f"'{said}'", tr("an id that begins with '{start}'", start=MEASURED))
     _check_kernels(hardware["kernels"], "" if accelerator is None else accelerator.id)
     measurement = _measurement(hardware["measured"])
     faults += [fault for name in SECTIONS if document.data.get(name) for fault in hardware[name].faults]
@@ -143,7 +142,7 @@ def _check_kernels(sheet: Sheet, accelerator_id: str) -> None:
         _number(sheet, (key,))
     for group, noun in (("matmul", MatmulKernel), *((phase, AttentionKernel) for phase in PHASES)):
         _check_families(sheet, group, noun)
-    _check_figures(sheet, ("element_pass",), [one.name for one in fields(PassKernel)], PASS_OPTIONAL)
+    _check_figures(sheet, ("element_pass",), [one.name for one in fields(PassKernel)], optional(PassKernel))
     _check_figures(sheet, ("expert_skew",), [one.name for one in fields(ExpertSkew)])
     told = sheet.get(("collectives",)) or {}
     for op, figures in told.items() if isinstance(told, Mapping) else ():
@@ -160,7 +159,7 @@ def _check_families(sheet: Sheet, group: str, noun: type[MatmulKernel] | type[At
             )
         return
     for family in families:
-        _check_figures(sheet, (group, family), [one.name for one in fields(noun)])
+        _check_figures(sheet, (group, family), [one.name for one in fields(noun)], optional(noun))
 
 
 def _check_figures(sheet: Sheet, trail: Trail, names: Sequence[str], optional: Sequence[str] = ()) -> None:

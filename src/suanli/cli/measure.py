@@ -111,7 +111,7 @@ def rate_rows(found: Measured) -> list[Row]:
         one = printed.get(name)
         return label, said, "" if one is None else f"{sized(one.printed, unit)} ({one.measured / one.printed:.0%})"
 
-    rows = [(tr("Figure"), tr("Measured"), tr("Datasheet (share reached)"))]
+    rows: list[Row] = [(tr("Figure"), tr("Measured"), tr("Datasheet (share reached)"))]
     best = {one.name: one.measured for one in found.shares}
     for precision, figure in found.machine.accelerator.peak_flop_per_s.items():
         label = tr("best product in {format}", format=precision.value)

@@ -33,7 +33,8 @@ class NumberFormat:
 class MatmulKernel:
     """A family of matrix kernels: what long ones reach of the peaks, tiles, waves, ramp and chain of the inner loop.
 
-    `dressing_bytes` is what quantising an activation moves for each element, where a pass of its own does it.
+    `dressing_bytes` is what quantising an activation moves for each element, where a pass of its own does it;
+    `packing_bytes` what copying a weight into blocks moves for each of its elements, where a library does that first.
     """
 
     ceiling_share: float
@@ -47,6 +48,7 @@ class MatmulKernel:
     floor_seconds: float
     root_step_seconds: float
     dressing_bytes: float
+    packing_bytes: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

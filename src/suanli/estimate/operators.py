@@ -330,6 +330,8 @@ def transfer_seconds(bench: Bench, layer: Layer, axis: str, backward: bool) -> R
     return spent
 
 
+PASS_MOVES = 2
+"""A single pass over hidden states reads them and writes them."""
 FUSED_ROLES = (Role.ATTENTION_IN, Role.MLP_IN, Role.SHARED_IN, Role.EXPERT_IN)
 
 
@@ -369,8 +371,9 @@ def layer_seconds(bench: Bench, layer: Layer) -> dict[str, Real]:
     spent["odd_forward"], spent["odd_backward"] = odd * spent["core_forward"], odd * spent["core_backward"]
     forward, backward = pass_bytes(bench, layer)
     unpacked = unpacked_bytes(bench, layer)
-    spent["pass_forward"] = bench.device.pass_seconds(forward + unpacked)
-    spent["pass_backward"] = bench.device.pass_seconds(backward + unpacked)
+    once = PASS_MOVES * bench.tokens * float(bench.setup.model.hidden) * BF16_BYTES
+    spent["pass_forward"] = bench.device.pass_seconds(forward + unpacked, once)
+    spent["pass_backward"] = bench.device.pass_seconds(backward + unpacked, once)
     routed = routed_bytes(bench, layer)
     moves = float(layer.experts > 0)
     spent["routed_forward"] = moves * bench.device.pass_seconds(routed[0])

@@ -74,7 +74,7 @@ def _forward(bench: Bench, number_format: str, shape: Mapping[str, int]) -> Run:
 
 
 def _decode(bench: Bench, number_format: str, shape: Mapping[str, int]) -> Run:
-    """Keys and values come from memory: other ones at every turn."""
+    """Take keys and values from memory: other ones at every turn."""
     attend = _attend(bench, shape)
     q = bench.tensor((shape["sequences"], shape["heads"], 1, shape["head_dim"]), number_format)
     kept = (2, shape["sequences"], shape["kv_heads"], shape["keys"], shape["head_dim"])
@@ -89,7 +89,7 @@ def _decode(bench: Bench, number_format: str, shape: Mapping[str, int]) -> Run:
 
 def _backward(bench: Bench, number_format: str, shape: Mapping[str, int]) -> Run:
     attend = _attend(bench, shape)
-    three = tuple(one.requires_grad_() for one in _three(bench, number_format, shape))
+    three = tuple(one.detach().requires_grad_() for one in _three(bench, number_format, shape))
     out = attend(*three)
     grown = bench.torch.ones_like(out)
     return lambda: bench.torch.autograd.grad(out, three, grown, retain_graph=True)

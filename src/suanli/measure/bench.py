@@ -14,7 +14,7 @@ from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
 from suanli.measure import attention, matmuls, passes
 from suanli.measure.backends import Backend, Machine, describe, pick_backend, torch_module
-from suanli.measure.cases import DTYPES, Bench, Case, Pace, Sample, interleaved
+from suanli.measure.cases import DTYPES, ELEMENT_BYTES, Bench, Case, Pace, Sample, interleaved
 from suanli.measure.fit import optimisers
 from suanli.measure.links import Disk, HostLink, Transfer, collectives, disk, host_link
 from suanli.measure.rules import Rules, load_rules
@@ -71,7 +71,9 @@ def measure(asked: Asked, say: Say, rules: Rules | None = None) -> Found:
     load = load_average()
     formats = formats_of(backend, asked.dtypes)
     say(tr("peaks"), 0.0, rules.span.total_seconds)
+    probe = time.perf_counter()
     peaks = {name: best_rate(backend, name, rules) for name in formats}
+    probed = time.perf_counter() - probe
     bandwidth = _bandwidth(backend, rules)
     machine = describe(backend)
     pace = Pace(flop_per_s=peaks, bytes_per_s=bandwidth, memory_bytes=machine.memory_bytes)
@@ -84,8 +86,10 @@ def measure(asked: Asked, say: Say, rules: Rules | None = None) -> Found:
     stored = disk(asked.folder, size.disk_bytes // (2 if asked.quick else 1))
     transfers = _collectives(backend, asked, rules)
     cases = cases_of(bench, own_kernels(peaks))
-    budget = Budget(seconds=rules.span.total_seconds - (time.perf_counter() - start), cases=len(cases))
+    left = rules.span.total_seconds - (time.perf_counter() - start) - probed
+    budget = Budget(seconds=left, cases=len(cases))
     samples, skipped = timed(bench, cases, budget, say)
+    peaks = {name: max(rate, best_rate(backend, name, rules)) for name, rate in peaks.items()}
     return Found(
         machine=machine, kind=backend.kind, formats=formats, peak_flop_per_s=highest(peaks, samples),
         memory_bytes_per_s=bandwidth, samples=tuple(samples), launch_seconds=launch, floor_seconds=floor, host=host,
@@ -149,8 +153,13 @@ def highest(peaks: Mapping[str, float], samples: Sequence[Sample]) -> dict[str, 
 
 
 def own_kernels(peaks: Mapping[str, float]) -> tuple[str, ...]:
-    """Return the formats whose kernels are worth a family: no slower than 32 bits, where these are timed."""
-    return tuple(name for name, rate in peaks.items() if rate >= peaks.get("fp32", 0.0))
+    """Return the formats whose kernels are worth a family: those that no wider format is faster than."""
+
+    def wider(name: str) -> float:
+        rates = (rate for other, rate in peaks.items() if ELEMENT_BYTES[other] > ELEMENT_BYTES[name])
+        return max(rates, default=0.0)
+
+    return tuple(name for name, rate in peaks.items() if rate >= wider(name))
 
 
 def cases_of(bench: Bench, formats: Sequence[str]) -> list[Case]:

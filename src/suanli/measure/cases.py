@@ -56,12 +56,16 @@ class Pace:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bench:
-    """Where cases are set up: the device, the rules, its pace, and how to make tensors on it."""
+    """Where cases are set up: the device, the rules, its pace, and the numbers that tensors are taken from.
+
+    Tensors of one format lie one after another in a pool (`places` says up to where), so that a case costs no filling.
+    """
 
     backend: Backend
     rules: Rules
     pace: Pace
     pools: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
 
     @property
     def torch(self) -> Any:
@@ -69,21 +73,30 @@ class Bench:
         return self.backend.torch
 
     def tensor(self, shape: Sequence[int], number_format: str) -> Any:
-        """Return a tensor of small random numbers in a number format."""
-        return filled(self.backend, shape, number_format)
+        """Return a tensor of small random numbers in a number format, to be read only."""
+        pool, count = self._pool(number_format), math.prod(shape)
+        if count > len(pool):
+            return filled(self.backend, shape, number_format)
+        at = self.places.get(number_format, 0)
+        at = at if at + count <= len(pool) else 0
+        self.places[number_format] = at + count
+        return pool[at : at + count].view(*shape)
 
     def rotated(self, shape: Sequence[int], number_format: str) -> Callable[[], Any]:
         """Return what gives one of several tensors in turn, so many that no cache holds all of them."""
-        count = math.prod(shape)
-        if number_format not in self.pools:
-            held = self.rules.shapes.rotated_bytes // ELEMENT_BYTES[number_format]
-            self.pools[number_format] = filled(self.backend, (held,), number_format)
-        pool = self.pools[number_format]
+        pool, count = self._pool(number_format), math.prod(shape)
         if count > len(pool):
             alone = filled(self.backend, shape, number_format)
             return lambda: alone
         parts = itertools.cycle(pool[at : at + count].view(*shape) for at in range(0, len(pool) - count + 1, count))
         return lambda: next(parts)
+
+    def _pool(self, number_format: str) -> Any:
+        """Return the numbers of a format that all cases take their tensors from, made once."""
+        if number_format not in self.pools:
+            held = self.rules.shapes.rotated_bytes // ELEMENT_BYTES[number_format]
+            self.pools[number_format] = filled(self.backend, (held,), number_format)
+        return self.pools[number_format]
 
     def takes(self, flop: float, moved_bytes: float, held_bytes: float, number_format: str) -> bool:
         """Say whether a case ends in its time and fits its share of the memory."""
@@ -109,6 +122,8 @@ def drawn(choices: Mapping[str, Sequence[int]], wanted: int, fits: Callable[[Map
 
 
 def interleaved(groups: Iterable[Sequence[T]]) -> list[T]:
-    """Deal groups out in turn, so that whoever stops early has some of each."""
-    rows = itertools.zip_longest(*groups)
-    return [one for row in rows for one in row if one is not None]
+    """Deal groups out so that all end together: whoever stops early has the same share of each."""
+    placed = [
+        ((at + 1) / len(group), number, one) for number, group in enumerate(groups) for at, one in enumerate(group)
+    ]
+    return [one for _, _, one in sorted(placed, key=lambda pair: pair[:2])]

@@ -18,6 +18,8 @@ from suanli.parts.devices.electronic import PRODUCTS, AttentionShape, Engine, ti
 
 NOT_FREE = {"dressing_bytes": 0.0}
 """Quantising an activation is a pass of its own here, and no part of a product."""
+NO_PACKING = {"packing_bytes": 0.0}
+"""Libraries of accelerators multiply weights as they lie."""
 NO_CACHE = {"cache_bytes": 0.0, "cache_share": 1.0}
 
 
@@ -48,7 +50,8 @@ class Fitter:
 
     def matmuls(self, samples: Sequence[Sample]) -> dict[str, Fit]:
         """Fit every family of matrix kernels that has samples enough."""
-        grid = [{**tile, **NOT_FREE} for tile in self.rules.tiles_of(MATMUL, self.device_class)]
+        still = NOT_FREE if self.device_class == "cpu" else {**NOT_FREE, **NO_PACKING}
+        grid = [{**tile, **still} for tile in self.rules.tiles_of(MATMUL, self.device_class)]
         found = {}
         for family, rows in self._families(samples, MATMUL).items():
             form = self.formats[family.removeprefix(GROUPED)]

@@ -6,7 +6,7 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,7 +135,7 @@ def _play(
     group, ranks = torch.distributed, ask["ranks"]
     whole = torch.zeros(max(size // 4 // ranks * ranks, ranks), device=device)
     part = torch.zeros(len(whole) // ranks, device=device)
-    runs = {
+    runs: Mapping[str, Callable[[], object]] = {
         "all_reduce": lambda: group.all_reduce(whole),
         "all_gather": lambda: group.all_gather_into_tensor(whole, part),
         "reduce_scatter": lambda: group.reduce_scatter_tensor(part, whole),

@@ -96,7 +96,7 @@ def _case(bench: Bench, number_format: str, shape: Mapping[str, int]) -> Case:
 
 
 def _plain(bench: Bench, number_format: str, shape: Mapping[str, int]) -> Run:
-    """Weights come from memory, one copy after another; rows come as the last kernel left them."""
+    """Take weights from memory, another one at every turn, and rows as the last kernel left them."""
     set_precision(bench.backend, number_format)
     rows = bench.tensor((shape["rows"], shape["inner"]), number_format)
     weight = bench.rotated((shape["columns"], shape["inner"]), number_format)
@@ -105,7 +105,7 @@ def _plain(bench: Bench, number_format: str, shape: Mapping[str, int]) -> Run:
 
 
 def _grouped(bench: Bench, number_format: str, shape: Mapping[str, int]) -> Run:
-    """Groups go as one batched product where the device has matrix units for it, one after another on a CPU."""
+    """Run groups as one batched product where the device has kernels for it, one after another on a CPU."""
     set_precision(bench.backend, number_format)
     torch, groups = bench.torch, shape["groups"]
     if bench.backend.kind != "cpu":

@@ -15,7 +15,7 @@ OPTIMIZER = "optimizer"
 ADDED = 3
 """An addition reads two tensors and writes one; every other pass here reads one and writes one."""
 UPDATE_BYTES = 28.0
-"""What an AdamW step moves for a 32-bit parameter: weight, gradient and two moments read, all but the gradient written."""
+"""What an AdamW step moves for a 32-bit parameter: weight, gradient, two moments read, all but the gradient written."""
 HOST_RUNS = 200
 
 
@@ -69,7 +69,7 @@ def _pass_case(bench: Bench, number_format: str, name: str, size: int) -> Case:
 
 
 def bandwidth_case(backend: Backend, size: int) -> Case:
-    """Return the long pass that tells the memory bandwidth: two tensors are read and a third, that is there, written."""
+    """Return the long pass that tells the memory bandwidth: two tensors read, and a third written that is there."""
     torch, count = backend.torch, size // (ADDED * 2 * 2)
 
     def prepare() -> Run:
@@ -96,7 +96,7 @@ def _stepping(bench: Bench, count: int, fused: bool) -> Callable[[], Run]:
     torch = bench.torch
 
     def prepare() -> Run:
-        weight = torch.nn.Parameter(bench.tensor((count // WIDTH, WIDTH), "fp32"))
+        weight = torch.nn.Parameter(filled(bench.backend, (count // WIDTH, WIDTH), "fp32"))
         weight.grad = bench.tensor((count // WIDTH, WIDTH), "fp32")
         chosen = torch.optim.AdamW([weight], fused=True) if fused else torch.optim.AdamW([weight])
         step: Run = chosen.step

@@ -1,4 +1,4 @@
-"""Writes what was timed as a profile: accelerator, system and kernels in the catalogue's forms, and how it was found."""
+"""Writes what was timed as a profile: accelerator, system, kernels in the catalogue's forms, and how it was found."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from suanli.catalogue.find import folded
+from suanli.catalogue.find import MEASURED, folded
 from suanli.catalogue.kernels import load_kernels
 from suanli.catalogue.load import catalogue
 from suanli.domain.hardware import Accelerator, Precision
@@ -32,7 +32,6 @@ from suanli.measure.rules import FitRules
 from suanli.parts.devices.fabric import PASSES
 from suanli.parts.devices.open import calibration_like
 
-PREFIX = "measured-"
 UNITS = {"seconds": ("us", 1e6), "bytes": ("B", 1.0)}
 TERA, GIGA = 1e12, 1e9
 ALWAYS = "bf16"
@@ -55,7 +54,7 @@ class Profile:
     def id(self) -> str:
         """Return the name that the machine goes by."""
         words = "".join(letter if letter.isalnum() else "-" for letter in self.found.machine.name.lower())
-        return PREFIX + "-".join(word for word in words.split("-") if word)
+        return MEASURED + "-".join(word for word in words.split("-") if word)
 
     @property
     def errors(self) -> dict[str, FamilyErrors]:
@@ -75,7 +74,7 @@ class Profile:
 
 
 def matched(machine: Machine) -> Accelerator | None:
-    """Return the catalogue's product that a device is: its name, memory and kind of memory agree with that one alone."""
+    """Return the catalogue's product that a device is: the one whose name, memory and kind of memory agree best."""
     words = {folded(word) for word in machine.name.replace("/", " ").replace("-", " ").split()}
     models = {word for word in words if any(letter.isdigit() for letter in word) and not word.endswith(("gb", "gib"))}
     like = []
@@ -189,9 +188,11 @@ def _accelerator(profile: Profile, date: str) -> list[str]:
     if product is not None and product.memory_bytes_per_s is not None:
         bandwidth = _printed(product.memory_bytes_per_s, GIGA, "GB/s")
     lines = [
-        "accelerator:", f"  id: {profile.id}", f"  vendor: {quoted(machine.vendor)}", f"  name: {quoted(machine.name)}",
+        "accelerator:", f"  id: {profile.id}", f"  vendor: {quoted(machine.vendor)}",
+        f"  name: {quoted(machine.name)}",
         f"  origin: {quoted(product.origin if product is not None else 'unknown')}",
-        f"  device_class: {machine.device_class}", "  confidence: measured", f"  software: {quoted(_software(machine))}",
+        f"  device_class: {machine.device_class}", "  confidence: measured",
+        f"  software: {quoted(_software(machine))}",
         "  peak:", *(f"    {name}: {peaks[name]}" for name in sorted(peaks, key=order.index)),
     ]  # fmt: skip
     if ALWAYS in found.peak_flop_per_s and product is not None:
@@ -279,11 +280,11 @@ def with_fallback(fits: Mapping[str, Fit], group: str) -> dict[str, Any]:
 
 
 def written(kernel: Any) -> str:
-    """Write a family on one line, times in microseconds."""
+    """Write a family on one line, times in microseconds; what has its neutral value is left out."""
     said = []
     for one in fields(kernel):
         value = getattr(kernel, one.name)
-        if isinstance(value, tuple):
+        if isinstance(value, tuple) or value == one.default:
             continue
         unit, scale = UNITS.get(one.name.rsplit("_", 1)[-1], ("", 1.0))
         said.append(f"{one.name}: {value * scale:.4g}" + (f" {unit}" if unit else ""))

@@ -128,9 +128,9 @@ def _fit(section: Section) -> FitRules:
     )
 
 
-def load_rules(quick: bool = False, path: Path = RULES) -> Rules:
+def load_rules(quick: bool = False, path: Path | None = None) -> Rules:
     """Read the rules, of the quick span or the full one. Raises InputError where the file is at fault."""
-    section = open_section(path)
+    section = open_section(path or RULES)
     return Rules(
         span=Span(**_figures(section.at("spans").at("quick" if quick else "full"), Span)),  # type: ignore[arg-type]
         reading=ReadingRules(**_figures(section.at("reading"), ReadingRules)),  # type: ignore[arg-type]

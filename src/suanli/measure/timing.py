@@ -1,4 +1,4 @@
-"""Robust timing: warm until steady, readings long against the clock, the median with its spread, a budget shared out."""
+"""Robust timing: warm until steady, readings long against the clock, the median, its spread, a budget shared out."""
 
 from __future__ import annotations
 

@@ -43,6 +43,7 @@ def time_matmul(
     moved = roofline.matmul_traffic_bytes(
         rows, inner, columns, groups, form.weight_bytes, form.activation_bytes, form.output_bytes
     )
+    moved = moved + roofline.packing_traffic_bytes(rows, inner, columns, groups, kernel.packing_bytes)
     dressing = roofline.pass_seconds(
         groups * rows * inner * kernel.dressing_bytes,
         engine.memory_bytes_per_s,
@@ -81,10 +82,13 @@ def time_attention(
     )  # fmt: skip
 
 
-def time_pass(kernel: PassKernel, memory_bytes_per_s: float, moved_bytes: Real) -> Real:
-    """Time of one element-wise pass."""
+def time_pass(
+    kernel: PassKernel, memory_bytes_per_s: float, moved_bytes: Real, single_bytes: Real | None = None
+) -> Real:
+    """Time of element-wise passes, of which one moves `single_bytes` (None: there is one)."""
+    once = moved_bytes if single_bytes is None else single_bytes
     return roofline.cached_pass_seconds(
-        moved_bytes, memory_bytes_per_s, kernel.memory_share, kernel.floor_seconds, kernel.cache_bytes,
+        moved_bytes, once, memory_bytes_per_s, kernel.memory_share, kernel.floor_seconds, kernel.cache_bytes,
         kernel.cache_share,
     )  # fmt: skip
 
@@ -217,10 +221,13 @@ class Device:
         )
         return seconds + self.pass_seconds(scores)
 
-    def pass_seconds(self, moved_bytes: Real) -> Real:
-        """Time of one element-wise, norm or optimizer pass over device memory."""
+    def pass_seconds(self, moved_bytes: Real, single_bytes: Real | None = None) -> Real:
+        """Time of element-wise, norm or optimizer passes over device memory; one of them moves `single_bytes`, or all.
+
+        What one moves says whether a cache serves it.
+        """
         kernel = self.kernels.element_pass
-        return time_pass(kernel, self.memory_bytes_per_s, moved_bytes)
+        return time_pass(kernel, self.memory_bytes_per_s, moved_bytes, single_bytes)
 
     def moe_imbalance(self, ranks: Real, tokens_per_rank: Real) -> Real:
         """Slowdown of the busiest expert rank against an even spread."""
