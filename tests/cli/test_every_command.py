@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.measure.fake_torch import FakeTorch
+from tests.measure.few import small_rules_file
 from tests.planner import small
 from tests.validation.runs import DENSE, write
 from typer.testing import CliRunner
@@ -33,6 +35,7 @@ ASKED = {
     "validate": ("validate", "{runs}"),
     "validate --model": ("validate", "{result}", "--model", "LLAMA3_8B", "--system", "H100-SXM", "--engine", "vllm"),
     "calibrate": ("calibrate", "{runs}", "--leave-out", "run"),
+    "measure": ("measure", "--quick", "--dtypes", "bf16"),
     "catalogue list": ("catalogue", "list", "accelerators", "--origin", "CN"),
     "catalogue show": ("catalogue", "show", "dgx-a800-640"),
     "catalogue check": ("catalogue", "check"),
@@ -65,6 +68,7 @@ STABLE = {
     "validate --model": {"rows", "assumed"},
     "validate": {"rows", "summary", "fits", "wrong_fits"},
     "calibrate": {"figures", "untouched", "runs", "errors", "errors_by_source", "refused", "written"},
+    "measure": {"machine", "product", "launch_seconds", "floor_seconds", "memory_bytes_per_s", "samples", "written"},
     "catalogue show": {"id", "name", "link", "sources"},
     "market": {"as_of", "region", "currency", "systems", "offers"},
 }
@@ -74,6 +78,15 @@ STABLE = {
 def _own_language():
     yield
     set_language("en")
+
+
+@pytest.fixture(autouse=True)
+def _stand_in_device(tmp_path_factory, monkeypatch):
+    """Let `measure` find a stand-in for a device, and time few shapes on it."""
+    torch = FakeTorch("cuda")
+    monkeypatch.setattr("suanli.measure.bench.torch_module", lambda: torch)
+    monkeypatch.setattr("suanli.measure.bench.load_average", lambda: 0.0)
+    monkeypatch.setattr("suanli.measure.rules.RULES", small_rules_file(tmp_path_factory.mktemp("rules")))
 
 
 @pytest.fixture
@@ -159,7 +172,7 @@ def test_json_is_one_strict_document_and_nothing_else(name, places):
     assert set(answer) >= STABLE.get(name, set())
 
 
-@pytest.mark.parametrize("name", sorted(set(ASKED) - {"init", "plan"}))
+@pytest.mark.parametrize("name", sorted(set(ASKED) - {"init", "plan", "measure"}))
 def test_json_is_the_same_in_both_languages_but_for_words(name, places):
     english, chinese = (read(asked(name, places, "--json", "--lang", lang).stdout) for lang in ("en", "zh"))
     numbers = [[(path, leaf) for path, leaf in leaves(one) if not isinstance(leaf, str)] for one in (english, chinese)]
@@ -212,6 +225,7 @@ PURE = {
     "value", "low", "high", "measured", "predicted", "before", "after", "width_before", "width_after",
     # counts
     "requests", "completed", "refused", "preempted", "running", "waiting",
+    "load_average",
     "parameters", "active_parameters", "draft_parameters", "systems", "systems_bought", "accelerators", "replicas",
     "nodes", "steps", "failures", "spares", "heads",
     "rows", "predicted_rows", "runs", "hidden", "vocabulary", "layers", "count", "batch", "experts", "concurrency",
@@ -230,6 +244,10 @@ UNDER = (
         "bytes_by_cause",
         "seconds_by_cause",
         "weight_bytes_by_format",
+        "kernels",  # figures of kernel families, named as their nouns name them
+        "families",
+        "samples",
+        "shares",
     }
 )
 FOREIGN = re.compile(r"_(ms|us|ns|minutes|hours|days|weeks|kb|mb|gb|tb|gib|mib|kw|mw|kwh|tflop|tflops|gflop|percent)$")

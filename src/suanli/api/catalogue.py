@@ -14,6 +14,11 @@ from suanli.foundation.figure import Figure
 if TYPE_CHECKING:
     from suanli.domain.plan import Source
 
+__all__ = [
+    "Accelerator", "MeasuredMachine", "System", "accelerators", "check", "figures", "offers", "show", "sources",
+    "sources_page", "systems",
+]  # fmt: skip
+
 
 def accelerators(origin: str = "", vendor: str = "", overlays: Sequence[Path] = ()) -> tuple[Accelerator, ...]:
     """List accelerators by id, of one origin (CN, US, ...) or vendor where given."""

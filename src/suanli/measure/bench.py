@@ -27,7 +27,6 @@ FITTED = ("fp32", "tf32", "bf16", "int8", "fp8")
 ATTENDED = ("fp32", "bf16", "fp16")
 """Number formats that PyTorch has fused attention in, everywhere."""
 PROBE_WIDTH = 512
-LOAD = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

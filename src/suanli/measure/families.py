@@ -9,6 +9,8 @@ import numpy as np
 
 from suanli.domain.kernel import AttentionKernel, MatmulKernel, NumberFormat, PassKernel
 from suanli.foundation.equation import FloatArray
+from suanli.foundation.errors import InputError
+from suanli.foundation.language import tr
 from suanli.measure.cases import Sample
 from suanli.measure.fit import Fit, Rows, best
 from suanli.measure.matmuls import GROUPED, MATMUL
@@ -93,9 +95,12 @@ class Fitter:
     def passes(self, samples: Sequence[Sample]) -> Fit:
         """Fit element-wise passes: one share of the bandwidth where that holds, else what a cache serves too.
 
-        Where the cache ends is taken from the sizes that were timed: the one that leaves the least.
+        Where the cache ends is taken from the sizes that were timed: the one that leaves the least. Raises InputError
+        where the time sufficed for too few sizes.
         """
         rows = rows_of(blended(samples))
+        if len(rows) < self.rules.least_rows:
+            raise too_few(PASS)
 
         def time(kernel: PassKernel, part: Rows) -> FloatArray:
             return np.asarray(time_pass(kernel, self.peaks.memory_bytes_per_s, part.of("bytes")))
@@ -122,6 +127,15 @@ class Fitter:
             name: rows_of([one for one in samples if one.group == group and one.family == name]) for name in names
         }
         return {name: rows for name, rows in gathered.items() if len(rows) >= self.rules.least_rows}
+
+
+def too_few(group: str) -> InputError:
+    """Make the error of a group of kernels without samples enough."""
+    return InputError.single(
+        place="measure",
+        found=tr("too few samples of {group}", group=group),
+        allowed=tr("a quieter machine, or a run without --quick"),
+    )
 
 
 def blended(samples: Sequence[Sample]) -> list[Sample]:

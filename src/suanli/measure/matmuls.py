@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from suanli.foundation.language import tr
 from suanli.measure.backends import Backend, Run
 from suanli.measure.cases import ELEMENT_BYTES, Bench, Case, drawn, filled
 
@@ -144,8 +143,3 @@ def peak_cases(backend: Backend, number_format: str, widths: tuple[int, ...]) ->
 def rate_of(case: Case, seconds: float) -> float:
     """Return the FLOP of a product for a second."""
     return _sizes(case.shape, case.family.removeprefix(GROUPED))[0] / seconds
-
-
-def told(number_format: str) -> str:
-    """Say what is being timed."""
-    return tr("matrix products in {format}", format=number_format)

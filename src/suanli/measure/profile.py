@@ -24,7 +24,7 @@ from suanli.foundation.language import tr
 from suanli.measure.attention import PHASES
 from suanli.measure.backends import Machine
 from suanli.measure.bench import Found
-from suanli.measure.families import Fitter, Peaks
+from suanli.measure.families import Fitter, Peaks, too_few
 from suanli.measure.fit import Fit, fit_collective
 from suanli.measure.matmuls import MATMUL
 from suanli.measure.passes import PASS
@@ -273,8 +273,7 @@ def with_fallback(fits: Mapping[str, Fit], group: str) -> dict[str, Any]:
     if ALWAYS not in kernels:
         stand_in = next((name for name in ("fp16", "tf32", "fp32") if name in fits), "")
         if not stand_in:
-            raise InputError.single(place="measure", found=tr("too few samples of {group}", group=group),
-                                    allowed=tr("a quieter machine, or a run without --quick"))  # fmt: skip
+            raise too_few(group)
         kernels[ALWAYS] = fits[stand_in].kernel
     return kernels
 
