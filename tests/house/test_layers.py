@@ -19,8 +19,9 @@ FLOORS = {
     "estimate": 4,
     "planner": 5,
     "validation": 5,
+    "measure": 5,
+    "check": 6,
     "calibrate": 6,
-    "measure": 6,
     "api": 7,
     "cli": 8,
     "web": 8,
@@ -33,7 +34,7 @@ HOMES = {
     "pint": {"foundation"},
     "ruamel": {"catalogue"},
     "scipy": {"calibrate", "measure"},
-    "torch": {"measure"},
+    "torch": {"check", "measure"},
     "typer": {"cli"},
 }
 FILES = sorted(path for path in SOURCE.rglob("*.py") if path.name != "__main__.py")

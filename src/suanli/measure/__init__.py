@@ -1,1 +1,1 @@
-"""Floor 6: a machine's own kernels timed through PyTorch, fitted, and written as a profile that commands accept."""
+"""Floor 5: a machine's own kernels timed through PyTorch, fitted, and written as a profile that commands accept."""
