@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from kernel_fits import Fit, fit_attention, fit_collectives, fit_experts, fit_matmul, fit_pass, fit_skew
@@ -22,24 +20,7 @@ from measured_devices import DEVICES, Measured, accelerator_figures
 
 from suanli.catalogue.kernels import KERNEL_FOLDER
 from suanli.domain.kernel import CollectiveKernel
-
-UNITS = {"seconds": "us", "bytes": "B"}
-SCALE = {"us": 1e6, "B": 1.0}
-
-
-def written(kernel: Any) -> str:
-    """Write a family on one line, times in microseconds."""
-    said = []
-    for one in fields(kernel):
-        value = getattr(kernel, one.name)
-        if isinstance(value, tuple):
-            continue
-        unit = UNITS.get(one.name.rsplit("_", 1)[-1], "")
-        said.append(f"{one.name}: {value * SCALE.get(unit, 1.0):.4g}" + (f" {unit}" if unit else ""))
-    if isinstance(kernel, CollectiveKernel):
-        pairs = zip(kernel.share_ranks, kernel.link_shares, strict=True)
-        said += [f"link_share_{ranks:.0f}: {share:.4g}" for ranks, share in pairs]
-    return "{" + ", ".join(said) + "}"
+from suanli.measure.profile import written
 
 
 def send_from(all_to_all: CollectiveKernel) -> CollectiveKernel:

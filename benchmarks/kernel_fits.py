@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,15 +16,15 @@ from scipy.optimize import least_squares
 from suanli.catalogue.kernels import load_formats
 from suanli.domain.kernel import AttentionKernel, CollectiveKernel, MatmulKernel
 from suanli.equations.roofline import expert_imbalance
+from suanli.measure.fit import Fit, best, fit_collective
+from suanli.measure.rules import load_rules
 from suanli.parts.devices.electronic import AttentionShape, Engine, time_attention, time_matmul
-from suanli.parts.devices.fabric import PASSES, time_tier
+from suanli.parts.devices.fabric import PASSES
 
 Column = NDArray[np.float64]
 SAMPLE = 5000
 LEAST_ROWS = 100
 """Shapes below which a family has no fit: half of them weigh it."""
-LOSS_SCALE = 0.1
-"""Residuals of the log beyond this count linearly, so that odd rows do not pull the fit."""
 LARGE = 512
 """Matrices below this size in either dimension are none that a language model has: they count less."""
 SMALL_WEIGHT = 0.3
@@ -33,70 +33,9 @@ FORMATS = {"bfloat16": "bf16", "fp8": "fp8", "fp8_block": "fp8_block", "nvfp4": 
 MX_WITH_FP4 = {"w4a8_mxfp4_mxfp8": "mxfp4"}
 MX_WITHOUT_FP4 = {"w4a16_mxfp4": "mxfp4"}
 """What an mxfp4 matmul is: with hardware for four bits activations are mxfp8, else 16 bits."""
-START = {
-    "ceiling_share": 0.75, "memory_share": 0.8, "wave_softness": 0.3, "inner_ramp": 100.0, "overlap_sharpness": 3.0,
-    "floor_seconds": 3e-6, "root_step_seconds": 2e-8, "dressing_bytes": 0.05, "key_ramp": 200.0, "softmax_dims": 50.0,
-}  # fmt: skip
-BOUNDS = {
-    "ceiling_share": (0.05, 1.0), "memory_share": (0.1, 0.98), "wave_softness": (0.001, 1.0),
-    "inner_ramp": (1.0, 2000.0), "overlap_sharpness": (1.0, 12.0), "floor_seconds": (5e-7, 2e-4),
-    "root_step_seconds": (1e-10, 1e-6), "dressing_bytes": (0.001, 20.0), "key_ramp": (1.0, 4000.0),
-    "softmax_dims": (0.1, 500.0),
-}  # fmt: skip
 
-
-@dataclass(frozen=True, kw_only=True)
-class Fit:
-    """A fitted family, and its errors on rows that the fit did not see."""
-
-    table: str
-    family: str
-    kernel: Any
-    rows: int
-    median_error: float
-    p90_error: float
-    bias: float
-    sigma_log: float
-    engine_spread: float
-
-
-def solve(
-    noun: type[Any], fixed: Mapping[str, float], time: Callable[[Any, Any], Column], frame: Any, weight: Column
-) -> Any:
-    """Fit the free figures of a family to half of the rows, by the log of time."""
-    free = [one.name for one in fields(noun) if one.name not in fixed]
-    low = np.log([BOUNDS[name][0] for name in free])
-    high = np.log([BOUNDS[name][1] for name in free])
-    seen = frame.index.to_numpy() % 2 == 0
-    part, root = frame[seen], np.sqrt(weight[seen])
-    target = np.log(part.seconds.to_numpy())
-
-    def build(vector: Column) -> Any:
-        return noun(**dict(zip(free, np.exp(vector).tolist(), strict=True)), **fixed)
-
-    def residual(vector: Column) -> Column:
-        return root * (np.log(time(build(vector), part)) - target)
-
-    start = np.clip(np.log([START[name] for name in free]), low + 1e-6, high - 1e-6)
-    found = least_squares(residual, start, bounds=(low, high), loss="soft_l1", f_scale=LOSS_SCALE, max_nfev=60)
-    return build(found.x), float(found.cost)
-
-
-def best(
-    table: str, family: str, noun: type[Any], grid: list[Mapping[str, float]], time: Callable[[Any, Any], Column],
-    frame: Any, weight: Column,
-) -> Fit:  # fmt: skip
-    """Fit a family for each choice of tiles, keep the best, and weigh it on the other half of the rows."""
-    kernel, _ = min((solve(noun, fixed, time, frame, weight) for fixed in grid), key=lambda one: one[1])
-    unseen = frame[frame.index.to_numpy() % 2 == 1]
-    ratio = time(kernel, unseen) / unseen.seconds.to_numpy()
-    off = np.abs(ratio - 1)
-    return Fit(
-        table=table, family=family, kernel=kernel, rows=len(frame), median_error=float(np.median(off)),
-        p90_error=float(np.quantile(off, 0.9)), bias=float(np.median(ratio) - 1),
-        sigma_log=float(np.quantile(np.abs(np.log(ratio)), 0.8) / 1.2816),
-        engine_spread=float(np.median(np.sqrt(unseen.spread))) if "spread" in unseen else 1.0,
-    )  # fmt: skip
+RULES = replace(load_rules().fit, hold=0.0)
+"""Thousands of rows hold every figure by themselves."""
 
 
 def engine_of(figures: Mapping[str, float], number_format: str, units: float) -> Engine:
@@ -117,7 +56,7 @@ def uncached(touched_bytes: Any, cache_bytes: float) -> Any:
 
 
 MATMUL_TILES = [
-    {"tile_rows": rows, "least_tile_rows": 16.0, "tile_columns": columns}
+    {"tile_rows": rows, "least_tile_rows": 16.0, "tile_columns": columns, "packing_bytes": 0.0}
     for rows, columns in ((128.0, 128.0), (256.0, 128.0), (64.0, 64.0))
 ]
 
@@ -145,7 +84,7 @@ def fit_matmul(tables: Tables, one: Measured, figures: Mapping[str, float]) -> d
         if len(rows) < LEAST_ROWS:
             continue
         weight = np.where((rows.n >= LARGE) & (rows.k >= LARGE), 1.0, SMALL_WEIGHT)
-        out[family] = best(one.table, family, MatmulKernel, fixed, time, rows, weight)
+        out[family] = best(one.table, family, MatmulKernel, fixed, time, rows, weight, RULES)
     return out
 
 
@@ -186,7 +125,7 @@ def fit_experts(tables: Tables, one: Measured, figures: Mapping[str, float]) -> 
             continue
         fixed = [dict(tile) for tile in MATMUL_TILES]
         out[f"grouped_{family}"] = best(
-            one.table, f"grouped_{family}", MatmulKernel, fixed, time, rows, np.ones(len(rows))
+            one.table, f"grouped_{family}", MatmulKernel, fixed, time, rows, np.ones(len(rows)), RULES
         )
     return out
 
@@ -263,18 +202,11 @@ def fit_attention(tables: Tables, one: Measured, figures: Mapping[str, float], p
             if len(rows) < LEAST_ROWS:
                 continue
             out[family] = best(
-                f"{one.table}", f"{phase} {family}", AttentionKernel, grid, time, rows, np.ones(len(rows))
+                f"{one.table}", f"{phase} {family}", AttentionKernel, grid, time, rows, np.ones(len(rows)), RULES
             )
     return out
 
 
-COLLECTIVE_FREE = {
-    "base_seconds": (5e-7, 3e-4),
-    "hop_seconds": (1e-9, 1e-4),
-    "half_bytes": (1e3, 1e9),
-    "ramp_power": (0.05, 0.9),
-}
-COLLECTIVE_START = {"base_seconds": 5e-6, "hop_seconds": 3e-6, "half_bytes": 4e6, "ramp_power": 0.4}
 OPS = {
     "all_reduce": "all_reduce",
     "all_gather": "all_gather",
@@ -283,34 +215,10 @@ OPS = {
 }
 
 
-def fit_collective(table: str, name: str, passes: float, frame: Any, link: float) -> Fit:
-    """Fit one collective within a tier: latency, shares of the link by ranks, ramp."""
-    rows = frame.reset_index(drop=True)
-    counts = sorted(rows.num_gpus.unique())
-    names = list(COLLECTIVE_FREE)
-    low = np.log([COLLECTIVE_FREE[one][0] for one in names] + [0.02] * len(counts))
-    high = np.log([COLLECTIVE_FREE[one][1] for one in names] + [1.0] * len(counts))
-    n, m, t = rows.num_gpus.to_numpy(float), rows.message_bytes.to_numpy(float), rows.seconds.to_numpy()
-
-    def build(vector: Column) -> CollectiveKernel:
-        said = np.exp(vector).tolist()
-        return CollectiveKernel(
-            **dict(zip(names, said[: len(names)], strict=True)), share_ranks=tuple(float(c) for c in counts),
-            link_shares=tuple(said[len(names) :]),
-        )  # fmt: skip
-
-    def residual(vector: Column) -> Column:
-        return np.log(np.asarray(time_tier(build(vector), passes, m, n, link)) / t)
-
-    start = np.log([COLLECTIVE_START[one] for one in names] + [0.7] * len(counts))
-    found = least_squares(residual, start, bounds=(low, high), loss="soft_l1", f_scale=LOSS_SCALE)
-    log_ratio = residual(found.x)
-    off = np.abs(np.exp(log_ratio) - 1)
-    return Fit(
-        table=table, family=name, kernel=build(found.x), rows=len(rows), median_error=float(np.median(off)),
-        p90_error=float(np.quantile(off, 0.9)), bias=float(np.median(np.exp(log_ratio)) - 1),
-        sigma_log=float(np.quantile(np.abs(log_ratio), 0.8) / 1.2816), engine_spread=1.0,
-    )  # fmt: skip
+def fit_ranks(table: str, name: str, passes: float, frame: Any, link: float) -> Fit:
+    """Fit one collective within a tier to a table of messages by ranks."""
+    ranks, sizes, seconds = (frame[column].to_numpy(float) for column in ("num_gpus", "message_bytes", "seconds"))
+    return fit_collective(table, name, passes, ranks, sizes, seconds, link, RULES.loss_scale)
 
 
 def fallen_off(fit: Fit, like: CollectiveKernel) -> Fit:
@@ -333,7 +241,7 @@ def fit_collectives(tables: Tables, one: Measured, figures: Mapping[str, float])
         half = part[part.nccl_dtype.isin(["half", "bfloat16", "fp16"])]
         rows = pooled(half, ["num_gpus", "message_size"], SAMPLE)
         rows["message_bytes"] = rows.message_size * 2
-        out[OPS[op]] = fit_collective(one.table, OPS[op], PASSES[OPS[op]], rows, figures["link"])
+        out[OPS[op]] = fit_ranks(one.table, OPS[op], PASSES[OPS[op]], rows, figures["link"])
     if one.fall_off_like:
         like = next(other for other in DEVICES if other.table == one.fall_off_like)
         others = fit_collectives(tables, like, accelerator_figures(like))
@@ -343,7 +251,7 @@ def fit_collectives(tables: Tables, one: Measured, figures: Mapping[str, float])
     custom = custom[custom.num_gpus.isin(ranks) & (captured | ~captured.any())]
     rows = pooled(custom, ["num_gpus", "message_size"], SAMPLE)
     rows["message_bytes"] = rows.message_size * 2
-    out["one_shot"] = fit_collective(one.table, "one_shot", PASSES["all_reduce"], rows, figures["link"])
+    out["one_shot"] = fit_ranks(one.table, "one_shot", PASSES["all_reduce"], rows, figures["link"])
     return out
 
 
@@ -383,7 +291,7 @@ def fit_skew(tables: Tables) -> tuple[float, float]:
         skew, half = np.exp(vector)
         return np.asarray(expert_imbalance(ranks, tokens / ranks, skew, half)) - ratio
 
-    solved = least_squares(residual, np.log(SKEW_START), loss="soft_l1", f_scale=LOSS_SCALE,
+    solved = least_squares(residual, np.log(SKEW_START), loss="soft_l1", f_scale=RULES.loss_scale,
                            bounds=(np.log([0.01, 1.0]), np.log([1.0, MOST_HALF_TOKENS])))  # fmt: skip
     return float(np.exp(solved.x[0])), float(np.exp(solved.x[1]))
 

@@ -5,7 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.measure.fake_torch import FakeTorch
+from tests.measure.few import small_rules_file
 from tests.planner import small
+from tests.validation.logs import made
 from tests.validation.runs import DENSE, write
 from typer.testing import CliRunner
 
@@ -38,7 +41,9 @@ ASKED = {
     "scaling": ("scaling", "--flop", "1e22", "--system", "dgx-h100", "--deadline-days", "30", "--as-of", "2024-06"),
     "validate": ("validate", "{runs}"),
     "validate --model": ("validate", "{result}", "--model", "LLAMA3_8B", "--system", "H100-SXM", "--engine", "vllm"),
+    "validate --system": ("validate", "{log}", "{export}", "--system", "dgx-h100"),
     "calibrate": ("calibrate", "{runs}", "--leave-out", "run"),
+    "measure": ("measure", "--quick", "--dtypes", "bf16"),
     "catalogue list": ("catalogue", "list", "accelerators", "--origin", "CN"),
     "catalogue show": ("catalogue", "show", "dgx-a800-640"),
     "catalogue check": ("catalogue", "check"),
@@ -72,8 +77,10 @@ STABLE = {
         "sources",
     },
     "validate --model": {"rows", "assumed"},
+    "validate --system": {"rows", "reached_share", "inside_band", "pace", "causes", "progress", "devices", "assumed"},
     "validate": {"rows", "summary", "fits", "wrong_fits"},
     "calibrate": {"figures", "untouched", "runs", "errors", "errors_by_source", "refused", "written"},
+    "measure": {"machine", "product", "launch_seconds", "floor_seconds", "memory_bytes_per_s", "samples", "written"},
     "catalogue show": {"id", "name", "link", "sources"},
     "market": {"as_of", "region", "currency", "systems", "offers"},
 }
@@ -85,12 +92,28 @@ def _own_language():
     set_language("en")
 
 
+def _text(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _stand_in_device(tmp_path_factory, monkeypatch):
+    """Let `measure` find a stand-in for a device, and time few shapes on it."""
+    torch = FakeTorch("cuda")
+    monkeypatch.setattr("suanli.measure.bench.torch_module", lambda: torch)
+    monkeypatch.setattr("suanli.measure.bench.load_average", lambda: 0.0)
+    monkeypatch.setattr("suanli.measure.rules.RULES", small_rules_file(tmp_path_factory.mktemp("rules")))
+
+
 @pytest.fixture
 def places(tmp_path):
     return {
         "scenario": str(small.write(tmp_path)),
         "new": str(tmp_path / "new.yaml"),
         "result": str(RESULT),
+        "log": str(_text(tmp_path / "train.log", made.megatron([14.0] * 50))),
+        "export": str(_text(tmp_path / "smi.csv", made.smi(samples=9))),
         "runs": str(write(tmp_path / "runs.csv", DENSE, {**DENSE, "id": "run-2", "accelerator": "Abacus"})),
     }
 
@@ -168,7 +191,7 @@ def test_json_is_one_strict_document_and_nothing_else(name, places):
     assert set(answer) >= STABLE.get(name, set())
 
 
-@pytest.mark.parametrize("name", sorted(set(ASKED) - {"init", "plan"}))
+@pytest.mark.parametrize("name", sorted(set(ASKED) - {"init", "plan", "measure"}))
 def test_json_is_the_same_in_both_languages_but_for_words(name, places):
     english, chinese = (read(asked(name, places, "--json", "--lang", lang).stdout) for lang in ("en", "zh"))
     numbers = [[(path, leaf) for path, leaf in leaves(one) if not isinstance(leaf, str)] for one in (english, chinese)]
@@ -210,19 +233,39 @@ def test_a_language_that_was_asked_for_wins_over_the_locale(monkeypatch):
     assert "Parameters" in RUN.invoke(app, ["model", "Qwen/Qwen3-8B", "--lang", "en"]).stdout
 
 
-UNITS = ("seconds", "s", "bytes", "flop", "watts", "joules", "tokens", "token", "amount", "months", "units", "nats")
+UNITS = (
+    "seconds",
+    "s",
+    "bytes",
+    "flop",
+    "watts",
+    "joules",
+    "tokens",
+    "token",
+    "amount",
+    "months",
+    "units",
+    "nats",
+    "hertz",
+    "celsius",
+)
 PURE = {
     # shares, ratios and errors
     "mfu", "goodput", "gap", "error", "median_abs_error", "mape", "p90_abs_error", "band_coverage",
     "discount_rate_per_year", "now", "flips_at", "tried_low", "tried_high", "quantity_share",
     "gain", "saved_share", "best_learning_rate", "idle_share",
     "hit_share", "endless_hit_share", "gap_variation", "blocks", "good_share", "busy_share", "cache_share",
+    "reached_share", "done_share", "spread", "drift", "slow_mode_share", "tensor_share", "power_capped_share",
+    "heat_slowed_share",
     # a figure's own unit stands beside it
     "value", "low", "high", "measured", "predicted", "before", "after", "width_before", "width_after",
     # counts
+    "reports", "steady_reports", "warm_up_steps", "stalls", "stall_every", "samples", "last_step", "total_steps",
+    "skipped_steps",
     "requests", "completed", "refused", "preempted", "running", "waiting",
+    "load_average",
     "parameters", "active_parameters", "draft_parameters", "systems", "systems_bought", "accelerators", "replicas",
-    "nodes", "steps", "samples", "updates", "staleness_steps", "staleness_updates", "failures", "spares", "heads",
+    "nodes", "steps", "updates", "staleness_steps", "staleness_updates", "failures", "spares", "heads",
     "rows", "predicted_rows", "runs", "hidden", "vocabulary", "layers", "count", "batch", "experts", "concurrency",
     "nics", "state_elements", "domain", "offers", "sources", "faults", "max_positions",
     "stage", "ran", "ran_told_to_fit", "ran_with_recompute_assumed", "out_of_memory", "out_of_memory_told_so",
@@ -232,7 +275,7 @@ PURE = {
 PERCENTILES = {"ttft_seconds", "tpot_seconds", "itl_seconds", "finish_seconds", "queue_seconds"}
 UNDER = (
     PERCENTILES
-    | {"inputs", "outputs"}
+    | {"inputs", "outputs", "pause_seconds"}
     | {
         "parameters_by_role",
         "breakdown",
@@ -240,6 +283,10 @@ UNDER = (
         "seconds_by_cause",
         "seconds_by_part",
         "weight_bytes_by_format",
+        "kernels",  # figures of kernel families, named as their nouns name them
+        "families",
+        "samples",
+        "shares",
     }
 )
 FOREIGN = re.compile(r"_(ms|us|ns|minutes|hours|days|weeks|kb|mb|gb|tb|gib|mib|kw|mw|kwh|tflop|tflops|gflop|percent)$")

@@ -160,6 +160,10 @@ DIRECTIONS = {
     "memory_bytes_per_s- compute_units? multiply_add_flop+",
     "score_traffic_bytes": "queries+ keys+ heads+ sequences+ passes+ score_bytes_per_element+",
     "pass_seconds": "moved_bytes+ memory_bytes_per_s- memory_share- floor_seconds+",
+    "cached_share": "moved_bytes- cache_bytes+",
+    "packing_traffic_bytes": "rows+ inner+ columns+ groups+ packed_bytes_per_element+",
+    "cached_pass_seconds": "moved_bytes+ single_bytes? memory_bytes_per_s- memory_share- floor_seconds+ "
+    "cache_bytes? cache_share-",
     "expert_imbalance": "ranks+ tokens_per_rank+ skew+ half_tokens-",
     # operations of a transformer
     "matrix_parameters": "inputs+ outputs+ bias+",

@@ -19,6 +19,8 @@ FLOORS = {
     "estimate": 4,
     "planner": 5,
     "validation": 5,
+    "measure": 5,
+    "check": 6,
     "calibrate": 6,
     "api": 7,
     "cli": 8,
@@ -31,7 +33,8 @@ HOMES = {
     "jinja2": {"report"},
     "pint": {"foundation"},
     "ruamel": {"catalogue"},
-    "scipy": {"calibrate"},
+    "scipy": {"calibrate", "measure"},
+    "torch": {"check", "measure"},
     "typer": {"cli"},
 }
 FILES = sorted(path for path in SOURCE.rglob("*.py") if path.name != "__main__.py")

@@ -6,6 +6,8 @@ from tests.simulate.traffic import ONE, check_conserved, rules, steady, work
 
 pytest.importorskip("numba")
 
+import numba
+
 from suanli.equations.batching import accepted_per_step
 from suanli.simulate.serving_draft import uniform
 from suanli.simulate.serving_play import play
@@ -14,12 +16,17 @@ from suanli.simulate.serving_state import DECODES
 STEP = 0.01
 
 
+@numba.njit
+def drawn_at(seed, request, place):
+    return uniform(seed, request, place)
+
+
 def drafting(drafts, chance, rows=4096):
     return steady(STEP, rows)._replace(verified=1.0 + drafts, acceptance=chance)
 
 
 def test_numbers_drawn_are_even_between_nothing_and_one():
-    drawn = np.asarray([uniform(7, request, place) for request in range(200) for place in range(200)])
+    drawn = np.asarray([drawn_at(7, request, place) for request in range(200) for place in range(200)])
     assert drawn.min() > 0
     assert drawn.max() <= 1
     assert drawn.mean() == pytest.approx(0.5, abs=0.005)
@@ -28,7 +35,7 @@ def test_numbers_drawn_are_even_between_nothing_and_one():
 
 def test_neighbours_share_nothing():
     one, next_place, next_request = (
-        np.asarray([uniform(0, request + more, place + far) for request in range(100) for place in range(100)])
+        np.asarray([drawn_at(0, request + more, place + far) for request in range(100) for place in range(100)])
         for more, far in ((0, 0), (0, 1), (1, 0))
     )
     assert abs(np.corrcoef(one, next_place)[0, 1]) < 0.03

@@ -94,16 +94,15 @@ def capacity(question: CapacityQuestion) -> CapacityAnswer:
 
     Raises InputError with every fault at once, InfeasibleError with what binds and what would free it.
     """
-    from suanli.catalogue.find import system as find_system
-    from suanli.catalogue.kernels import load_kernels
+    from suanli.catalogue.profile import resolve
     from suanli.estimate.serving_capacity import capacity as of
 
     _check(question)
-    system = find_system(question.system, place="--system")
+    system, kernels = resolve(question.system)
     setup = _setup(question)
     length = question.context_tokens or round(question.input_tokens + question.output_tokens)
     wanted = Wanted(users=question.users, context_tokens=length)
-    found = of(setup, system, _layout(question), system.accelerators * question.nodes, wanted, load_kernels())
+    found = of(setup, system, _layout(question), system.accelerators * question.nodes, wanted, kernels)
     return _answer(setup.model.name, system.id, wanted, found)
 
 

@@ -7,11 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from suanli.domain.hardware import Accelerator, System
+from suanli.domain.machine import MeasuredMachine
 from suanli.domain.market import Offer
 from suanli.foundation.figure import Figure
 
 if TYPE_CHECKING:
     from suanli.domain.plan import Source
+
+__all__ = [
+    "Accelerator", "MeasuredMachine", "System", "accelerators", "check", "figures", "offers", "show", "sources",
+    "sources_page", "systems",
+]  # fmt: skip
 
 
 def accelerators(origin: str = "", vendor: str = "", overlays: Sequence[Path] = ()) -> tuple[Accelerator, ...]:
@@ -44,14 +50,17 @@ def offers(item: str = "", overlays: Sequence[Path] = ()) -> tuple[Offer, ...]:
     return tuple(offer for offer in catalogue(*overlays).offers if not item or offer.item_id == item)
 
 
-def show(name: str, overlays: Sequence[Path] = ()) -> Accelerator | System:
-    """Find an accelerator or a system by its id or by what people call it.
+def show(name: str, overlays: Sequence[Path] = ()) -> Accelerator | System | MeasuredMachine:
+    """Find an accelerator or a system by its id or by what people call it, or the machine of a profile by its file.
 
-    Raises InputError naming the nearest where it is neither.
+    Raises InputError naming the nearest where it is none, or with every fault of a profile.
     """
     from suanli.catalogue import find
     from suanli.catalogue.load import catalogue
+    from suanli.catalogue.profile import load_profile
 
+    if find.is_profile(name):
+        return load_profile(name, place="show")
     return find.product(name, catalogue(*overlays))
 
 

@@ -79,10 +79,10 @@ def _check(question: ComparisonQuestion) -> None:
 
 def _option(question: ComparisonQuestion, name: str, nodes: int) -> tuple[TrainingOption, tuple[Assumed, ...]]:
     """Search one system at one size, put the run on the wall's clock and price it; say which figures that rests on."""
-    from suanli.catalogue.find import system
+    from suanli.catalogue.profile import resolve
     from suanli.estimate.wall_clock import wall_clock
 
-    box = system(name, place="--system")
+    box, _ = resolve(name)
     job = replace(question.job, system=name, nodes=nodes, search=True, keep=1)
     plain = TrainingOption(system_id=box.id, nodes=nodes, accelerators=nodes * box.accelerators)
     try:

@@ -159,8 +159,7 @@ def _fleet(question: ReplayQuestion) -> Fleet:
 
 
 def _pool(plays: ModuleType, question: ReplayQuestion, requests: Requests, tensor: int, fleet: Fleet) -> Pool:
-    from suanli.catalogue.find import system as find_system
-    from suanli.catalogue.kernels import load_kernels
+    from suanli.catalogue.profile import resolve
     from suanli.estimate.serving_open import open_replica
 
     setup = ServingSetup(
@@ -180,7 +179,8 @@ def _pool(plays: ModuleType, question: ReplayQuestion, requests: Requests, tenso
         tensor=tensor, pipeline=question.pipeline, expert=question.expert, attention_data=question.attention_data
     )
     layout = spread(layout, question.options)
-    replica = open_replica(setup, find_system(question.system, place="--system"), layout, load_kernels())
+    system, kernels = resolve(question.system)
+    replica = open_replica(setup, system, layout, kernels)
     pool: Pool = plays.Pool(
         replica=replica,
         fleet=fleet,

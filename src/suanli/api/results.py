@@ -63,8 +63,7 @@ def compare_results(paths: Sequence[str | Path], question: ResultQuestion) -> Co
 
     Raises InputError with every fault of the files and every option that is missing or wrong, all at once.
     """
-    from suanli.catalogue.find import system as find_system
-    from suanli.catalogue.kernels import load_kernels
+    from suanli.catalogue.profile import resolve
     from suanli.validation.results.predict import Served, compare
 
     faults: list[Fault] = _number_faults(question)
@@ -80,7 +79,7 @@ def compare_results(paths: Sequence[str | Path], question: ResultQuestion) -> Co
         faults.append(_missing("--concurrency, --rate", allowed))
     if faults:
         raise InputError(faults)
-    system, kernels = find_system(question.system, place="--system"), load_kernels()
+    system, kernels = resolve(question.system)
     layout = ServingLayout(
         tensor=question.tensor, pipeline=question.pipeline, expert=question.expert,
         attention_data=question.attention_data,

@@ -47,14 +47,14 @@ def train_priced(
 
     Raises InputError with every fault at once, InfeasibleError where nothing fits or the run never ends.
     """
-    from suanli.catalogue.find import system
+    from suanli.catalogue.profile import resolve
 
     if faults := [*faults_of(question), *run_faults(run), *market_faults(market)]:
         raise InputError(faults)
     found, whole = train_run(question, run)
     if whole is None:
         return found, None, None
-    box = system(question.system, place="--system")
+    box, _ = resolve(question.system)
     return found, whole, run_cost(box, question.nodes, found.estimates[0], whole, market)
 
 

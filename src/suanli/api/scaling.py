@@ -74,11 +74,11 @@ def scaling(question: ScalingQuestion) -> ScalingAnswer:
 
 
 def _wish(question: ScalingQuestion, quote: RentQuote | None, currency: str) -> Wish:
-    from suanli.catalogue.find import system
-    from suanli.catalogue.kernels import load_kernels
+    from suanli.catalogue.profile import resolve
     from suanli.catalogue.scaling_laws import find_law
     from suanli.planner.run_budget import Wish
 
+    system, kernels = resolve(question.system) if question.system else (None, None)
     fixed = question.parameters is not None and question.tokens is not None
     return Wish(
         law=find_law(question.law, "--law"),
@@ -86,8 +86,8 @@ def _wish(question: ScalingQuestion, quote: RentQuote | None, currency: str) -> 
         tokens=None if fixed else question.tokens,
         serve_tokens=question.serve_tokens,
         upkeep=Upkeep(failures=question.failures),
-        system=system(question.system, place="--system") if question.system else None,
-        kernels=load_kernels() if question.system else None,
+        system=system,
+        kernels=kernels,
         price_per_s=None if quote is None else quote.price_per_accelerator_hour.value / HOUR_SECONDS,
         currency=currency,
     )
@@ -206,7 +206,7 @@ def _sources(
     question: ScalingQuestion, laws: tuple[Split, ...], assumed: tuple[Assumed, ...], quote: RentQuote | None
 ) -> tuple[Source, ...]:
     """List every source that the answer draws on, the system's and the offers' behind its rent too, in order of key."""
-    from suanli.catalogue.find import system
+    from suanli.catalogue.profile import resolve
     from suanli.catalogue.scaling_laws import scaling_laws
     from suanli.catalogue.sources import source_of, sources
 
@@ -215,7 +215,7 @@ def _sources(
         yield from (figure.source for figure in scaling_laws().batch.values())
         yield from (one.figure.source for one in assumed)
         if question.system:
-            box = system(question.system, place="--system")
+            box, _ = resolve(question.system)
             yield from (*box.sources, *box.accelerator.sources)
         yield from (offer.amount.source for offer in (quote.evidence if quote is not None else ()))
 

@@ -100,12 +100,12 @@ def _lookups(question: ScalingQuestion) -> Iterator[Callable[[], object]]:
     """Yield what must be found: law, system, currency, date."""
     from suanli.catalogue.bases import refuse_unknown_currency
     from suanli.catalogue.dates import last_day
-    from suanli.catalogue.find import system
+    from suanli.catalogue.profile import resolve
     from suanli.catalogue.scaling_laws import find_law
 
     yield lambda: find_law(question.law, "--law")
     if question.system:
-        yield lambda: system(question.system, place="--system")
+        yield lambda: resolve(question.system)
     if question.currency:
         yield lambda: refuse_unknown_currency(question.currency)
     if question.as_of:

@@ -87,15 +87,14 @@ def serve(question: ServingQuestion) -> ServingAnswer:
 
     Raises InputError with every fault at once, InfeasibleError where nothing fits or meets the targets.
     """
-    from suanli.catalogue.find import system as find_system
-    from suanli.catalogue.kernels import load_kernels
+    from suanli.catalogue.profile import resolve
     from suanli.estimate.serving import estimate_serving
     from suanli.estimate.serving_search import nothing_fits, replicas_for, search
     from suanli.estimate.serving_spread import least_accelerators
     from suanli.parts.devices.special import model_switch_seconds, power_watts
 
     _check(question)
-    kernels, system, setup = load_kernels(), find_system(question.system, place="--system"), setup_of(question)
+    (system, kernels), setup = resolve(question.system), setup_of(question)
     if is_told(question):
         one = estimate_serving(setup, system, _layout(question), question.concurrency or 1.0, kernels)
         if one.limit:

@@ -98,15 +98,15 @@ def search_fleets(question: FleetQuestion) -> Found:
 
     from suanli.api.serving_tails import with_lengths
     from suanli.api.serving_why import refused
-    from suanli.catalogue.find import system as find_system
-    from suanli.catalogue.kernels import load_kernels
+    from suanli.catalogue.profile import resolve_all
     from suanli.estimate.serving_choice import Limits, Objective, badness, ranked, within
     from suanli.estimate.serving_columns import Size
     from suanli.estimate.serving_judged import judge
 
     question = with_lengths(question)
-    kernels, setup = load_kernels(), setup_of(question.job)
-    systems = list({one.id: one for one in (find_system(name, place="--system") for name in question.systems)}.values())
+    setup = setup_of(question.job)
+    named, kernels = resolve_all(question.systems)
+    systems = list({one.id: one for one in named}.values())
     job = question.job
     size = Size(accelerators=question.accelerators, rate_per_s=job.rate_per_s, headroom=job.headroom)
     begun = time.perf_counter()

@@ -53,15 +53,14 @@ def write_trace(question: TrainingQuestion, estimate: TrainingEstimate, path: Pa
 
     Raises InputError where it cannot be written or its schedule does not take the layout's stages.
     """
-    from suanli.catalogue.find import system
-    from suanli.catalogue.kernels import load_kernels
+    from suanli.catalogue.profile import resolve
     from suanli.estimate.timeline import timeline
     from suanli.report.exporters.chrome_trace import TARGET
     from suanli.report.exporters.targets import TIMELINE_TARGETS
     from suanli.report.files import write_whole
 
-    kernels = load_kernels()
-    cluster = Cluster(system=system(question.system, place="--system"), nodes=question.nodes)
+    system, kernels = resolve(question.system)
+    cluster = Cluster(system=system, nodes=question.nodes)
     calibration, _ = own_calibration(question.calibration)
     setup, _ = setup_of(question, kernels, calibration)
     told = timeline(setup, cluster, estimate, kernels, calibration=calibration)

@@ -24,6 +24,7 @@ from suanli.foundation.language import tr
 
 if TYPE_CHECKING:
     from suanli.domain.kernel import KernelTable
+    from suanli.domain.model import Model
     from suanli.domain.software import TrainingCalibration
 
 __all__ = [
@@ -48,16 +49,15 @@ def train_told(question: TrainingQuestion) -> TrainingSearch:
 
     Raises InputError with every fault at once, InfeasibleError where nothing fits.
     """
-    from suanli.catalogue.find import system
-    from suanli.catalogue.kernels import load_kernels
+    from suanli.catalogue.profile import resolve
     from suanli.estimate.memory_play import memory_peak
     from suanli.estimate.relief import given_layout
     from suanli.estimate.search import search_told
 
     _check(question)
-    kernels = load_kernels()
     calibration, told = own_calibration(question.calibration)
-    cluster = Cluster(system=system(question.system, place="--system"), nodes=question.nodes)
+    system, kernels = resolve(question.system)
+    cluster = Cluster(system=system, nodes=question.nodes)
     setup, assumed = setup_of(question, kernels, calibration)
     if searches(question):
         found = search_told(
@@ -118,13 +118,13 @@ def _check(question: TrainingQuestion) -> None:
 
 
 def setup_of(
-    question: TrainingQuestion, kernels: KernelTable, calibration: TrainingCalibration
+    question: TrainingQuestion, kernels: KernelTable, calibration: TrainingCalibration, known: Model | None = None
 ) -> tuple[TrainingSetup, tuple[str, ...]]:
-    """Make the setup of a question, and say what it assumes."""
+    """Make the setup of a question, and say what it assumes; a model that is `known` is not looked up by its name."""
     from suanli.estimate.finetuning import tuned
     from suanli.estimate.software import find_software
 
-    model, assumed = find_model(question.model), []
+    model, assumed = known or find_model(question.model), []
     routed = any(run.layer.experts > 1 for run in model.runs)
     for place, asked in (
         ("--capacity", question.capacity is not None),

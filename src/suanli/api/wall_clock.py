@@ -88,7 +88,7 @@ def refuse(question: TrainingQuestion, run: RunQuestion) -> None:
 
 def job_of(question: TrainingQuestion, run: RunQuestion, estimate: TrainingEstimate) -> RunJob:
     """Make the job of a run whose step is estimated; its batch is what the step's rate says."""
-    from suanli.catalogue.find import system
+    from suanli.catalogue.profile import resolve
     from suanli.estimate.wall_clock import RunJob
     from suanli.parts.architectures.count import parameters
 
@@ -99,7 +99,7 @@ def job_of(question: TrainingQuestion, run: RunQuestion, estimate: TrainingEstim
         steps=steps,
         tokens=steps * step_tokens,
         parameters=float(parameters(find_model(question.model))),
-        system=system(question.system, place="--system"),
+        system=resolve(question.system)[0],
         systems=question.nodes,
         upkeep=Upkeep(
             failures=run.failures,

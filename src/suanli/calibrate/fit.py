@@ -16,8 +16,7 @@ from suanli.calibrate.runs import Runs
 from suanli.domain.calibration import FreeFigure, MovedFigure
 from suanli.domain.software import TrainingCalibration
 from suanli.foundation.equation import FloatArray
-from suanli.foundation.errors import InputError
-from suanli.foundation.language import tr
+from suanli.foundation.extras import not_installed
 
 INSIDE = 1e-6
 """How far inside its bounds a search starts, in sigmas of the prior."""
@@ -48,11 +47,7 @@ def optimisers() -> Any:
     try:
         from scipy import optimize
     except ModuleNotFoundError as error:
-        raise InputError.single(
-            place="calibrate",
-            found=tr("the package {name} is not installed", name="scipy"),
-            allowed="pip install 'suanli[calibrate]'",
-        ) from error
+        raise not_installed("calibrate", "scipy", "calibrate") from error
     return optimize
 
 

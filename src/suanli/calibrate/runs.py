@@ -15,7 +15,7 @@ from suanli.catalogue.load import catalogue
 from suanli.domain.kernel import KernelTable
 from suanli.domain.software import TrainingCalibration
 from suanli.domain.validation import MeasuredQuantity
-from suanli.estimate.operators import BF16_BYTES
+from suanli.estimate.precision import BF16_BYTES
 from suanli.estimate.software import sustained_pattern
 from suanli.estimate.step import Machine, RawStep, open_machine, raw_step
 from suanli.estimate.tables import to_table

@@ -19,6 +19,9 @@ COUNTED = re.compile(r"(?P<count>\d+) ?[x×*] ?(?P<rest>\D.*)", re.IGNORECASE)
 BOX_WORDS = frozenset({"box", "node", "server", "system", "machine"})
 KIND_ORDER = ("node", "rack", "supernode", "cloud_instance", "pod")
 CONFIDENCE_ORDER = ("datasheet", "press", "estimate")
+PROFILES = (".yaml", ".yml")
+MEASURED = "measured-"
+"""How the ids of measured machines begin, so that they stand in nobody's place."""
 HOST = re.compile(rf"{PREFIX}\d+-(?P<accelerator>.+)")
 
 
@@ -40,6 +43,16 @@ def folded(text: str) -> str:
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(re.findall(r"\w+", text.lower().replace("_", " ")))
+
+
+def is_profile(text: str) -> bool:
+    """Say whether a question names a file instead of a product."""
+    return text.strip().lower().endswith(PROFILES)
+
+
+def is_measured(text: str) -> bool:
+    """Say whether a name is that of a measured machine, which is in no market: a profile's file, or an id from one."""
+    return text.startswith(MEASURED) or is_profile(text)
 
 
 def accelerator(text: str, known: Catalogue | None = None, place: str = "accelerator") -> Accelerator:

@@ -25,7 +25,7 @@ OTHER_UNITS: Mapping[str, str] = {
     "process": "m", "die_area": "m**2", "link_printed": "B/s", "pcie_generation": "1", "pcie_lanes": "1",
     "export_tpp": "1", "nic_rate": "B/s", "scale_out_total": "B/s", "host_cpus": "1", "local_storage": "B",
     "memory_total": "B", "peak_total": "FLOP/s", "racks": "1", "backing_memory": "B", "backing_bandwidth": "B/s",
-    "on_chip_memory": "B",
+    "on_chip_memory": "B", "storage_write": "B/s", "storage_read": "B/s",
 }  # fmt: skip
 """Figures that are kept because the source prints them, with their SI unit; no equation needs them."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,6 +39,17 @@ def _names(noun: type) -> tuple[str, ...]:
     return tuple(one.name for one in fields(noun))
 
 
+def optional(noun: type) -> tuple[str, ...]:
+    """Return the figures that a family of kernels may leave out: those of what not every device does."""
+    return tuple(one.name for one in fields(noun) if one.default is not MISSING)
+
+
+def _figures(section: Section, noun: type) -> dict[str, float]:
+    """Read the figures of a family of kernels; one that it leaves out keeps its neutral value."""
+    absent = {name for name in optional(noun) if name not in section.said}
+    return section.figures(tuple(name for name in _names(noun) if name not in absent))
+
+
 def _collective(section: Section) -> CollectiveKernel:
     shares = {name: float(share) for name, share in section.said.items() if name.startswith(LINK_SHARE)}
     rest = Section(said={k: v for k, v in section.said.items() if k not in shares}, place=section.place)
@@ -67,7 +78,7 @@ def _families(
     section: Section,
 ) -> tuple[dict[str, MatmulKernel], dict[str, AttentionKernel], dict[str, AttentionKernel]]:
     """Read the matrix, prefill and decode families of a device."""
-    matmul = {name: MatmulKernel(**one.figures(_names(MatmulKernel))) for name, one in section.within("matmul").items()}
+    matmul = {name: MatmulKernel(**_figures(one, MatmulKernel)) for name, one in section.within("matmul").items()}
     prefill, decode = (
         {name: AttentionKernel(**one.figures(_names(AttentionKernel))) for name, one in section.within(phase).items()}
         for phase in ("prefill", "decode")
@@ -94,9 +105,13 @@ def _own_kernels(section: Section, devices: Mapping[str, KernelCalibration]) -> 
     return owned
 
 
-def _device(section: Section, backward_scale: Mapping[str, float]) -> KernelCalibration:
-    """Read one measured device."""
+def device_kernels(section: Section, backward_scale: Mapping[str, float]) -> KernelCalibration:
+    """Read one measured device. Raises InputError naming the entry at fault."""
     matmul, prefill, decode = _families(section)
+    measured = {
+        name: AttentionKernel(**one.figures(_names(AttentionKernel)))
+        for name, one in section.within("backward").items()
+    }
     return KernelCalibration(
         id=section.text("id"),
         name=section.text("name"),
@@ -108,8 +123,8 @@ def _device(section: Section, backward_scale: Mapping[str, float]) -> KernelCali
         matmul=matmul,
         prefill=prefill,
         decode=decode,
-        backward=_backward(prefill, backward_scale),
-        element_pass=PassKernel(**section.at("element_pass").figures(_names(PassKernel))),
+        backward={**_backward(prefill, backward_scale), **measured},
+        element_pass=PassKernel(**_figures(section.at("element_pass"), PassKernel)),
         expert_skew=ExpertSkew(**section.at("expert_skew").figures(_names(ExpertSkew))),
         collectives={op: _collective(one) for op, one in section.within("collectives").items()},
         one_shot=_collective(section.at("one_shot")) if "one_shot" in section.said else None,
@@ -118,6 +133,8 @@ def _device(section: Section, backward_scale: Mapping[str, float]) -> KernelCali
         date=section.text("date"),
         kind=section.text("kind"),
         notes=section.text("notes"),
+        launch_seconds=section.number("launch_seconds", "s") if "launch_seconds" in section.said else None,
+        optimizer_share=section.number("optimizer_share") if "optimizer_share" in section.said else None,
     )
 
 
@@ -198,13 +215,20 @@ def load_formats(folder: Path = KERNEL_FOLDER) -> dict[str, NumberFormat]:
     return {name: _format(name, one) for name, one in open_section(folder / "formats.yaml").within("formats").items()}
 
 
+def backward_scale(folder: Path = KERNEL_FOLDER) -> dict[str, float]:
+    """Read what the backward kernels of attention are of the forward ones, where nobody measured them."""
+    return open_section(folder / "attention.yaml").at("backward_scale").figures(("ceiling_share", "floor"))
+
+
 @functools.cache
 def load_kernels(folder: Path = KERNEL_FOLDER) -> KernelTable:
     """Read every kernel file of a folder. Raises InputError naming file and entry at fault."""
     attention, network = open_section(folder / "attention.yaml"), open_section(folder / "network.yaml")
-    backward = attention.at("backward_scale").figures(("ceiling_share", "floor"))
+    backward = backward_scale(folder)
     read = (
-        _device(open_section(path), backward) for path in sorted(folder.glob("*.yaml")) if path.name not in NOT_DEVICES
+        device_kernels(open_section(path), backward)
+        for path in sorted(folder.glob("*.yaml"))
+        if path.name not in NOT_DEVICES
     )
     devices = {one.id: one for one in read}
     whole = open_section(folder / "classes.yaml")

@@ -11,7 +11,7 @@ from suanli.catalogue.assumptions import assumption, exchange_rate
 from suanli.catalogue.bases import Basis, Trends, basis_of, log_range, refuse_unknown_currency, surest
 from suanli.catalogue.dates import last_day
 from suanli.catalogue.evidence import Evidence, evidence_of, price_figure, trend_figure
-from suanli.catalogue.find import siblings_of
+from suanli.catalogue.find import is_measured, siblings_of
 from suanli.catalogue.find import system as find_system
 from suanli.catalogue.known_offers import markets
 from suanli.catalogue.lead_times import lead_time
@@ -32,6 +32,9 @@ def purchase_quote(
     Clouds' instances, pods and clusters are not for sale. Raises InputError on an unknown system, date or currency.
     """
     everything = among or catalogue()
+    if is_measured(system_id):
+        refuse_unknown_currency(currency)
+        return None
     wanted, day = find_system(system_id, everything), last_day(as_of, "as_of")
     if wanted.system_kind in NOT_SOLD:
         return None

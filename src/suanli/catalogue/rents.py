@@ -13,7 +13,7 @@ from suanli.catalogue.bases import Basis, Trends, basis_of, log_error, log_range
 from suanli.catalogue.dates import last_day
 from suanli.catalogue.evidence import BAND_DEVIATIONS, Evidence, evidence_of, price_figure, trend_figure
 from suanli.catalogue.figures import seconds_of
-from suanli.catalogue.find import siblings_of
+from suanli.catalogue.find import is_measured, siblings_of
 from suanli.catalogue.find import system as find_system
 from suanli.catalogue.known_offers import markets
 from suanli.catalogue.load import Catalogue, catalogue
@@ -46,8 +46,10 @@ def rent_quote(
     if tenure not in RENTED:
         raise InputError.single(place="tenure", found=f"'{tenure}'", allowed=", ".join(RENTED))
     everything = among or catalogue()
-    wanted, day = find_system(system_id, everything), last_day(as_of, "as_of")
     refuse_unknown_currency(currency)
+    if is_measured(system_id):
+        return None
+    wanted, day = find_system(system_id, everything), last_day(as_of, "as_of")
     way_of = Trends(wanted, everything, as_of, region)
     found = surest([
         (basis, way_of.of(basis))

@@ -16,7 +16,7 @@ from typer.main import get_group
 GARBAGE_OBJECTS = 50_000
 """New objects between two searches for garbage: the catalogue alone makes as many, and none of them is garbage."""
 ORDER = ("plan", "init", "model", "train", "finetune", "serve", "capacity", "traffic", "replay", "simulate", "scaling",
-         "validate", "calibrate", "catalogue", "market")  # fmt: skip
+         "validate", "calibrate", "measure", "check", "catalogue", "market")  # fmt: skip
 """From the main job to the parts of it; a command that is not named here comes last."""
 
 

@@ -58,7 +58,7 @@ def list_command(
 @commands.command("show")
 @guarded
 def show_command(
-    name: Annotated[str, typer.Argument(help="Id of an accelerator or system, or what people call it.")],
+    name: Annotated[str, typer.Argument(help="Id of an accelerator or system, what people call it, or a profile.")],
     overlays: Overlays = None,
     json_output: JsonFlag = False,
     lang: LangOption = "",
@@ -68,6 +68,16 @@ def show_command(
     if json_output:
         print_json(item)
         return
+    if isinstance(item, api.MeasuredMachine):
+        _show_item(item.accelerator)
+        _show_item(item.system)
+        _show_measurement(item)
+    else:
+        _show_item(item)
+    print(tr("* no range printed by the source: the range of its kind"))
+
+
+def _show_item(item: api.Accelerator | api.System) -> None:
     said = plain(item)
     texts = {key: str(value) for key, value in said.items() if isinstance(value, (str, int)) and str(value)}
     heads = (tr("Figure"), tr("Value"), tr("Range"), tr("Kind"), tr("Source"), tr("Date"))
@@ -82,7 +92,18 @@ def show_command(
     for key, text in texts.items():
         print(f"{key}: {text}")
     _print(table)
-    print(tr("* no range printed by the source: the range of its kind"))
+
+
+def _show_measurement(item: api.MeasuredMachine) -> None:
+    told = item.measurement
+    print(tr("measured {date} by: {command}", date=told.date, command=told.command))
+    print(", ".join(f"{name} {value}" for name, value in told.versions.items()))
+    for warning in told.warnings:
+        print(tr("Warning: {warning}", warning=warning))
+    table = _table(tr("Errors of the fits"), tr("Family"), tr("shapes"), tr("median"), "p90", tr("spread of repeats"))
+    for name, one in told.families.items():
+        table.add_row(name, str(one.rows), *(f"{share:.1%}" for share in (one.median_error, one.p90_error, one.spread)))
+    _print(table)
 
 
 @commands.command("check")

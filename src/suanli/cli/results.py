@@ -11,8 +11,8 @@ from suanli.cli.output import print_json
 from suanli.cli.tables import Row, markdown_table, rich_table
 from suanli.foundation.language import tr
 
-ServedOption = Annotated[str, typer.Option("--model", help="Model that served; a result file mostly tells it.")]
-BoxOption = Annotated[str, typer.Option("--system", help="System or accelerator that served a result file's requests.")]
+ServedOption = Annotated[str, typer.Option("--model", help="Model that served, or was trained; files mostly tell it.")]
+BoxOption = Annotated[str, typer.Option("--system", help="System, accelerator or profile that served or trained.")]
 RanOption = Annotated[str, typer.Option("--engine", help="Engine that served: vllm, sglang, trt-llm ...")]
 SentOption = Annotated[
     float | None,

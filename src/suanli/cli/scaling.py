@@ -20,7 +20,7 @@ MILLION = 1e6
 FlopOption = Annotated[float | None, typer.Option("--flop", help="Arithmetic of the training.", show_default=False)]
 MoneyOption = Annotated[float | None, typer.Option("--money", help="Rent that may be spent.", show_default=False)]
 CurrencyOption = Annotated[str, typer.Option("--currency", help="CNY, USD, EUR or JPY; default the region's.")]
-SystemOption = Annotated[str, typer.Option("--system", help="System or accelerator to train on, by id or name.")]
+SystemOption = Annotated[str, typer.Option("--system", help="System, accelerator or profile to train on.")]
 NodesOption = Annotated[int | None, typer.Option("--nodes", help="How many systems there are.", show_default=False)]
 DaysOption = Annotated[
     float | None, typer.Option("--deadline-days", "--days", help="Days until the end.", show_default=False)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 ModelOption = Annotated[str, typer.Option("--model", help="A config.json, its folder, or a packaged model's name.")]
-SystemOption = Annotated[str, typer.Option("--system", help="System or accelerator, by id or name.")]
+SystemOption = Annotated[str, typer.Option("--system", help="System or accelerator, or a profile (YAML).")]
 InputOption = Annotated[float, typer.Option("--input-tokens", help="Mean tokens of a prompt.")]
 OutputOption = Annotated[float, typer.Option("--output-tokens", help="Mean tokens of an answer.")]
 TtftOption = Annotated[str, typer.Option("--ttft", help="Longest wait for the first token: 2s, 500ms.")]
@@ -31,7 +31,9 @@ PrefixOption = Annotated[float, typer.Option("--prefix-hits", help="Share of pro
 DraftTokensOption = Annotated[float, typer.Option("--draft-tokens", help="Tokens that a speculative step drafts.")]
 HeadroomOption = Annotated[float, typer.Option("--headroom", help="Share of capacity kept free.")]
 KeepOption = Annotated[int, typer.Option("--keep", help="How many settings a search returns.")]
-SystemsOption = Annotated[list[str], typer.Option("--system", help="System or accelerator, by id or name; repeatable.")]
+SystemsOption = Annotated[
+    list[str], typer.Option("--system", help="System, accelerator or profile (YAML); repeatable.")
+]
 WeightsOption = Annotated[
     list[str] | None,
     typer.Option(

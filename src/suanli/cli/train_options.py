@@ -9,7 +9,7 @@ import typer
 
 MODEL_HELP = "A config.json, its folder, or a packaged model's name."
 ModelOption = Annotated[str, typer.Option("--model", help=MODEL_HELP)]
-SystemOption = Annotated[str, typer.Option("--system", help="System or accelerator, by id or name.")]
+SystemOption = Annotated[str, typer.Option("--system", help="System or accelerator, or a profile (YAML).")]
 NodesOption = Annotated[int, typer.Option("--nodes", help="How many systems the job spans.")]
 SequenceOption = Annotated[int | None, typer.Option("--seq-len", help="Tokens of a sequence.", show_default=False)]
 BatchOption = Annotated[int | None, typer.Option("--global-batch", help="Sequences in a step.", show_default=False)]
@@ -73,7 +73,9 @@ OptimizerOption = Annotated[
     str | None,
     typer.Option("--optimizer", help="adamw, adamw-8bit, muon, adafactor, lion, sgd.", show_default=False),
 ]
-SystemsOption = Annotated[list[str], typer.Option("--system", help="System or accelerator; may be given again.")]
+SystemsOption = Annotated[
+    list[str], typer.Option("--system", help="System, accelerator or profile; may be given again.")
+]
 SizesOption = Annotated[
     list[int] | None, typer.Option("--nodes", help="How many systems (1); may be given again.", show_default=False)
 ]

@@ -8,9 +8,20 @@ from typing import Annotated
 
 import typer
 
+from suanli.api.logs import compare_logs, is_log, is_text
 from suanli.api.results import ResultQuestion, compare_results, is_result
 from suanli.api.validate import Summary, ValidationResult, validate
 from suanli.cli.app import app
+from suanli.cli.finetune import RankOption
+from suanli.cli.logs import (
+    LoggedFormatOption,
+    LoggedFrameworkOption,
+    LoggedNodesOption,
+    MethodOption,
+    NoSearchFlag,
+    said_of,
+    show_log,
+)
 from suanli.cli.output import CalibrationOption, JsonFlag, LangOption, guarded, print_json
 from suanli.cli.replay import BudgetOption, SequencesOption
 from suanli.cli.results import BoxOption, RanOption, SentOption, ServedOption, show_comparison
@@ -25,6 +36,23 @@ from suanli.cli.serve_options import (
     WeightOption,
 )
 from suanli.cli.tables import Row, markdown_table, rich_table
+from suanli.cli.train_options import (
+    AttentionOption,
+    BatchOption,
+    ContextOption,
+    DateOption,
+    DocumentOption,
+    InterleaveOption,
+    MicroBatchOption,
+    OffloadOption,
+    OptimizerOption,
+    RecomputeOption,
+    ScheduleOption,
+    SequenceOption,
+    SequenceParallelOption,
+    ShardingOption,
+    ShardingRanksOption,
+)
 from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
 
@@ -37,7 +65,10 @@ ROW_KEYS = ("id", "quantity", "measured", "predicted", "low", "high", "error", "
 def validate_command(
     files: Annotated[
         list[Path],
-        typer.Argument(help="A table of measured runs (CSV), or result files of load generators.", metavar="FILE..."),
+        typer.Argument(
+            help="A table of measured runs (CSV), result files of load generators, or the logs of one training run.",
+            metavar="FILE...",
+        ),
     ],
     model: ServedOption = "",
     system: BoxOption = "",
@@ -53,12 +84,49 @@ def validate_command(
     max_sequences: SequencesOption = None,
     concurrency: FlightOption = None,
     rate: SentOption = None,
+    nodes: LoggedNodesOption = None,
+    seq_len: SequenceOption = None,
+    global_batch: BatchOption = None,
+    micro_batch: MicroBatchOption = None,
+    precision: LoggedFormatOption = None,
+    framework: LoggedFrameworkOption = None,
+    software_date: DateOption = None,
+    cp: ContextOption = None,
+    vp: InterleaveOption = None,
+    recompute: RecomputeOption = None,
+    sharding: ShardingOption = None,
+    sharding_ranks: ShardingRanksOption = None,
+    sequence_parallel: SequenceParallelOption = None,
+    schedule: ScheduleOption = None,
+    offload: OffloadOption = None,
+    optimizer: OptimizerOption = None,
+    attention: AttentionOption = None,
+    document_tokens: DocumentOption = None,
+    method: MethodOption = None,
+    lora_rank: RankOption = None,
+    no_search: NoSearchFlag = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown, for documents.")] = False,
     calibration: CalibrationOption = None,
     json_output: JsonFlag = False,
     lang: LangOption = "",
 ) -> None:
-    """Predict measured runs at their layouts and show the errors, or result files of load generators side by side."""
+    """Predict measured runs at their layouts and show the errors; load tests and training logs side by side.
+
+    Logs of one training run, with its configuration and exports of its devices, are told by what they hold.
+    """
+    if any(is_log(file) for file in files) or (len(files) > 0 and all(is_text(file) for file in files)):
+        said = said_of({
+            "model": model, "system": system, "nodes": nodes, "sequence_tokens": seq_len, "global_batch": global_batch,
+            "micro_batch": micro_batch, "precision": precision, "framework": framework, "tensor": tp, "pipeline": pp,
+            "expert": ep, "data": dp, "context": cp, "interleave": vp, "recompute": recompute, "sharding": sharding,
+            "sharding_ranks": sharding_ranks, "schedule": schedule, "offload": offload, "optimizer": optimizer,
+            "attention": attention, "document_tokens": document_tokens, "method": method, "lora_rank": lora_rank,
+            "software_date": software_date, "calibration": calibration,
+        })  # fmt: skip
+        if sequence_parallel is not None:
+            said["sequence_parallel"] = sequence_parallel
+        show_log(compare_logs(files, said, searched=not no_search), json_output, markdown)
+        return
     if any(is_result(file) for file in files):
         compared = compare_results(
             files,

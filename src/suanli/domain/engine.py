@@ -34,7 +34,7 @@ class EngineProfile:
     `prefills_ahead` says that all prompts with room in the cache are read before answers take turns in the batch.
     Products of more than `wide_rows` tokens may go through a library of their own: `wide_product_seconds` is what each
     of them costs more, `expand_bytes_per_s` how fast quantised weights are written out in 16 bits before it (0: they
-    are not).
+    are not). `pass_factor` is how often as much norms, rotations and gates move as fused ones do.
     """
 
     id: str
@@ -68,6 +68,7 @@ class EngineProfile:
     kernels: str = ""
     ignores_windows: bool = False
     prefills_ahead: bool = False
+    pass_factor: float = 1.0
     wide_rows: float = 0.0
     wide_product_seconds: float = 0.0
     expand_bytes_per_s: float = 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from suanli.domain.chip import ChipKind, ServingOnly
 from suanli.domain.hardware import Precision
@@ -33,7 +33,8 @@ class NumberFormat:
 class MatmulKernel:
     """A family of matrix kernels: what long ones reach of the peaks, tiles, waves, ramp and chain of the inner loop.
 
-    `dressing_bytes` is what quantising an activation moves for each element, where a pass of its own does it.
+    `dressing_bytes` is what quantising an activation moves for each element, where a pass of its own does it;
+    `packing_bytes` what copying a weight into blocks moves for each of its elements, where a library does that first.
     """
 
     ceiling_share: float
@@ -47,6 +48,7 @@ class MatmulKernel:
     floor_seconds: float
     root_step_seconds: float
     dressing_bytes: float
+    packing_bytes: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,10 +69,16 @@ class AttentionKernel:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PassKernel:
-    """Element-wise passes: what long ones reach of the memory bandwidth, and their floor."""
+    """Element-wise passes: what long ones reach of the memory bandwidth, and their floor.
+
+    Passes that move up to `cache_bytes` reach `cache_share` of the memory bandwidth (above 1 where a cache serves
+    them), those twice as long or more `memory_share`; 0 bytes: no cache is told of.
+    """
 
     memory_share: float
     floor_seconds: float
+    cache_bytes: float = 0.0
+    cache_share: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,6 +107,8 @@ class KernelCalibration:
 
     `accelerators` are ids or patterns of ids; `compute_units` by id or pattern says how many units run tiles, with
     `default_units` for the rest. `spread_log` is the 1-sigma of the log of predicted over measured kernel times.
+    `launch_seconds` is what an eager operator costs the host and `optimizer_share` what an optimizer's step reaches of
+    the memory bandwidth, where a machine was measured; None leaves the first to the software, the second to passes.
     """
 
     id: str
@@ -121,6 +131,8 @@ class KernelCalibration:
     date: str
     kind: str
     notes: str = ""
+    launch_seconds: float | None = None
+    optimizer_share: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,3 +164,8 @@ class KernelTable:
     def of_engine(self, engine: str) -> KernelTable:
         """Return the table with an engine's own kernels where they were measured; itself for any other engine."""
         return self.by_engine.get(engine, self)
+
+    def with_measured(self, own: KernelCalibration) -> KernelTable:
+        """Return the table with a measured machine's kernels before all others, under every engine."""
+        under = {name: replace(one, calibrations=(own, *one.calibrations)) for name, one in self.by_engine.items()}
+        return replace(self, calibrations=(own, *self.calibrations), by_engine=under)

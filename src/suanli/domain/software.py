@@ -24,7 +24,8 @@ class Software:
     says that a chunk's way forward runs beside another's way back, `tensor_hidden_split` what hides of tensor traffic
     where products are cut into pieces beside it. `eager_kept` says that norms and gates are made of single operations
     that keep 32-bit copies and products, `gathers_frozen` that fully sharded weights which do not train stay gathered
-    until the backward pass ends.
+    until the backward pass ends. `pure_states` says that gradients and moments
+    have the type of the weights, and that gradients come with the backward pass and are gone before the next step.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Software:
     eager_kept: float
     gathers_frozen: float
     part_seconds: float
+    pure_states: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

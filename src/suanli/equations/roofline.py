@@ -6,6 +6,9 @@ import numpy as np
 
 from suanli.foundation.equation import Real, equation
 
+LEAST_CACHE_BYTES = 1.0
+"""A cache below one byte is none."""
+
 
 @equation(unit="1", source="nvidia_matmul_guide")
 def tile_height(rows: Real, tile_rows: Real, least_tile_rows: Real) -> Real:
@@ -88,6 +91,19 @@ def matmul_traffic_bytes(
         + rows * inner * activation_bytes_per_element
         + rows * columns * output_bytes_per_element
     )
+
+
+@equation(unit="B", source="goto2008")
+def packing_traffic_bytes(rows: Real, inner: Real, columns: Real, groups: Real, packed_bytes_per_element: Real) -> Real:
+    """Bytes that a library moves to copy a weight into blocks before it multiplies: B = g k n p, nothing for one row.
+
+    A product of one row by a matrix reads the matrix as it lies; more rows are worth a copy in the order of the inner
+    loop. Holds for processors, whose libraries pack at every call. Source: goto2008.
+
+    >>> [float(packing_traffic_bytes(rows, 10.0, 10.0, 1.0, 8.0)) for rows in (1.0, 16.0)]
+    [0.0, 800.0]
+    """
+    return groups * inner * columns * packed_bytes_per_element * np.minimum(np.maximum(rows - 1, 0), 1)
 
 
 @equation(unit="s", source="nvidia_matmul_guide")
@@ -279,6 +295,45 @@ def pass_seconds(moved_bytes: Real, memory_bytes_per_s: Real, memory_share: Real
     0.002
     """
     return floor_seconds + moved_bytes / (memory_bytes_per_s * memory_share)
+
+
+@equation(unit="1", source="williams2009")
+def cached_share(moved_bytes: Real, cache_bytes: Real) -> Real:
+    """Share of a pass that the last-level cache serves, where the same data pass again and again.
+
+    s = 1 while B <= C, 2 - B / C beyond, 0 from 2 C on: of a cycle of B through a cache of C the part 2 C - B is still
+    there when it is asked for again. A cache of nothing (C = 0) serves nothing. Source: williams2009.
+
+    >>> [float(cached_share(size, 32.0)) for size in (8.0, 48.0, 100.0)]
+    [1.0, 0.5, 0.0]
+    """
+    return np.clip(2.0 - moved_bytes / np.maximum(cache_bytes, LEAST_CACHE_BYTES), 0.0, 1.0) * np.minimum(
+        cache_bytes / LEAST_CACHE_BYTES, 1.0
+    )
+
+
+@equation(unit="s", source="williams2009")
+def cached_pass_seconds(
+    moved_bytes: Real,
+    single_bytes: Real,
+    memory_bytes_per_s: Real,
+    memory_share: Real,
+    floor_seconds: Real,
+    cache_bytes: Real,
+    cache_share: Real,
+) -> Real:
+    """Time of element-wise passes of which a cache may serve a part: t = t0 + B [s / c + (1 - s) / h] / W.
+
+    `moved_bytes` B is what all passes move, `single_bytes` what one of them does, whose `cached_share` is s;
+    `cache_share` c and `memory_share` h are what passes inside the cache and beyond it reach, both as shares of the
+    memory bandwidth W. Source: williams2009.
+
+    >>> float(cached_pass_seconds(1e9, 1e9, 1e12, 0.5, 0.0, 0.0, 1.0))
+    0.002
+    """
+    cached = cached_share(single_bytes, cache_bytes)
+    beyond = pass_seconds((1.0 - cached) * moved_bytes, memory_bytes_per_s, memory_share, floor_seconds)
+    return beyond + cached * moved_bytes / (memory_bytes_per_s * cache_share)
 
 
 @equation(unit="1", source="aiconfigurator_core")

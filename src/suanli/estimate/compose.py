@@ -254,7 +254,7 @@ def compose(raw: RawStep, software: Software, wear: Wear) -> StepColumns:
     gather = exposed_seconds(raw.gather_stage, once * layers * forward, software.gradient_hidden)
     causes["data_exposed"] = reduce + gather + software.part_seconds * (raw.parts - 1)
     causes["optimizer"], travelled = update_seconds(
-        raw.update, software, raw.optimizer_parameters, raw.pass_bytes_per_s, (once * layers * backward, reduce)
+        raw.update, software, raw.optimizer_parameters, raw.update_bytes_per_s, (once * layers * backward, reduce)
     )
     causes["offload_exposed"] = travelled + work * layers * stored
     busy = sum(causes.values(), start=0.0 * work)

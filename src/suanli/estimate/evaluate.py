@@ -14,8 +14,8 @@ from suanli.domain.software import Software, Sustained, TrainingCalibration
 from suanli.domain.workload import TrainingSetup
 from suanli.estimate.compose import CAUSES, StepColumns, Wear, compose
 from suanli.estimate.memory import MEMORY_CAUSES, MemoryColumns, memory_columns
-from suanli.estimate.operators import BF16_BYTES
-from suanli.estimate.software import find_software, software_for, sustained_shares
+from suanli.estimate.precision import BF16_BYTES, element_bytes
+from suanli.estimate.software import find_software, in_width, software_for, sustained_shares
 from suanli.estimate.step import Machine, job_of, raw_step
 from suanli.estimate.tables import CHUNK_ROWS, take
 from suanli.foundation.equation import FloatArray, Real
@@ -76,16 +76,19 @@ def ask(setup: TrainingSetup, machine: Machine, calibration: TrainingCalibration
             allowed=tr("an accelerator whose memory is known"),
         )
     shown = calibration.hbm_share if machine.device.accelerator.memory_kind.startswith("HBM") else 1.0
+    software = software_for(
+        calibration,
+        find_software(calibration, setup.framework),
+        setup.model,
+        setup.number_format,
+        machine.device.accelerator.id,
+    )
+    software = in_width(software, setup)
+    launch_seconds = machine.device.kernels.launch_seconds
     return Question(
         setup=replace(setup, model=single_experts_dense(setup.model)),
         machine=machine,
-        software=software_for(
-            calibration,
-            find_software(calibration, setup.framework),
-            setup.model,
-            setup.number_format,
-            machine.device.accelerator.id,
-        ),
+        software=software if launch_seconds is None else replace(software, launch_seconds=launch_seconds),
         calibration=calibration,
         capacity_bytes=memory.value * shown * (1 - memory_margin),
     )
@@ -101,7 +104,7 @@ def frozen_bytes(question: Question) -> float:
     """Bytes of one parameter that training leaves as it is. Raises InputError where its format is not known."""
     name, known = question.setup.frozen_format, question.calibration.frozen_bytes
     if not name:
-        return BF16_BYTES
+        return element_bytes(question.setup.number_format)
     if name not in known:
         raise InputError.single(
             place=tr("format of frozen weights"),

@@ -12,7 +12,6 @@ from suanli.domain.software import Software
 from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
 from suanli.equations.memory import kept_activation_bytes, score_activation_bytes
 from suanli.estimate.operators import (
-    BF16_BYTES,
     EXPERT_ROLES,
     attention_elements,
     layer_count,
@@ -20,14 +19,13 @@ from suanli.estimate.operators import (
     routed_width,
     runs_of,
 )
+from suanli.estimate.precision import BF16_BYTES, FP32_BYTES, element_bytes
 from suanli.estimate.schedules import weights_wait
 from suanli.estimate.tables import FULL_RECOMPUTE
 from suanli.foundation.equation import Real
 from suanli.parts.axes.axis import Job, tokens_at_once
 
 SELECTIVE = float(RECOMPUTE_LEVELS.index(Recompute.SELECTIVE))
-SCORE_BYTES = 2 * BF16_BYTES + 1
-FP32_BYTES = 2 * BF16_BYTES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,12 +35,14 @@ class Keeping:
     `dropout` leaves masks of a byte. `trained` weights need the inputs of their products and norms, and so does a
     `quantised` product, which frozen 16-bit weights do not. `eager` norms by root mean square keep their input, and
     what it is scaled to, in 32 bits; an eager gate keeps its own result beside what comes in.
+    `width` is bytes of an element.
     """
 
     dropout: bool = False
     trained: bool = True
     quantised: bool = False
     eager: bool = False
+    width: float = BF16_BYTES
 
     @property
     def inputs(self) -> bool:
@@ -57,6 +57,7 @@ def keeping_of(setup: TrainingSetup, software: Software) -> Keeping:
         trained=setup.tuning not in (TuningMethod.LORA, TuningMethod.QLORA),
         quantised=setup.tuning is TuningMethod.QLORA,
         eager=software.eager_kept > 0,
+        width=element_bytes(setup.number_format),
     )
 
 
@@ -64,8 +65,16 @@ def norm_position_bytes(layer: Layer, hidden: int, keeping: Keeping) -> float:
     """Bytes that one position keeps for the norms of a layer; gated layers are taken to norm by root mean square."""
     joints = float(min(layer.norms, 2))
     if not (keeping.eager and layer.gated):
-        return joints * hidden * BF16_BYTES
+        return joints * hidden * keeping.width
     return joints * hidden * FP32_BYTES * (2 if keeping.trained else 1)
+
+
+def outer_position_bytes(hidden: int, gated: bool, keeping: Keeping) -> float:
+    """Bytes that one position keeps outside the layers: for the last norm, and what goes into the head."""
+    head = hidden * keeping.width if keeping.inputs else 0.0
+    if not (keeping.eager and gated):
+        return hidden * keeping.width + head
+    return hidden * FP32_BYTES * (2 if keeping.trained else 1) + head
 
 
 def mixed_elements(layer: Layer) -> float:
@@ -104,10 +113,10 @@ def layer_position_bytes(
     joints = float(min(layer.norms, 2))
     inputs = (1.0 if layer.parallel else joints) if keeping.inputs else 0.0
     masks = joints * hidden if keeping.dropout else 0.0
-    whole = norm_position_bytes(layer, hidden, keeping) + inputs * hidden * BF16_BYTES + masks
+    whole = norm_position_bytes(layer, hidden, keeping) + inputs * hidden * keeping.width + masks
     inside = mixed_elements(layer) + between_matrices(layer, keeping, expert_rows)
     scores = float(layer.core.heads) if layer.core.attends else 0.0
-    return whole, inside * BF16_BYTES, scores
+    return whole, inside * keeping.width, scores
 
 
 def adapter_bytes(setup: TrainingSetup, layer: Layer) -> float:
@@ -116,7 +125,8 @@ def adapter_bytes(setup: TrainingSetup, layer: Layer) -> float:
         return 0.0
     read = [matrix for matrix in layer.matrices if matrix.role is Role.ATTENTION_IN]
     results = float(sum(matrix.outputs for matrix in read))
-    return (setup.model.hidden * (BF16_BYTES + 1) + results * BF16_BYTES) if read else 0.0
+    width = element_bytes(setup.number_format)
+    return (setup.model.hidden * (width + 1) + results * width) if read else 0.0
 
 
 def activations(setup: TrainingSetup, job: Job, software: Software, table: LayoutTable) -> tuple[Real, Real]:
@@ -133,9 +143,9 @@ def activations(setup: TrainingSetup, job: Job, software: Software, table: Layou
         share = run.count / total
         everything = everything + share * kept_activation_bytes(tokens, whole, split, table.tensor, whole_split)
         if unfused:
-            scores = score_activation_bytes(tokens, float(job.sequence), heads, table.tensor, SCORE_BYTES)
+            scores = score_activation_bytes(tokens, float(job.sequence), heads, table.tensor, 2 * keeping.width + 1)
             scored = scored + share * scores
-    inputs = tokens * setup.model.hidden * BF16_BYTES / whole_split
+    inputs = tokens * setup.model.hidden * keeping.width / whole_split
     selective = everything * software.selective_kept
     kept = np.where(table.recompute == SELECTIVE, selective, everything + scored)
     saved = (table.recompute == FULL_RECOMPUTE) & (weights_wait(table) == 0)

@@ -11,14 +11,15 @@ from suanli.domain.software import Software
 from suanli.domain.workload import TrainingSetup, TuningMethod
 from suanli.equations.memory import held_bytes, logits_bytes, state_bytes
 from suanli.equations.pipeline import fullest_stage_layers, last_stage_layers, micro_batches
-from suanli.estimate.kept import activations
-from suanli.estimate.operators import BF16_BYTES, layer_count
+from suanli.estimate.kept import activations, keeping_of, outer_position_bytes
+from suanli.estimate.operators import layer_count
 from suanli.estimate.optimizers import beyond_adamw_bytes, layers_on_device
+from suanli.estimate.precision import BF16_BYTES, FP32_BYTES, element_bytes
 from suanli.estimate.schedules import copies_held, in_flight
 from suanli.estimate.shards import StageParameters, stage_layers, stage_parameters
 from suanli.estimate.updates import activations_away, optimizer_away
 from suanli.foundation.equation import FloatArray, Real
-from suanli.parts.axes.axis import Job, tokens_at_once
+from suanli.parts.axes.axis import Job, Rows, tokens_at_once
 from suanli.parts.axes.expert import expert_copies
 from suanli.parts.axes.pipeline import ends_joined
 from suanli.parts.axes.sharding import FULL, GRADIENTS, OPTIMIZER, Parameters, group, shards
@@ -61,19 +62,20 @@ def stage_states(
     trained = Parameters(dense=parameters.dense * share, expert=parameters.expert * share)
     tuned = setup.tuning in (TuningMethod.LORA, TuningMethod.QLORA)
     master = software.sharded_master * whole * (0.0 if tuned else 1.0)
-    stored = frozen + (2 * BF16_BYTES - frozen) * master
+    width = element_bytes(setup.number_format)
+    stored = frozen + (FP32_BYTES - frozen) * master
     over = (shards(table, FULL, ranks), shards(table, FULL, copies))
-    weights = _kept(parameters, 1.0, *over) * stored + tables * (BF16_BYTES - frozen) / over[0]
+    weights = _kept(parameters, 1.0, *over) * stored + tables * (width - frozen) / over[0]
     if tuned:
-        weights = weights + _kept(trained, 2 * BF16_BYTES, *over)
+        weights = weights + _kept(trained, FP32_BYTES, *over)
     split = (shards(table, GRADIENTS, ranks), shards(table, GRADIENTS, copies))
     gradients = _kept(trained, software.gradient_bytes, *split)
     kept_in = shards(table, OPTIMIZER, ranks)
     moments = _kept(trained, 1.0, kept_in, shards(table, OPTIMIZER, copies))
     one = held.layer.dense + held.layer.expert
-    gathered = (software.gathered_layers * one + tables) * BF16_BYTES * (1 + share)
+    gathered = (software.gathered_layers * one + tables) * width * (1 + share)
     if tuned and software.gathers_frozen:
-        gathered = (parameters.dense + parameters.expert + software.gathered_layers * one) * BF16_BYTES
+        gathered = (parameters.dense + parameters.expert + software.gathered_layers * one) * width
     return {
         "weights": weights,
         "gradients": gradients,
@@ -97,6 +99,22 @@ def live_layers(setup: TrainingSetup, table: LayoutTable) -> tuple[Real, Real]:
     return np.where(ends, held / copies_held(table), fullest), np.where(ends, fullest, last)
 
 
+def _come_and_go(causes: dict[str, Real], outer: Real, summed: Real, once: Rows) -> None:
+    """Follow gradients that come with the backward pass and go with the update: a step is fullest at its loss or end.
+
+    `once` says where one micro-batch on one rank makes them all: there are none at the loss then, and nothing else is
+    left at the end but what is summed up there. Those of earlier micro-batches, and buckets of several ranks, stand all
+    the time.
+    """
+    causes["activations"] = causes["activations"] + outer
+    short = causes["activations"] + causes["logits"]
+    at_end = once & (causes["gradients"] + summed > short)
+    at_loss = once & ~at_end
+    causes["gradients"] = np.where(at_loss, 0.0, causes["gradients"] + np.where(at_end, summed, 0.0))
+    for name in ("activations", "logits"):
+        causes[name] = np.where(at_end, 0.0, causes[name])
+
+
 def memory_columns(
     setup: TrainingSetup, job: Job, software: Software, table: LayoutTable, frozen_bytes: float = BF16_BYTES
 ) -> MemoryColumns:
@@ -110,9 +128,11 @@ def memory_columns(
     work = micro_batches(float(setup.global_batch), table.data, table.micro_batch)
     first_layers, last_layers = live_layers(setup, table)
     flying = in_flight(table, work)
+    gated = setup.model.runs[-1].layer.gated
     tokens, joined = tokens_at_once(job, table), np.where(ends_joined(table), 1.0, 0.0)
     apart = np.where(table.pipeline > 1, 1 - joined, 1.0)
     logits = logits_bytes(tokens, float(setup.model.vocabulary), table.tensor, software.logit_bytes)
+    outer = tokens * outer_position_bytes(setup.model.hidden, gated, keeping_of(setup, software))
     stages, offloads = [], bool(np.any(table.offload > 0))
     first_stage, last_stage = (held.first, held.first_tables), (held.last, held.last_tables)
     ends = (
@@ -129,6 +149,9 @@ def memory_columns(
         at_loss = logits * out >= working
         causes["activations"] = kept * stays + np.where(at_loss, 0.0, working)
         causes["logits"] = np.where(at_loss, logits * out, 0.0)
+        if software.pure_states:
+            twice = 2 * setup.model.tied_head * held.trained_share * stage[1] * software.gradient_bytes
+            _come_and_go(causes, outer * out, twice, (work <= 1) & (table.data <= 1))
         settled = causes["weights"] + causes["gradients"] + causes["optimizer"]
         short = causes["activations"] + causes["logits"] + causes["buffers"]
         taken = held_bytes(settled, short, software.reserved_bytes, software.fragmentation)

@@ -1,7 +1,8 @@
 """What every stage holds while a step is played, cause by cause: the closed form's fullest rank over time.
 
-- Weights, the optimizer's state, buffers and the runtime stay; so do gradients where software keeps a buffer for them,
-  which software that shards in 32 bits (FSDP) does not: there they come with a chunk's first backward turn.
+- Weights, the optimizer's state, buffers and the runtime stay; so do gradients where software keeps a buffer for them.
+  Software that shards in 32 bits (FSDP), or keeps none between steps, does not: they come with a chunk's first backward
+  turn.
 - Activations come as a forward turn begins and go as its last gradient ends. Logits and their gradient stand at the end
   of a forward turn with the head and are gone when the next turn begins; a backward turn holds a layer computed again.
 """
@@ -77,7 +78,7 @@ def memory_lines(question: Question, table: LayoutTable, performance: Performanc
         most_layers=layers_on_device() if _one(activations_away(table)) else np.inf,
         fragmentation=software.fragmentation,
         runtime_bytes=software.reserved_bytes,
-        gradients_come=software.sharded_master > 0,
+        gradients_come=software.sharded_master > 0 or software.pure_states > 0,
     )
     states = _states(question, table, performance)
     return tuple(_line(performance, stage, states[stage], parts) for stage in range(len(states)))

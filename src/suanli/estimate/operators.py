@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from suanli.domain.layout import LayoutTable
 from suanli.domain.model import Core, CoreKind, Layer, LayerRun, Matrix, Model, Role
 from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
-from suanli.estimate.precision import NARROW_ROLES, Kept, kept_by, layer_formats, matrix_format
+from suanli.estimate.precision import (
+    BF16_BYTES,
+    NARROW_ROLES,
+    Kept,
+    element_bytes,
+    kept_by,
+    layer_formats,
+    matrix_format,
+    wide_format,
+)
 from suanli.foundation.equation import FloatArray, Real
 from suanli.parts.axes import context, data, expert, pipeline, sharding, tensor
 from suanli.parts.axes.axis import AXES, Job, tokens_at_once
@@ -22,7 +31,6 @@ from suanli.parts.devices.fabric import Fabric
 AXIS_MODULES = (data, tensor, pipeline, context, expert, sharding)
 """The files of the axes; being imported, each has put its axis into the register."""
 
-BF16_BYTES = 2.0
 EXPERT_ROLES = (Role.EXPERT_IN, Role.EXPERT_OUT)
 TILE_SIDE = 64.0
 """Sides of a matrix that this divides fill whole rows of 128 bytes in 16 bits, which tensor cores are fed with."""
@@ -109,6 +117,16 @@ class Bench:
         return kept_by(self.job.model, self.setup.number_format)
 
     @property
+    def wide(self) -> str:
+        """The format of what the recipe never narrows: attention, adapters, the head."""
+        return wide_format(self.setup.number_format)
+
+    @property
+    def width(self) -> float:
+        """Bytes of an element of the hidden state."""
+        return element_bytes(self.setup.number_format)
+
+    @property
     def frozen(self) -> bool:
         """Whether the model's own weights stay as they are."""
         return self.setup.tuning in (TuningMethod.LORA, TuningMethod.QLORA)
@@ -144,8 +162,8 @@ def matrix_seconds(bench: Bench, matrix: Matrix, form: str) -> tuple[Real, Real]
         backward = backward + bench.device.matmul_seconds(inner, rows, columns, form, groups)
     elif bench.setup.lora_rank:
         rank = float(bench.setup.lora_rank)
-        down = bench.device.matmul_seconds(rows, inner, rank, "bf16", groups)
-        up = bench.device.matmul_seconds(rows, rank, columns, "bf16", groups)
+        down = bench.device.matmul_seconds(rows, inner, rank, bench.wide, groups)
+        up = bench.device.matmul_seconds(rows, rank, columns, bench.wide, groups)
         forward, backward = forward + down + up, backward + 2 * (down + up)
     return forward, backward
 
@@ -184,7 +202,7 @@ def core_seconds(bench: Bench, core: Core) -> tuple[Real, Real]:
             table.micro_batch * bench.job.sequence / length,
         )  # fmt: skip
         times = [
-            bench.device.attention_seconds(phase, *shape, number_format="bf16", fused=fused, causal=False)
+            bench.device.attention_seconds(phase, *shape, number_format=bench.wide, fused=fused, causal=False)
             for phase in ("prefill", "backward")
         ]
         return times[0], times[1]
@@ -199,8 +217,8 @@ def scan_seconds(bench: Bench, core: Core) -> tuple[Real, Real]:
     width = core.v_head_dim or max(core.state_elements // max(core.heads * max(core.qk_head_dim, 1), 1), 1)
     state = core.state_elements / max(core.heads, 1) / max(width, 1)
     blocks = heads * bench.tokens / SCAN_CHUNK
-    forward = bench.device.matmul_seconds(SCAN_CHUNK, SCAN_CHUNK / 2 + 2 * state, float(width), "bf16", blocks)
-    moved = bench.device.pass_seconds(bench.tokens * heads * (width + state) * BF16_BYTES * 2)
+    forward = bench.device.matmul_seconds(SCAN_CHUNK, SCAN_CHUNK / 2 + 2 * state, float(width), bench.wide, blocks)
+    moved = bench.device.pass_seconds(bench.tokens * heads * (width + state) * bench.width * 2)
     return forward + moved, 2 * (forward + moved)
 
 
@@ -243,7 +261,7 @@ def pass_bytes(bench: Bench, layer: Layer) -> tuple[Real, Real]:
     inner_backward = rotary + 2 * incoming + outgoing + 2 * 2 * scanned
     forward = (2 * norms + (2 + 1) * residuals) * hidden / whole + inner_forward / tensor
     backward = ((2 + 1) * norms + (2 + 1) * residuals) * hidden / whole + inner_backward / tensor
-    return bench.tokens * forward * BF16_BYTES, bench.tokens * backward * BF16_BYTES
+    return bench.tokens * forward * bench.width, bench.tokens * backward * bench.width
 
 
 def routed_width(layer: Layer) -> float:
@@ -260,7 +278,7 @@ def routed_bytes(bench: Bench, layer: Layer) -> tuple[Real, Real]:
         return 0.0 * bench.tokens, 0.0 * bench.tokens
     incoming, outgoing = between_elements(layer, ROUTED_ROLES)
     copied = 2 * 2 * max(layer.experts_per_token, 1) * routed_width(layer)
-    here = bench.tokens / bench.table.tensor * BF16_BYTES * bench.job.expert_rows
+    here = bench.tokens / bench.table.tensor * bench.width * bench.job.expert_rows
     return here * (copied + incoming + outgoing), here * (copied + 2 * incoming + outgoing)
 
 
@@ -268,7 +286,7 @@ def biased_bytes(bench: Bench, layer: Layer) -> Real:
     """Bytes of one pass, read and written, over the results of the experts' matrices that have a bias."""
     biased = [matrix for matrix in layer.matrices if matrix.role in EXPERT_ROLES and matrix.bias]
     results = float(sum(matrix.outputs * matrix.active for matrix in biased))
-    return 2 * bench.tokens / bench.table.tensor * results * BF16_BYTES * bench.job.expert_rows
+    return 2 * bench.tokens / bench.table.tensor * results * bench.width * bench.job.expert_rows
 
 
 def unpacked_bytes(bench: Bench, layer: Layer) -> Real:
@@ -279,13 +297,13 @@ def unpacked_bytes(bench: Bench, layer: Layer) -> Real:
     for matrix in layer.matrices:
         if matrix.role not in (*NARROW_ROLES, Role.CONVOLUTION):
             _, inner, columns, groups = matrix_shape(bench, matrix)
-            moved = moved + groups * inner * columns * (BF16_BYTES + BF16_BYTES / (2 + 2))
+            moved = moved + groups * inner * columns * (bench.width + BF16_BYTES / (2 + 2))
     return moved
 
 
 def quantise_seconds(bench: Bench, layer: Layer) -> Real:
     """Seconds that casting activations and gradients to a narrow format takes: read wide, write narrow twice."""
-    wide, kept = BF16_BYTES, bench.kept
+    wide, kept = bench.width, bench.kept
     moved: Real = 0.0 * bench.tokens
     for matrix in layer.matrices:
         form = bench.device.number_format(matrix_format(kept, layer, matrix, bench.setup.number_format))
@@ -312,6 +330,8 @@ def transfer_seconds(bench: Bench, layer: Layer, axis: str, backward: bool) -> R
     return spent
 
 
+PASS_MOVES = 2
+"""A single pass over hidden states reads them and writes them."""
 FUSED_ROLES = (Role.ATTENTION_IN, Role.MLP_IN, Role.SHARED_IN, Role.EXPERT_IN)
 
 
@@ -351,8 +371,9 @@ def layer_seconds(bench: Bench, layer: Layer) -> dict[str, Real]:
     spent["odd_forward"], spent["odd_backward"] = odd * spent["core_forward"], odd * spent["core_backward"]
     forward, backward = pass_bytes(bench, layer)
     unpacked = unpacked_bytes(bench, layer)
-    spent["pass_forward"] = bench.device.pass_seconds(forward + unpacked)
-    spent["pass_backward"] = bench.device.pass_seconds(backward + unpacked)
+    once = PASS_MOVES * bench.tokens * float(bench.setup.model.hidden) * BF16_BYTES
+    spent["pass_forward"] = bench.device.pass_seconds(forward + unpacked, once)
+    spent["pass_backward"] = bench.device.pass_seconds(backward + unpacked, once)
     routed = routed_bytes(bench, layer)
     moves = float(layer.experts > 0)
     spent["routed_forward"] = moves * bench.device.pass_seconds(routed[0])
@@ -370,11 +391,11 @@ def head_seconds(bench: Bench) -> dict[str, Real]:
     """Seconds of the matrix to the vocabulary (always in 16 bits) and of the loss over it."""
     model, tensor = bench.job.model, bench.table.tensor
     hidden, columns, count = float(model.hidden), model.vocabulary / tensor, float(heads_of(model))
-    forward = bench.device.matmul_seconds(bench.tokens, hidden, columns, "bf16")
-    backward = bench.device.matmul_seconds(bench.tokens, columns, hidden, "bf16")
+    forward = bench.device.matmul_seconds(bench.tokens, hidden, columns, bench.wide)
+    backward = bench.device.matmul_seconds(bench.tokens, columns, hidden, bench.wide)
     if not bench.frozen:
-        backward = backward + bench.device.matmul_seconds(hidden, bench.tokens, columns, "bf16")
-    moved = bench.tokens * columns * BF16_BYTES * LOSS_PASSES
+        backward = backward + bench.device.matmul_seconds(hidden, bench.tokens, columns, bench.wide)
+    moved = bench.tokens * columns * bench.width * LOSS_PASSES
     return {
         "head_forward": count * forward,
         "head_backward": count * backward,

@@ -18,6 +18,7 @@ from suanli.domain.workload import TrainingSetup, TuningMethod
 from suanli.equations.optimizer import factored_moment_bytes, newton_schulz_flop
 from suanli.equations.transformer import FLOP_PER_MULTIPLY_ADD, matrix_flop
 from suanli.estimate.operators import EXPERT_ROLES, layer_count, runs_of
+from suanli.estimate.precision import wide_format
 from suanli.foundation.equation import Real
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.figure import Figure
@@ -144,7 +145,7 @@ def orthogonal_seconds(setup: TrainingSetup, device: Device, held: Parameters, r
     for count, matrix in _matrices(setup):
         shorter, longer = float(min(matrix.inputs, matrix.outputs)), float(max(matrix.inputs, matrix.outputs))
         flop = newton_schulz_flop(iterations.value, shorter, longer, FLOP_PER_MULTIPLY_ADD)
-        once = device.matmul_seconds(shorter, longer, shorter, "bf16")
+        once = device.matmul_seconds(shorter, longer, shorter, wide_format(setup.number_format))
         seconds = flop / matrix_flop(FLOP_PER_MULTIPLY_ADD, shorter, longer, shorter, 1.0) * once
         experts = matrix.role in EXPERT_ROLES
         shared = ranks.expert * held.expert if experts else ranks.dense

@@ -18,6 +18,10 @@ from suanli.foundation.figure import Figure
 PRECISION_FILE = DATA / "calibration" / "precision.yaml"
 WIDE = "bf16"
 """The format of what narrow training never narrows."""
+FULL_WIDTH = ("fp32", "tf32")
+"""Formats under which everything else is kept in 32 bits too: weights are their own master copy."""
+BF16_BYTES = 2.0
+FP32_BYTES = 2 * BF16_BYTES
 NARROW_ROLES = (Role.ROUTER,)
 """Matrices that stay wide whatever the format is."""
 ATTENTION = (Role.ATTENTION_IN, Role.ATTENTION_OUT)
@@ -51,6 +55,24 @@ def load_kept(path: Path = PRECISION_FILE) -> Mapping[str, Kept]:
     return known
 
 
+def wide_format(number_format: str) -> str:
+    """Return the format of what a recipe never narrows: 16 bits, unless all is in 32.
+
+    >>> wide_format("fp8"), wide_format("fp32")
+    ('bf16', 'fp32')
+    """
+    return number_format if number_format in FULL_WIDTH else WIDE
+
+
+def element_bytes(number_format: str) -> float:
+    """Bytes of an element of weights, activations and logits that nothing narrows.
+
+    >>> element_bytes("nvfp4"), element_bytes("tf32")
+    (2.0, 4.0)
+    """
+    return FP32_BYTES if number_format in FULL_WIDTH else BF16_BYTES
+
+
 def kept_by(model: Model, number_format: str) -> Kept | None:
     """Return what training a model in a format keeps wider; None where nothing beside what always stays."""
     mixed = any(run.layer.core.kind is CoreKind.STATE_SPACE for run in model.runs)
@@ -75,7 +97,7 @@ def layer_formats(model: Model, number_format: str) -> Iterator[tuple[LayerRun, 
 def matrix_format(kept: Kept | None, layer: Layer, matrix: Matrix, number_format: str) -> str:
     """Return the format that a matrix of a layer in this format runs in."""
     if matrix.role in NARROW_ROLES:
-        return WIDE
+        return wide_format(number_format)
     if kept is None or number_format == WIDE:
         return number_format
     if matrix.name.startswith(LATENT):

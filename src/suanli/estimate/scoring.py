@@ -12,8 +12,8 @@ from suanli.domain.result import TrainingEstimate
 from suanli.equations.memory import state_bytes
 from suanli.estimate.compose import compose
 from suanli.estimate.evaluate import Question, wear_of
-from suanli.estimate.operators import BF16_BYTES
 from suanli.estimate.phases import forward_only, scaled
+from suanli.estimate.precision import BF16_BYTES
 from suanli.estimate.shards import head_parameters, stage_parameters
 from suanli.estimate.space import layout_chunks
 from suanli.estimate.step import RawStep, raw_step

@@ -145,7 +145,7 @@ def _layer_causes(replica: Replica, layer: Layer, load: StepLoad) -> dict[str, R
         else:
             seconds["matmul"] = seconds["matmul"] + _product_seconds(replica, product, part)
     seconds["attention"] = _attention_seconds(replica, layer.core, load)
-    seconds["passes"] = _pass_seconds(replica, layer, part)
+    seconds["passes"] = replica.engine.pass_factor * _pass_seconds(replica, layer, part)
     seconds["communication"] = _layer_communication(replica, layer, part)
     if replica.layout.cache_shards > 1:
         seconds["context"] = _context_seconds(replica, layer.core, load)

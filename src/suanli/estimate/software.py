@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from suanli.catalogue.figures import in_si
 from suanli.catalogue.yaml_reader import read_yaml
 from suanli.domain.model import Model, Role
 from suanli.domain.software import Software, SoftwareEra, SoftwareReach, Spread, Sustained, TrainingCalibration
+from suanli.domain.workload import TrainingSetup, TuningMethod
+from suanli.estimate.precision import BF16_BYTES, FP32_BYTES, element_bytes
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
 
@@ -127,6 +129,35 @@ def software_for(
     if there and (gates_experts(model) or not reach.gated_experts):
         return software
     return calibration.software[reach.elsewhere]
+
+
+def in_width(software: Software, setup: TrainingSetup) -> Software:
+    """Return a class with its bytes of a parameter and of a logit as the setup's number format makes them.
+
+    Figures of classes are for 16-bit weights. Weights in 32 bits are their own master copy: gradients are as wide, and
+    two moments are left of the optimizer's state. Software with `pure_states` keeps all in the type of what it trains,
+    which adapters have in 32 bits.
+    """
+    width = element_bytes(setup.number_format)
+    logits = min(software.logit_bytes * width / BF16_BYTES, max(MOST_LOGITS * FP32_BYTES, software.logit_bytes))
+    if software.pure_states:
+        wider = (width if setup.tuning in (None, TuningMethod.FULL) else FP32_BYTES) / BF16_BYTES
+        return replace(software, logit_bytes=logits, **{name: getattr(software, name) * wider for name in STATES})
+    if width == BF16_BYTES:
+        return software
+    return replace(
+        software,
+        gradient_bytes=max(software.gradient_bytes, width),
+        reduce_bytes=max(software.reduce_bytes, width),
+        optimizer_bytes=min(software.optimizer_bytes, 2 * width),
+        logit_bytes=logits,
+    )
+
+
+STATES = ("gradient_bytes", "reduce_bytes", "optimizer_bytes", "optimizer_moved_bytes", "accumulate_moved_bytes")
+"""Figures of a class that are bytes of one parameter's states."""
+MOST_LOGITS = 3
+"""Copies of the logits that live at once: their softmax and both gradients."""
 
 
 def find_software(calibration: TrainingCalibration, framework: str, date: str = "") -> Software:

@@ -16,7 +16,6 @@ from suanli.domain.workload import Attention, ContextExchange, TrainingSetup
 from suanli.equations.pipeline import fullest_stage_layers, last_stage_layers, micro_batches
 from suanli.estimate.kept import kept_layer_bytes
 from suanli.estimate.operators import (
-    BF16_BYTES,
     KERNEL_KEY,
     Bench,
     LayerColumns,
@@ -26,6 +25,7 @@ from suanli.estimate.operators import (
     time_layers,
 )
 from suanli.estimate.optimizers import load_choices, makes_orthogonal
+from suanli.estimate.precision import element_bytes
 from suanli.estimate.shards import StageParameters, head_parameters, stage_layers, stage_parameters
 from suanli.estimate.tables import FULL_RECOMPUTE, NO_RECOMPUTE, distinct
 from suanli.estimate.updates import (
@@ -78,6 +78,7 @@ class RawStep:
     optimizer_parameters: FloatArray
     accumulate_parameters: FloatArray
     pass_bytes_per_s: FloatArray
+    update_bytes_per_s: FloatArray
     micro_batches: FloatArray
     pipeline: FloatArray
     interleave: FloatArray
@@ -160,7 +161,7 @@ def job_of(setup: TrainingSetup, machine: Machine) -> Job:
         global_batch=setup.global_batch,
         accelerators=machine.accelerators,
         node_accelerators=machine.node_accelerators,
-        activation_bytes=BF16_BYTES,
+        activation_bytes=element_bytes(setup.number_format),
         expert_rows=1.0 if setup.capacity is None else setup.capacity,
     )
 
@@ -201,10 +202,10 @@ def state_columns(
     ranks, copies = group(table), expert_copies(table)
     kept = trained.dense / shards(table, OPTIMIZER, ranks) + trained.expert / shards(table, OPTIMIZER, copies)
     return StateColumns(
-        gather_layer=whole * _sent(fabric, weights(job, table, layer, BF16_BYTES)),
+        gather_layer=whole * _sent(fabric, weights(job, table, layer, job.activation_bytes)),
         scatter_layer=(whole + partial) * _sent(fabric, gradients(job, table, trained_layer, software.reduce_bytes)),
         reduce_stage=(1 - whole - partial) * _sent(fabric, gradients(job, table, trained, software.reduce_bytes)),
-        gather_stage=(1 - whole) * _sent(fabric, weights(job, table, trained, BF16_BYTES)),
+        gather_stage=(1 - whole) * _sent(fabric, weights(job, table, trained, job.activation_bytes)),
         optimizer_parameters=np.asarray(kept + 0.0 * ranks),
         accumulate_parameters=np.asarray(trained_layer.dense + trained_layer.expert),
         more_moved_bytes=np.asarray(more_moved(setup, table, kept + 0.0 * ranks, share * held.first_tables)),
@@ -223,13 +224,14 @@ def update_columns(
         held = stage_parameters(setup, table)
         matrices = Parameters(dense=held.first.dense - held.first_tables, expert=held.first.expert)
         products = np.asarray(orthogonal_stage(setup, machine.device, table, stage_layers(setup, table)[0]))
-        products = products + _sent(machine.fabric, weights(job, table, matrices, BF16_BYTES))
+        products = products + _sent(machine.fabric, weights(job, table, matrices, job.activation_bytes))
         products = products + _sent(machine.fabric, whole_matrices(job, table, matrices.dense))
     return UpdateColumns(
         more_moved_bytes=more_moved_bytes,
         orthogonal_seconds=products * whole,
         optimizer_away=np.asarray(optimizer_away(table)),
         activations_out=out * whole,
+        weight_bytes=whole * job.activation_bytes,
         host_bytes_per_s=whole * machine.host_bytes_per_s,
         host_memory_bytes_per_s=whole * load_choices().offloading.host_memory_rate.value,
         host_sharing=whole * machine.host_sharing,
@@ -271,7 +273,8 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
         parts=np.where(table.sharding < FULL, shards(table, OPTIMIZER, group(table)), 1.0),
         optimizer_parameters=state.optimizer_parameters[state_rows],
         accumulate_parameters=state.accumulate_parameters[state_rows],
-        pass_bytes_per_s=whole * machine.device.memory_bytes_per_s * machine.device.kernels.element_pass.memory_share,
+        pass_bytes_per_s=whole * machine.device.pass_bytes_per_s,
+        update_bytes_per_s=whole * machine.device.update_bytes_per_s,
         micro_batches=np.asarray(micro_batches(float(setup.global_batch), table.data, table.micro_batch)),
         pipeline=table.pipeline,
         interleave=table.interleave,

@@ -11,7 +11,6 @@ from suanli.domain.software import Software
 from suanli.domain.workload import TrainingSetup
 from suanli.equations.optimizer import host_link_seconds, host_update_seconds
 from suanli.equations.pipeline import exposed_seconds
-from suanli.estimate.operators import BF16_BYTES
 from suanli.estimate.optimizers import beyond_adamw_moved, load_choices, orthogonal_seconds
 from suanli.foundation.equation import FloatArray, Real
 from suanli.parts.axes.axis import Job, Transfer, placed_together
@@ -27,13 +26,15 @@ class UpdateColumns:
     """What an update takes beside AdamW's own bytes, and what travels to the host.
 
     `more_moved_bytes` is what one update moves more than AdamW's, `orthogonal_seconds` its matrix products;
-    `activations_out` seconds of sending what one layer keeps of a micro-batch out; rates are of one accelerator.
+    `activations_out` seconds of sending what one layer keeps of a micro-batch out; `weight_bytes` is what one
+    parameter takes on its way back; rates are of one accelerator.
     """
 
     more_moved_bytes: FloatArray
     orthogonal_seconds: FloatArray
     optimizer_away: FloatArray
     activations_out: FloatArray
+    weight_bytes: FloatArray
     host_bytes_per_s: FloatArray
     host_memory_bytes_per_s: FloatArray
     host_sharing: FloatArray
@@ -67,9 +68,9 @@ def orthogonal_stage(setup: TrainingSetup, device: Device, table: LayoutTable, l
 def whole_matrices(job: Job, table: LayoutTable, parameters: Real) -> tuple[Transfer, ...]:
     """Ask for what brings parts of matrices, which tensor ranks hold, to the rank that multiplies each, and back.
 
-    Gradients go and updates return in 16 bits: two exchanges among the tensor ranks of what optimizer shards hold.
+    Gradients go and updates return as wide as weights: two exchanges among tensor ranks of what optimizer shards hold.
     """
-    message = parameters * BF16_BYTES / shards(table, OPTIMIZER, group(table))
+    message = parameters * job.activation_bytes / shards(table, OPTIMIZER, group(table))
     count = np.where(table.tensor > 1, 2.0, 0.0)
     local = placed_together(table.tensor, 1.0, job.node_accelerators)
     return (
@@ -84,7 +85,7 @@ def update_seconds(
     update: UpdateColumns,
     software: Software,
     parameters: Real,
-    pass_bytes_per_s: Real,
+    update_bytes_per_s: Real,
     backward: tuple[Real, Real],
 ) -> tuple[Real, Real]:
     """Seconds of the optimizer, on the device or on the host, and of what shows of gradients out and weights back.
@@ -93,12 +94,12 @@ def update_seconds(
     much of the reduction shows. Weights come back when all is done.
     """
     away, moved = update.optimizer_away, software.optimizer_moved_bytes * parameters + update.more_moved_bytes
-    there = moved / pass_bytes_per_s
+    there = moved / update_bytes_per_s
     if not np.any(away > 0):
         return there + update.orthogonal_seconds, 0.0 * away
     host = host_update_seconds(moved, update.host_memory_bytes_per_s, update.host_sharing)
     out = host_link_seconds(parameters * software.reduce_bytes, update.host_bytes_per_s)
-    back = host_link_seconds(parameters * BF16_BYTES, update.host_bytes_per_s)
+    back = host_link_seconds(parameters * update.weight_bytes, update.host_bytes_per_s)
     return np.where(away > 0, host, there) + update.orthogonal_seconds, away * (shown_beside(out, *backward) + back)
 
 

@@ -11,7 +11,7 @@ from suanli.domain.layout import Layout, Sharding
 from suanli.domain.posttraining import Generated, Rollout, Transport
 from suanli.domain.workload import TrainingSetup
 from suanli.equations.posttraining import weights_sent_seconds
-from suanli.estimate.operators import BF16_BYTES
+from suanli.estimate.precision import BF16_BYTES
 from suanli.estimate.shards import trained_share
 from suanli.estimate.step import Machine
 from suanli.parts.architectures.count import parameters

@@ -39,8 +39,8 @@ def compiled(equation: Equation[Any, Any]) -> Callable[..., Any]:
 
 
 Body = TypeVar("Body", bound=Callable[..., Any])
-NO_COUNTING = {"_nrt": False}
-"""Numba's option to leave out its run-time for arrays that are made, and the counting of references with it."""
+OPTIONS = {"error_model": "numpy", "no_cfunc_wrapper": True}
+"""numba's options of all compiled code: a quotient by zero is what NumPy says, not a test at every division."""
 CACHE_VARIABLE = "SUANLI_CACHE"
 """The environment variable that says where compiled code is kept between runs."""
 
@@ -68,15 +68,22 @@ def _writable(folder: Path) -> bool:
 
 
 def fast(body: Body) -> Body:
-    """Compile a plain function, kept on disk between runs; the equations it calls must have been taught before.
+    """Let compiled code call a plain function; the equations that it calls must have been taught before.
 
-    It may not make arrays or views of them: then arrays need not be counted at every call, which halves the time of a
-    step that hands dozens of them on.
+    It becomes a part of every function that calls it. A call would copy the whole state, some 340 numbers, from one
+    place of the stack to another, and where these happen to lie as a processor's guess of dependences dislikes, that
+    takes as long as the step itself. Called from Python it is the plain function still.
     """
+    from numba.extending import register_jitable
+
+    return cast(Body, register_jitable(**OPTIONS, forceinline=True)(body))
+
+
+def entry(body: Body) -> Body:
+    """Compile a plain function and all it calls as one piece, which is kept on disk between runs."""
     import numba
 
     kept = _writable(cache_folder())
     if kept:
         setattr(numba.config, "CACHE_DIR", str(cache_folder()))  # noqa: B010
-    options: dict[str, Any] = {"cache": kept, **NO_COUNTING}
-    return cast(Body, numba.njit(**options)(body))
+    return cast(Body, numba.njit(**OPTIONS, cache=kept)(body))

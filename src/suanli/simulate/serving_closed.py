@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from suanli.foundation.equation import FloatArray
-from suanli.simulate.compiled import fast
+from suanli.simulate.compiled import entry
 from suanli.simulate.serving_play import Played, empty_replicas, empty_watch, requested
 from suanli.simulate.serving_queue import push
 from suanli.simulate.serving_state import RUNNING, WAITING, Replicas, Requested, Rules, StepTimes, Watch, Work
 from suanli.simulate.serving_step import advance, run_alone, take_step
+from suanli.simulate.uncounted import uncounted
 
 
-@fast
+@entry
 def play_closed(
     work: Work, times: StepTimes, rules: Rules, replicas: Replicas, told: Requested, watch: Watch, flight: int,
     delay_seconds: float,
@@ -22,6 +23,8 @@ def play_closed(
     It is overwritten by when each reached the scheduler: sent as soon as it may be and fewer than `flight` are on their
     way, and `delay_seconds` later there.
     """
+    work, times, told, watch = uncounted(work), uncounted(times), uncounted(told), uncounted(watch)
+    replicas = uncounted(replicas)
     many, sent, pushed = len(work.ready_seconds), 0, 0
     while pushed < many:
         in_server = replicas.counts[0, RUNNING] + replicas.counts[0, WAITING]

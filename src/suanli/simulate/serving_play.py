@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from suanli.foundation.equation import FloatArray
-from suanli.simulate.compiled import fast
+from suanli.simulate.compiled import entry, fast
 from suanli.simulate.serving_cache import hits
 from suanli.simulate.serving_queue import push
 from suanli.simulate.serving_state import (
@@ -29,6 +29,7 @@ from suanli.simulate.serving_state import (
     Work,
 )
 from suanli.simulate.serving_step import advance
+from suanli.simulate.uncounted import uncounted
 
 SAMPLES_AT_FIRST = 512
 """How many samples the arrivals' span gives; the rest of the rows is for what comes after."""
@@ -153,21 +154,21 @@ def chosen(work: Work, rules: Rules, replicas: Replicas, fleet: Fleet, active: i
     return int(nearest(work, rules, replicas, fleet, active, one))
 
 
-@fast
+@entry
 def play_all(
     work: Work, times: StepTimes, rules: Rules, fleet: Fleet, replicas: Replicas, told: Requested, watch: Watch,
     standing: Standing,
 ) -> None:  # fmt: skip
     """Play all requests. Replicas that nobody looks at yet work on when their next request comes."""
+    work, times, told, watch = uncounted(work), uncounted(times), uncounted(told), uncounted(watch)
+    replicas, standing = uncounted(replicas), uncounted(standing)
     looked_at = fleet.routing != ROUND_ROBIN or fleet.most > fleet.least
     for one in range(len(work.ready_seconds)):
-        now = work.ready_seconds[one]
-        if looked_at:
-            for at in range(fleet.most):
-                advance(work, times, rules, replicas, told, watch, at, now)
+        now, turn = work.ready_seconds[one], one % fleet.least
+        for at in range(0 if looked_at else turn, fleet.most if looked_at else turn + 1):
+            advance(work, times, rules, replicas, told, watch, at, now)
         resize(replicas, fleet, standing, now)
         at = chosen(work, rules, replicas, fleet, standing.counts[ACTIVE], one)
-        advance(work, times, rules, replicas, told, watch, at, now)
         replicas.now[at] = max(replicas.now[at], now)
         told.replica[one] = at
         push(work, replicas, told, at, one)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from suanli.domain.hardware import Accelerator
-from suanli.domain.kernel import AttentionKernel, KernelCalibration, MatmulKernel, NumberFormat
+from suanli.domain.kernel import AttentionKernel, KernelCalibration, MatmulKernel, NumberFormat, PassKernel
 from suanli.equations import roofline
 from suanli.foundation.equation import Real
 from suanli.foundation.errors import InputError, did_you_mean
@@ -43,6 +43,7 @@ def time_matmul(
     moved = roofline.matmul_traffic_bytes(
         rows, inner, columns, groups, form.weight_bytes, form.activation_bytes, form.output_bytes
     )
+    moved = moved + roofline.packing_traffic_bytes(rows, inner, columns, groups, kernel.packing_bytes)
     dressing = roofline.pass_seconds(
         groups * rows * inner * kernel.dressing_bytes,
         engine.memory_bytes_per_s,
@@ -78,6 +79,17 @@ def time_attention(
         shape.queries, shape.keys, shape.causal, shape.heads, shape.kv_heads, shape.qk_head_dim + shape.v_head_dim,
         shape.cached_dims, shape.sequences, products, own_bytes, kv_bytes, *attention_terms(kernel, engine),
         MULTIPLY_ADD_FLOP,
+    )  # fmt: skip
+
+
+def time_pass(
+    kernel: PassKernel, memory_bytes_per_s: float, moved_bytes: Real, single_bytes: Real | None = None
+) -> Real:
+    """Time of element-wise passes, of which one moves `single_bytes` (None: there is one)."""
+    once = moved_bytes if single_bytes is None else single_bytes
+    return roofline.cached_pass_seconds(
+        moved_bytes, once, memory_bytes_per_s, kernel.memory_share, kernel.floor_seconds, kernel.cache_bytes,
+        kernel.cache_share,
     )  # fmt: skip
 
 
@@ -144,6 +156,17 @@ class Device:
         return self.share * self.accelerator.memory_bytes_per_s.value
 
     @property
+    def pass_bytes_per_s(self) -> float:
+        """What long element-wise passes reach of the memory bandwidth."""
+        return self.memory_bytes_per_s * self.kernels.element_pass.memory_share
+
+    @property
+    def update_bytes_per_s(self) -> float:
+        """What the optimizer's step reaches: as measured, else what long passes do."""
+        share = self.kernels.optimizer_share
+        return self.pass_bytes_per_s if share is None else self.memory_bytes_per_s * share
+
+    @property
     def kernel_floor_seconds(self) -> float:
         """Shortest time of any kernel on this device."""
         return self.kernels.element_pass.floor_seconds
@@ -198,10 +221,13 @@ class Device:
         )
         return seconds + self.pass_seconds(scores)
 
-    def pass_seconds(self, moved_bytes: Real) -> Real:
-        """Time of one element-wise, norm or optimizer pass over device memory."""
+    def pass_seconds(self, moved_bytes: Real, single_bytes: Real | None = None) -> Real:
+        """Time of element-wise, norm or optimizer passes over device memory; one of them moves `single_bytes`, or all.
+
+        What one moves says whether a cache serves it.
+        """
         kernel = self.kernels.element_pass
-        return roofline.pass_seconds(moved_bytes, self.memory_bytes_per_s, kernel.memory_share, kernel.floor_seconds)
+        return time_pass(kernel, self.memory_bytes_per_s, moved_bytes, single_bytes)
 
     def moe_imbalance(self, ranks: Real, tokens_per_rank: Real) -> Real:
         """Slowdown of the busiest expert rank against an even spread."""

@@ -28,6 +28,13 @@ def find_calibration(accelerator: Accelerator, kernels: KernelTable) -> KernelCa
     return kernels.classes[-1]
 
 
+def calibration_like(device_class: str, product: Accelerator | None, kernels: KernelTable) -> KernelCalibration:
+    """Return the calibration that a machine would go by if nobody had measured it: its product's, else its class's."""
+    if product is not None:
+        return find_calibration(product, kernels)
+    return next((one for one in kernels.classes if device_class in one.device_classes), kernels.classes[-1])
+
+
 def count_units(accelerator: Accelerator, found: KernelCalibration) -> float:
     """Return how many units of a product work on tiles at once: by pattern of its id, else its class's number."""
     for pattern, units in found.compute_units.items():
