@@ -25,6 +25,7 @@ DIRECTIONS = {
         "rows+ row_elements+ adapter_elements+ adapters+ bytes_per_element+ peak_flop_per_s- memory_bytes_per_s-"
         " ceiling_share- memory_share- overlap_sharpness- floor_seconds+ multiply_add_flop+"
     ),
+    "magnitude_bytes": "inputs+ outputs+ weight_bytes+ element_bytes+",
     "expansion_seconds": "wide_bytes+ expand_bytes_per_s-",
     # special-purpose chips
     "crossing_seconds": "side_cores+ cycles_per_s- crossings+",

@@ -19,6 +19,7 @@ from suanli.equations.pipeline import (
     v_bubble_seconds,
     zero_bubble_seconds,
 )
+from suanli.domain.tuning import LowRank
 from suanli.estimate.memory import live_layers
 from suanli.estimate.optimizers import load_choices
 from suanli.estimate.schedules import Pipe, chunks_meet, copies_held, in_flight, shown_share
@@ -369,6 +370,6 @@ def test_a_freer_search_is_never_slower():
 
 
 def test_tuning_of_frozen_weights_gains_nothing_from_zero_bubbles():
-    setup = dataclasses.replace(setup_of(EVEN, batch=128), tuning="lora", lora_rank=8)
+    setup = dataclasses.replace(setup_of(EVEN, batch=128), tuning="lora", adapters=LowRank(rank=8))
     plain, other = (weighed(to_table([laid(one)]), setup, 2).step for one in (Schedule.ONE_F_ONE_B, Schedule.ZB_H1))
     assert other.causes["bubble"][0] == pytest.approx(plain.causes["bubble"][0], rel=1e-3)

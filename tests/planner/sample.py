@@ -1,6 +1,7 @@
 """A small scenario and its performances, made by hand, to try the planner's parts on."""
 
 from suanli.domain.procurement import Choice, Tenure
+from suanli.domain.tuning import LowRank
 from suanli.domain.scenario import (
     Budget,
     CashLimit,
@@ -70,7 +71,7 @@ def tuning() -> TuningJob:
         first_month="2024-03",
         last_month="2024-10",
         sequence_tokens=2048,
-        lora_rank=16,
+        adapters=LowRank(rank=16),
     )
 
 

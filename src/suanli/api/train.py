@@ -15,15 +15,18 @@ from suanli.api.training_question import (
     faults_of,
     searches,
 )
+from suanli.api.tuning_options import freezing, low_rank
 from suanli.domain.hardware import Cluster
 from suanli.domain.result import Rejected, TrainingEstimate, TrainingSearch
 from suanli.domain.timeline import MemoryPeak
+from suanli.domain.tuning import Freezing
 from suanli.domain.workload import Attention, ContextExchange, TrainingSetup, TuningMethod
 from suanli.foundation.errors import InfeasibleError, InputError, did_you_mean
 from suanli.foundation.language import tr
 
 if TYPE_CHECKING:
     from suanli.domain.kernel import KernelTable
+    from suanli.domain.model import Model
     from suanli.domain.software import TrainingCalibration
 
 __all__ = [
@@ -154,7 +157,9 @@ def setup_of(
         precision=kernels.formats[question.precision].precisions[0],
         number_format=question.precision,
         framework=find_software(calibration, question.framework, question.software_date or "").id,
-        lora_rank=question.lora_rank or 0,
+        adapters=low_rank(question.tuning, question.lora_rank),
+        freezing=_freezing(question, model),
+        frozen_format=question.tuning.frozen_format or "",
         optimizer=question.optimizer or "adamw",
         attention=Attention(question.attention or Attention.FLASH),
         capacity=question.capacity,
@@ -163,4 +168,15 @@ def setup_of(
         context_exchange=ContextExchange(question.context_exchange or ContextExchange.RING),
         document_tokens=question.document_tokens,
     )
-    return (tuned(setup, TuningMethod(question.method), calibration) if question.method else setup), tuple(assumed)
+    if question.method is None:
+        return replace(setup, adapters=None), tuple(assumed)
+    return tuned(setup, TuningMethod(question.method), calibration), tuple(assumed)
+
+
+def _freezing(question: TrainingQuestion, model: Model) -> Freezing:
+    """Say what stays as it is. Raises InputError where more layers do than the model has."""
+    asked, layers = freezing(question.tuning), sum(run.count for run in (*model.runs, *model.draft_runs))
+    if asked.layers > layers:
+        allowed = tr("at most the {layers} layers of {model}", layers=layers, model=model.name)
+        raise InputError.single(place="--freeze-layers", found=str(asked.layers), allowed=allowed)
+    return asked

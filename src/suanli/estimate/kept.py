@@ -11,6 +11,7 @@ from suanli.domain.model import CoreKind, Layer, Role
 from suanli.domain.software import Software
 from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
 from suanli.equations.memory import kept_activation_bytes, score_activation_bytes
+from suanli.estimate.adapters import adapted
 from suanli.estimate.operators import (
     BF16_BYTES,
     EXPERT_ROLES,
@@ -35,14 +36,18 @@ class Keeping:
     """What decides which tensors autograd keeps of a layer.
 
     `dropout` leaves masks of a byte. `trained` weights need the inputs of their products and norms, and so does a
-    `quantised` product, which frozen 16-bit weights do not. `eager` norms by root mean square keep their input, and
-    what it is scaled to, in 32 bits; an eager gate keeps its own result beside what comes in.
+    `quantised` product of old kernels, which frozen 16-bit weights do not. `eager` norms by root mean square keep
+    their input in 32 bits, and `scaled_bytes` of each element of what it is scaled to where the scale trains; an
+    eager gate keeps its own result beside what comes in. `every_norm` says that norms are told one by one, those of
+    heads and behind a block with them.
     """
 
     dropout: bool = False
     trained: bool = True
     quantised: bool = False
     eager: bool = False
+    scaled_bytes: float = FP32_BYTES
+    every_norm: bool = False
 
     @property
     def inputs(self) -> bool:
@@ -54,18 +59,20 @@ def keeping_of(setup: TrainingSetup, software: Software) -> Keeping:
     """Say what a setup's autograd keeps."""
     return Keeping(
         dropout=setup.attention is Attention.UNFUSED,
-        trained=setup.tuning not in (TuningMethod.LORA, TuningMethod.QLORA),
-        quantised=setup.tuning is TuningMethod.QLORA,
+        trained=not setup.frozen,
+        quantised=setup.tuning is TuningMethod.QLORA and software.quantised_keeps > 0,
         eager=software.eager_kept > 0,
+        scaled_bytes=software.scaled_norm_bytes,
+        every_norm=software.every_norm > 0,
     )
 
 
 def norm_position_bytes(layer: Layer, hidden: int, keeping: Keeping) -> float:
     """Bytes that one position keeps for the norms of a layer; gated layers are taken to norm by root mean square."""
-    joints = float(min(layer.norms, 2))
+    joints = float(layer.norms if keeping.every_norm else min(layer.norms, 2))
     if not (keeping.eager and layer.gated):
         return joints * hidden * BF16_BYTES
-    return joints * hidden * FP32_BYTES * (2 if keeping.trained else 1)
+    return joints * hidden * (FP32_BYTES + (keeping.scaled_bytes if keeping.trained else 0.0))
 
 
 def mixed_elements(layer: Layer) -> float:
@@ -110,13 +117,25 @@ def layer_position_bytes(
     return whole, inside * BF16_BYTES, scores
 
 
-def adapter_bytes(setup: TrainingSetup, layer: Layer) -> float:
-    """Bytes that adapters beside a layer's attention keep of one position: input, mask, padded result."""
-    if setup.tuning not in (TuningMethod.LORA, TuningMethod.QLORA):
+def adapter_bytes(setup: TrainingSetup, software: Software, layer: Layer, expert_rows: float = 1.0) -> float:
+    """Bytes that adapters beside a layer's matrices keep of one position: input, mask, what stands at the rank, result.
+
+    Adapters that read one input keep it once, or each a copy of its own where they cast it. DoRA keeps what its
+    magnitudes scale: the result of the weight and that of the adapter.
+    """
+    adapters = setup.adapters
+    if adapters is None:
         return 0.0
-    read = [matrix for matrix in layer.matrices if matrix.role is Role.ATTENTION_IN]
-    results = float(sum(matrix.outputs for matrix in read))
-    return (setup.model.hidden * (BF16_BYTES + 1) + results * BF16_BYTES) if read else 0.0
+    kept, seen = 0.0, set()
+    for matrix in adapted(setup, layer):
+        rows = matrix.active * (expert_rows if matrix.role in EXPERT_ROLES else 1.0)
+        source = (matrix.role, matrix.inputs)
+        if software.adapter_own_inputs or source not in seen:
+            kept += rows * matrix.inputs * software.adapter_input_bytes
+        seen.add(source)
+        kept += rows * (adapters.rank * BF16_BYTES + matrix.outputs * software.adapter_output_bytes)
+        kept += rows * adapters.dora * 2 * matrix.outputs * BF16_BYTES
+    return kept
 
 
 def activations(setup: TrainingSetup, job: Job, software: Software, table: LayoutTable) -> tuple[Real, Real]:
@@ -129,7 +148,7 @@ def activations(setup: TrainingSetup, job: Job, software: Software, table: Layou
     scored: Real = 0.0
     for run in runs_of(setup.model):
         whole, split, heads = layer_position_bytes(run.layer, setup.model.hidden, keeping, job.expert_rows)
-        whole = whole + adapter_bytes(setup, run.layer)
+        whole = whole + adapter_bytes(setup, software, run.layer, job.expert_rows)
         share = run.count / total
         everything = everything + share * kept_activation_bytes(tokens, whole, split, table.tensor, whole_split)
         if unfused:

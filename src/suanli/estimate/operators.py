@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from suanli.domain.layout import LayoutTable
 from suanli.domain.model import Core, CoreKind, Layer, LayerRun, Matrix, Model, Role
 from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
+from suanli.equations.adapters import magnitude_bytes
+from suanli.estimate.adapters import adapted, adapter_copies
 from suanli.estimate.precision import NARROW_ROLES, Kept, kept_by, layer_formats, matrix_format
 from suanli.foundation.equation import FloatArray, Real
 from suanli.parts.axes import context, data, expert, pipeline, sharding, tensor
@@ -37,7 +39,8 @@ SCAN_CHUNK = 256.0
 class LayerColumns:
     """Seconds of the mean layer for one micro-batch, and of the head, as columns over layouts.
 
-    `matmul` is of dense matrices, `grouped` of experts' matrices. Passes stand for a framework that makes each of them
+    `matmul` is of dense matrices, `grouped` of experts' matrices, `beside` of passes that adapters add and that unpack
+    quantised weights. Passes stand for a framework that makes each of them
     once, `bias` for one pass over experts' results; expert traffic is of balanced experts. The `misaligned` share of
     the matmul seconds is of matrices that tiles do not divide, the `odd` share of the core's of head dimensions that
     vector loads do not.
@@ -57,6 +60,8 @@ class LayerColumns:
     scan_backward: FloatArray
     pass_forward: FloatArray
     pass_backward: FloatArray
+    beside_forward: FloatArray
+    beside_backward: FloatArray
     routed_forward: FloatArray
     routed_backward: FloatArray
     bias_forward: FloatArray
@@ -111,7 +116,7 @@ class Bench:
     @property
     def frozen(self) -> bool:
         """Whether the model's own weights stay as they are."""
-        return self.setup.tuning in (TuningMethod.LORA, TuningMethod.QLORA)
+        return self.setup.frozen
 
 
 def matrix_shape(bench: Bench, matrix: Matrix) -> tuple[Real, Real, Real, Real]:
@@ -142,11 +147,6 @@ def matrix_seconds(bench: Bench, matrix: Matrix, form: str) -> tuple[Real, Real]
     backward = bench.device.matmul_seconds(rows, columns, inner, form, groups)
     if not bench.frozen:
         backward = backward + bench.device.matmul_seconds(inner, rows, columns, form, groups)
-    elif bench.setup.lora_rank:
-        rank = float(bench.setup.lora_rank)
-        down = bench.device.matmul_seconds(rows, inner, rank, "bf16", groups)
-        up = bench.device.matmul_seconds(rows, rank, columns, "bf16", groups)
-        forward, backward = forward + down + up, backward + 2 * (down + up)
     return forward, backward
 
 
@@ -283,6 +283,61 @@ def unpacked_bytes(bench: Bench, layer: Layer) -> Real:
     return moved
 
 
+def adapter_rows(bench: Bench, matrix: Matrix) -> tuple[Real, Real, Real, Real]:
+    """Rows, inputs, outputs and groups of one adapter on one rank: experts that share one run it in one group."""
+    rows, inner, columns, groups = matrix_shape(bench, matrix)
+    low = bench.setup.adapters
+    if low is not None and matrix.role in EXPERT_ROLES and adapter_copies(low, matrix) != matrix.copies:
+        return rows * groups, inner, columns, 1.0
+    return rows, inner, columns, groups
+
+
+Pair = tuple[Real, Real]
+
+
+def adapters_seconds(bench: Bench, layer: Layer) -> tuple[Pair, Pair]:
+    """Seconds of the adapters' products forward and backward: beside dense matrices, and beside experts'.
+
+    Down to the rank and up from it; backward both ways twice. DoRA multiplies every adapter out once, for its norm.
+    """
+    dense: Pair = (0.0 * bench.tokens, 0.0 * bench.tokens)
+    routed, low = dense, bench.setup.adapters
+    if low is None:
+        return dense, routed
+    for matrix in adapted(bench.setup, layer):
+        rows, inner, columns, groups = adapter_rows(bench, matrix)
+        rank, form = float(low.rank), "bf16"
+        once = bench.device.matmul_seconds(rows, inner, rank, form, groups)
+        once = once + bench.device.matmul_seconds(rows, rank, columns, form, groups)
+        whole = bench.device.matmul_seconds(columns, rank, inner, form, groups) if low.dora else 0.0
+        if matrix.role in EXPERT_ROLES:
+            routed = (routed[0] + once + whole, routed[1] + 2 * once)
+        else:
+            dense = (dense[0] + once + whole, dense[1] + 2 * once)
+    return dense, routed
+
+
+def adapters_bytes(bench: Bench, layer: Layer) -> Pair:
+    """Bytes that passes beside adapters move: results added forward, gradients of inputs added backward.
+
+    DoRA reads weight and product for its norm, and scales both results: forward one pass, backward another for each.
+    """
+    forward: Real = 0.0 * bench.tokens
+    backward, low = forward, bench.setup.adapters
+    if low is None:
+        return forward, backward
+    for matrix in adapted(bench.setup, layer):
+        rows, inner, columns, groups = adapter_rows(bench, matrix)
+        forward = forward + groups * rows * columns * BF16_BYTES * (2 + 1)
+        backward = backward + groups * rows * inner * BF16_BYTES * (2 + 1)
+        if low.dora:
+            results = groups * rows * columns * BF16_BYTES
+            normed = magnitude_bytes(inner, columns, BF16_BYTES, BF16_BYTES)
+            forward = forward + groups * normed + results * (2 + 2)
+            backward = backward + results * (2 + 1 + 2)
+    return forward, backward
+
+
 def quantise_seconds(bench: Bench, layer: Layer) -> Real:
     """Seconds that casting activations and gradients to a narrow format takes: read wide, write narrow twice."""
     wide, kept = BF16_BYTES, bench.kept
@@ -333,6 +388,7 @@ def layer_seconds(bench: Bench, layer: Layer) -> dict[str, Real]:
     matrices = fused(layer)
     kept, form = bench.kept, bench.setup.number_format
     pairs = [matrix_seconds(bench, matrix, matrix_format(kept, layer, matrix, form)) for matrix in matrices]
+    tuned = adapters_seconds(bench, layer)
     for at, way in enumerate(("forward", "backward")):
         for kind, of_experts in (("matmul", False), ("grouped", True)):
             own = [
@@ -340,7 +396,8 @@ def layer_seconds(bench: Bench, layer: Layer) -> dict[str, Real]:
                 for pair, matrix in zip(pairs, matrices, strict=True)
                 if (matrix.role in EXPERT_ROLES) is of_experts
             ]
-            spent[f"{kind}_{way}"] = sum(own, start=0.0 * bench.tokens)
+            beside = tuned[0 if kind == "matmul" else 1][at]
+            spent[f"{kind}_{way}"] = sum(own, start=0.0 * bench.tokens) + beside
     ragged = [misaligned(bench, matrix) for matrix in matrices]
     for at, way in enumerate(("forward", "backward")):
         shares = [share * pair[at] for share, pair in zip(ragged, pairs, strict=True)]
@@ -350,9 +407,10 @@ def layer_seconds(bench: Bench, layer: Layer) -> dict[str, Real]:
     odd = float(layer.core.qk_head_dim % VECTOR_ELEMENTS > 0 and bench.setup.attention is Attention.UNFUSED)
     spent["odd_forward"], spent["odd_backward"] = odd * spent["core_forward"], odd * spent["core_backward"]
     forward, backward = pass_bytes(bench, layer)
-    unpacked = unpacked_bytes(bench, layer)
-    spent["pass_forward"] = bench.device.pass_seconds(forward + unpacked)
-    spent["pass_backward"] = bench.device.pass_seconds(backward + unpacked)
+    unpacked, added = unpacked_bytes(bench, layer), adapters_bytes(bench, layer)
+    spent["pass_forward"], spent["pass_backward"] = map(bench.device.pass_seconds, (forward, backward))
+    for way, moved in zip(("forward", "backward"), added, strict=True):
+        spent[f"beside_{way}"] = np.where(moved + unpacked > 0, bench.device.pass_seconds(moved + unpacked), 0.0)
     routed = routed_bytes(bench, layer)
     moves = float(layer.experts > 0)
     spent["routed_forward"] = moves * bench.device.pass_seconds(routed[0])
@@ -368,11 +426,13 @@ def layer_seconds(bench: Bench, layer: Layer) -> dict[str, Real]:
 
 def head_seconds(bench: Bench) -> dict[str, Real]:
     """Seconds of the matrix to the vocabulary (always in 16 bits) and of the loss over it."""
-    model, tensor = bench.job.model, bench.table.tensor
+    setup, model, tensor = bench.setup, bench.job.model, bench.table.tensor
     hidden, columns, count = float(model.hidden), model.vocabulary / tensor, float(heads_of(model))
     forward = bench.device.matmul_seconds(bench.tokens, hidden, columns, "bf16")
     backward = bench.device.matmul_seconds(bench.tokens, columns, hidden, "bf16")
-    if not bench.frozen:
+    if setup.freezing.all_but_head:
+        backward = 0.0 * backward
+    if not (setup.frozen or (setup.freezing.embeddings and model.tied_head)):
         backward = backward + bench.device.matmul_seconds(hidden, bench.tokens, columns, "bf16")
     moved = bench.tokens * columns * BF16_BYTES * LOSS_PASSES
     return {
