@@ -24,11 +24,14 @@ from suanli.estimate.operators import (
 from suanli.estimate.schedules import weights_wait
 from suanli.estimate.tables import FULL_RECOMPUTE
 from suanli.foundation.equation import Real
+from suanli.parts.architectures.families import families
 from suanli.parts.axes.axis import Job, tokens_at_once
 
 SELECTIVE = float(RECOMPUTE_LEVELS.index(Recompute.SELECTIVE))
 SCORE_BYTES = 2 * BF16_BYTES + 1
 FP32_BYTES = 2 * BF16_BYTES
+STEPS_BESIDE_INPUT = 2 + 1
+"""What the tanh form of GELU keeps beside its input: what the cube reads, the tangent, and the halved input."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +42,9 @@ class Keeping:
     `quantised` product of old kernels, which frozen 16-bit weights do not. `eager` norms by root mean square keep
     their input in 32 bits, and `scaled_bytes` of each element of what it is scaled to where the scale trains; an
     eager gate keeps its own result beside what comes in. `every_norm` says that norms are told one by one, those of
-    heads and behind a block with them.
+    heads and behind a block with them. `views` says that values are a view of queries, keys and values in one, which
+    stays whole for them beside turned queries and keys; `stepwise` that an ungated activation is made of single
+    operations, of which four keep what they read.
     """
 
     dropout: bool = False
@@ -48,6 +53,8 @@ class Keeping:
     eager: bool = False
     scaled_bytes: float = FP32_BYTES
     every_norm: bool = False
+    views: bool = False
+    stepwise: bool = False
 
     @property
     def inputs(self) -> bool:
@@ -57,6 +64,7 @@ class Keeping:
 
 def keeping_of(setup: TrainingSetup, software: Software) -> Keeping:
     """Say what a setup's autograd keeps."""
+    family = families().get(setup.model.family)
     return Keeping(
         dropout=setup.attention is Attention.UNFUSED,
         trained=not setup.frozen,
@@ -64,6 +72,8 @@ def keeping_of(setup: TrainingSetup, software: Software) -> Keeping:
         eager=software.eager_kept > 0,
         scaled_bytes=software.scaled_norm_bytes,
         every_norm=software.every_norm > 0,
+        views=software.every_norm > 0 and family is not None and family.value_view,
+        stepwise=software.every_norm > 0 and family is not None and family.stepwise_gelu,
     )
 
 
@@ -71,8 +81,10 @@ def norm_position_bytes(layer: Layer, hidden: int, keeping: Keeping) -> float:
     """Bytes that one position keeps for the norms of a layer; gated layers are taken to norm by root mean square."""
     joints = float(layer.norms if keeping.every_norm else min(layer.norms, 2))
     if not (keeping.eager and layer.gated):
-        return joints * hidden * BF16_BYTES
-    return joints * hidden * (FP32_BYTES + (keeping.scaled_bytes if keeping.trained else 0.0))
+        shared = keeping.every_norm and layer.parallel
+        return (min(joints, 1.0) if shared else joints) * hidden * BF16_BYTES
+    heads = attention_elements(layer.core) if keeping.every_norm and layer.core.normed_heads else 0.0
+    return (joints * hidden + heads) * (FP32_BYTES + (keeping.scaled_bytes if keeping.trained else 0.0))
 
 
 def mixed_elements(layer: Layer) -> float:
@@ -94,6 +106,8 @@ def between_matrices(layer: Layer, keeping: Keeping, expert_rows: float) -> floa
     """
     incoming, outgoing = mlp_elements(layer, expert_rows)
     gate = outgoing if keeping.eager and layer.gated else 0.0
+    if keeping.stepwise and not layer.gated:
+        gate = STEPS_BESIDE_INPUT * outgoing
     experts = any(one.role in EXPERT_ROLES for one in layer.matrices)
     routed = layer.experts_per_token * routed_width(layer) if experts else 0.0
     sent = expert_rows * routed * (2 if keeping.inputs else 1)
@@ -113,6 +127,8 @@ def layer_position_bytes(
     masks = joints * hidden if keeping.dropout else 0.0
     whole = norm_position_bytes(layer, hidden, keeping) + inputs * hidden * BF16_BYTES + masks
     inside = mixed_elements(layer) + between_matrices(layer, keeping, expert_rows)
+    if keeping.views and layer.core.attends:
+        inside += attention_elements(layer.core)
     scores = float(layer.core.heads) if layer.core.attends else 0.0
     return whole, inside * BF16_BYTES, scores
 

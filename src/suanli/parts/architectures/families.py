@@ -64,6 +64,8 @@ class Family:
     draft: str = ""
     oracle: str = "transformers"
     fused: tuple[str, ...] = ()
+    value_view: bool = False
+    stepwise_gelu: bool = False
     sliding_keys: Mapping[str, str] = field(default_factory=dict)
     full_keys: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
