@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -143,12 +144,10 @@ def setup_of(
             allowed=", ".join(kernels.formats),
             hint=did_you_mean(question.precision, kernels.formats),
         )
-    sequence, batch = question.sequence_tokens, question.global_batch
-    if sequence is None:
-        sequence = min(model.max_positions or DEFAULT_SEQUENCE, DEFAULT_SEQUENCE)
+    sequence, batch = sizes_of(question, model)
+    if question.sequence_tokens is None:
         assumed.append(f"sequence_tokens = {sequence}")
-    if batch is None:
-        batch = DEFAULT_BATCH
+    if question.global_batch is None:
         assumed.append(f"global_batch = {batch}")
     setup = TrainingSetup(
         model=model,
@@ -171,6 +170,22 @@ def setup_of(
     if question.method is None:
         return replace(setup, adapters=None), tuple(assumed)
     return tuned(setup, TuningMethod(question.method), calibration), tuple(assumed)
+
+
+def sizes_of(question: TrainingQuestion, model: Model) -> tuple[int, int]:
+    """Return the tokens of a sequence and the sequences of a step, as asked for or by default."""
+    usual = min(model.max_positions or DEFAULT_SEQUENCE, DEFAULT_SEQUENCE)
+    sequence = usual if question.sequence_tokens is None else question.sequence_tokens
+    plain = DEFAULT_BATCH if question.method is None else tuning_batch(sequence)
+    return sequence, plain if question.global_batch is None else question.global_batch
+
+
+def tuning_batch(sequence_tokens: int) -> int:
+    """Return how many sequences a step of a tuning run has where nobody says: a power of two of them."""
+    from suanli.planner.ground import planning_figures
+
+    tokens = planning_figures()["planning.tuning_batch_tokens"].value
+    return int(2 ** max(round(math.log2(tokens / sequence_tokens)), 0))
 
 
 def _freezing(question: TrainingQuestion, model: Model) -> Freezing:

@@ -38,3 +38,38 @@ class Freezing:
     layers: int = 0
     embeddings: bool = False
     all_but_head: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TuningText:
+    """A data set as training sees it: its tokens, in how many examples (None: not known), and how they were counted.
+
+    `low_tokens` and `high_tokens` are the ends of what they may be where they were told from characters.
+    """
+
+    tokens: float
+    low_tokens: float
+    high_tokens: float
+    examples: int | None
+    mean_tokens: float | None
+    longest_tokens: float | None
+    counted_by: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TuningWork:
+    """What a tuning job computes: steps of sequences that hold the text of all epochs, packed or padded.
+
+    `trained_tokens` are of the text, `computed_tokens` all positions that are computed, `wasted_share` what of them
+    is padding, `cut_share` what of the text is longer than a sequence and left out.
+    """
+
+    text: TuningText
+    epochs: float
+    packed: bool
+    sequences: float
+    steps: float
+    trained_tokens: float
+    computed_tokens: float
+    wasted_share: float
+    cut_share: float

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from suanli.domain.layout import LayoutTable
+from suanli.domain.layout import Layout, LayoutTable
 from suanli.domain.model import Layer, Matrix, Model
 from suanli.domain.workload import TrainingSetup
 from suanli.equations.pipeline import fullest_stage_layers, last_stage_layers
@@ -14,6 +14,7 @@ from suanli.estimate.adapters import layer_adapters, table_adapters
 from suanli.estimate.operators import EXPERT_ROLES, layer_count, runs_of
 from suanli.estimate.precision import NARROW_ROLES
 from suanli.estimate.schedules import copies_held
+from suanli.estimate.tables import to_table
 from suanli.foundation.equation import Real
 from suanli.parts.axes.expert import expert_tensor
 from suanli.parts.axes.pipeline import DUALPIPE, ends_joined
@@ -197,3 +198,9 @@ def stage_layers(setup: TrainingSetup, table: LayoutTable) -> tuple[Real, Real]:
     last, copies = last_stage_layers(layers, table.pipeline, table.interleave), copies_held(table)
     relieved = np.where(table.schedule == DUALPIPE, fullest + last, last)
     return np.where(ends, relieved, fullest), copies * fullest
+
+
+def trained_parameters(setup: TrainingSetup) -> float:
+    """Parameters that training changes, on all ranks together."""
+    held = stage_parameters(setup, to_table([Layout()])).trained_last
+    return float(np.ravel(held.dense + held.expert)[0])
