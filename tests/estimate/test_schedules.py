@@ -11,6 +11,7 @@ from tests.estimate.jobs import KERNELS, cluster_of, setup_of, small_model, weig
 from tests.simulate.test_schedules import in_flight as played_in_flight
 
 from suanli.domain.layout import SCHEDULES, Layout, Recompute, Schedule
+from suanli.domain.tuning import LowRank
 from suanli.equations.pipeline import (
     bubble_seconds,
     dualpipe_bubble_seconds,
@@ -19,7 +20,6 @@ from suanli.equations.pipeline import (
     v_bubble_seconds,
     zero_bubble_seconds,
 )
-from suanli.domain.tuning import LowRank
 from suanli.estimate.memory import live_layers
 from suanli.estimate.optimizers import load_choices
 from suanli.estimate.schedules import Pipe, chunks_meet, copies_held, in_flight, shown_share

@@ -49,7 +49,11 @@ def test_a_greater_rank_never_takes_less(method):
     model, layout = named_model("LLaMA2-7B"), Layout(data=16)
     found = [
         estimate_tuning(
-            dataclasses.replace(setup_of(model, batch=32), adapters=LowRank(rank=rank)), method, cluster_of(2), layout, KERNELS
+            dataclasses.replace(setup_of(model, batch=32), adapters=LowRank(rank=rank)),
+            method,
+            cluster_of(2),
+            layout,
+            KERNELS,
         )
         for rank in (4, 16, 64, 256)
     ]

@@ -30,9 +30,10 @@ PEFT = CALIBRATION.software["torch_peft"]
 
 
 def shape(model_type, hidden, inner, heads, kv_heads, vocabulary, **more):
-    """A config.json of a family at published widths, cut to eight layers; dropout is off, as tuning recipes have it."""
-    return {"model_type": model_type, "hidden_size": hidden, "intermediate_size": inner, "num_hidden_layers": 8,
-            "num_attention_heads": heads, "num_key_value_heads": kv_heads, "vocab_size": vocabulary, **more}  # fmt: skip
+    """Write a config.json at published widths, cut to eight layers; dropout is off, as tuning recipes have it."""
+    return {"model_type": model_type, "hidden_size": hidden, "intermediate_size": inner,
+            "num_hidden_layers": 8, "num_attention_heads": heads, "num_key_value_heads": kv_heads,
+            "vocab_size": vocabulary, **more}  # fmt: skip
 
 
 LLAMA = shape("llama", 4096, 14336, 32, 8, 128256)

@@ -166,9 +166,7 @@ def held(config, adapters=None, form=None, tokens=1024, batch=1, again=False):
         sizes = account.sizes.values()
         vocabulary = result.logits.shape[-1]
         copies = {tuple(one.shape) for one in model.parameters() if one.requires_grad} if adapters else set()
-        of_copies = sum(
-            size for size, shape, kind in sizes if kind is torch.bfloat16 and {shape, shape[::-1]} & copies
-        )
+        of_copies = sum(size for size, shape, kind in sizes if kind is torch.bfloat16 and {shape, shape[::-1]} & copies)
         of_logits = sum(size for size, shape, _ in sizes if shape and shape[-1] == vocabulary)
         whole = sum(size for size, _, _ in sizes)
         moved = [one for one in model.parameters() if one.requires_grad]

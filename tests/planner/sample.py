@@ -1,7 +1,6 @@
 """A small scenario and its performances, made by hand, to try the planner's parts on."""
 
 from suanli.domain.procurement import Choice, Tenure
-from suanli.domain.tuning import LowRank
 from suanli.domain.scenario import (
     Budget,
     CashLimit,
@@ -16,6 +15,7 @@ from suanli.domain.scenario import (
     TrainingJob,
     TuningJob,
 )
+from suanli.domain.tuning import LowRank
 from suanli.domain.workload import TuningMethod
 from suanli.planner.performance import Performance
 

@@ -26,6 +26,7 @@ from suanli.foundation.errors import InfeasibleError, InputError, did_you_mean
 from suanli.foundation.language import tr
 
 if TYPE_CHECKING:
+    from suanli.domain.hardware import System
     from suanli.domain.kernel import KernelTable
     from suanli.domain.model import Model
     from suanli.domain.software import TrainingCalibration
@@ -52,7 +53,6 @@ def train_told(question: TrainingQuestion) -> TrainingSearch:
 
     Raises InputError with every fault at once, InfeasibleError where nothing fits.
     """
-    from suanli.catalogue.find import system
     from suanli.catalogue.kernels import load_kernels
     from suanli.estimate.memory_play import memory_peak
     from suanli.estimate.relief import given_layout
@@ -61,7 +61,7 @@ def train_told(question: TrainingQuestion) -> TrainingSearch:
     _check(question)
     kernels = load_kernels()
     calibration, told = own_calibration(question.calibration)
-    cluster = Cluster(system=system(question.system, place="--system"), nodes=question.nodes)
+    cluster = Cluster(system=box_of(question), nodes=question.nodes)
     setup, assumed = setup_of(question, kernels, calibration)
     if searches(question):
         found = search_told(
@@ -114,6 +114,16 @@ def own_calibration(file: str | Path | None) -> tuple[TrainingCalibration, tuple
             rows=own.rows,
         ),
     )
+
+
+def box_of(question: TrainingQuestion) -> System:
+    """Find the system of a question, with as many of its accelerators as are in use."""
+    from suanli.catalogue.find import part_of, system
+
+    if question.accelerators is not None and question.nodes > 1:
+        allowed = tr("one node, or all accelerators of several")
+        raise InputError.single(place="--cards", found=tr("{nodes} nodes", nodes=question.nodes), allowed=allowed)
+    return part_of(system(question.system, place="--system"), question.accelerators, "--cards")
 
 
 def _check(question: TrainingQuestion) -> None:

@@ -24,8 +24,9 @@ class TrainingQuestion:
     tokens evenly by force.
     `split_tensor` cuts products of tensor ranks into pieces that run beside each other's traffic.
     `context_exchange` is ring or ulysses, `document_tokens` the mean length of documents packed into a sequence.
-    `tuning` says of a tuning run what its adapters are and what stays as it is.
-    `software_date` is of when the framework is (its latest unless said), `calibration` a file of a user's own figures.
+    `accelerators` are those in use of one system (all unless said). `tuning` says of a tuning run what its adapters
+    are and what stays as it is. `software_date` is of when the framework is (its latest unless said), `calibration` a
+    file of a user's own figures.
     """
 
     model: str
@@ -50,6 +51,7 @@ class TrainingQuestion:
     keep: int = 20
     method: str | None = None
     lora_rank: int | None = None
+    accelerators: int | None = None
     tuning: TuningOptions = field(default_factory=TuningOptions)
     software_date: str | None = None
     calibration: str | None = None
@@ -66,14 +68,14 @@ class TrainingQuestion:
 
 COUNTS = (
     "nodes", "sequence_tokens", "global_batch", "tensor", "pipeline", "data", "context", "expert", "interleave",
-    "micro_batch", "keep", "lora_rank", "sharding_ranks", "document_tokens",
+    "micro_batch", "keep", "lora_rank", "accelerators", "sharding_ranks", "document_tokens",
 )  # fmt: skip
 MOST = 2**20
 """The most of any count: beyond every cluster, batch and degree that was ever built, and still searched in seconds."""
 MOST_OF = {"sequence_tokens": 2**30, "document_tokens": 2**30}
 OPTIONS = {
     "sequence_tokens": "--seq-len", "tensor": "--tp", "pipeline": "--pp", "data": "--dp", "context": "--cp",
-    "expert": "--ep", "interleave": "--vp",
+    "expert": "--ep", "interleave": "--vp", "accelerators": "--cards",
 }  # fmt: skip
 """What people call a field of a question, where it is not its own name."""
 DEGREES = (

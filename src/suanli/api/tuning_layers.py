@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from suanli.api.finetune import TuningJobQuestion, finetune_job, job_faults, job_work, tuning
 from suanli.api.model import find_model
 from suanli.api.run_cost import rent_per_hour, train_priced
-from suanli.api.serve import ServingQuestion, serve
-from suanli.api.train import TrainingQuestion, TrainingSearch
+from suanli.api.serve import ServingQuestion
+from suanli.api.serve import setup_of as serving_setup
+from suanli.api.train import TrainingQuestion, TrainingSearch, box_of
 from suanli.domain.tuning import TuningWork
 from suanli.domain.tuning_layers import TuningLayer, TuningLayers
 from suanli.domain.workload import TuningMethod
@@ -51,8 +51,10 @@ class PromptQuestion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LayersQuestion:
-    """A tuning job, and what the ways beside tuning take: tokens of pretraining (None: what a scaling law gives) and
-    of continued pretraining (None: the data set once), and the prompts.
+    """A tuning job, and what the ways beside tuning take.
+
+    Tokens of pretraining (None: what a scaling law gives) and of continued pretraining (None: the data set once), and
+    the prompts.
     """
 
     job: TuningJobQuestion
@@ -75,12 +77,10 @@ def tuning_layers(question: LayersQuestion) -> TuningLayers:
 
     Raises InputError with every fault at once, InfeasibleError where no way is feasible.
     """
-    from suanli.catalogue.find import system
-
     if faults := layers_faults(question):
         raise InputError(faults)
     step, work = job_work(tuning(question.job.step), question.job.text)
-    model, box = find_model(step.model), system(step.system, place="--system")
+    model, box = find_model(step.model), box_of(step)
     hourly, basis = rent_per_hour(box, question.job.market)
     pretrain, said = _pretrain_tokens(question, model)
     onward = question.continue_tokens or work.text.tokens
@@ -219,13 +219,15 @@ def _prompted(
     mean = work.text.mean_tokens or asked.input_tokens + asked.output_tokens
     examples, cards = asked.shots * mean, question.job.step.nodes * box.accelerators
     try:
-        whole = _requests_per_s(question, model, cards, examples)
-        bare = _requests_per_s(question, model, cards, 0.0)
+        whole = _requests_per_s(question, box, cards, examples)
+        bare = _requests_per_s(question, box, cards, 0.0)
     except InfeasibleError as error:
         blank = TuningLayer(id=PROMPT, tokens=0.0, flop=0.0, accelerators=cards, trained_parameters=0.0)
         return replace(blank, reason=str(error)), None
     every = examples + asked.input_tokens + asked.output_tokens
-    flop = forward_flop(model, every, 1, causal=True) - (forward_flop(model, examples, 1, causal=True) if examples else 0.0)
+    flop = forward_flop(model, every, 1, causal=True) - (
+        forward_flop(model, examples, 1, causal=True) if examples else 0.0
+    )
     seconds = asked.requests / whole.requests_per_s
     layer = TuningLayer(
         id=PROMPT,
@@ -251,21 +253,25 @@ class _Served:
     memory_bytes: float
 
 
-def _requests_per_s(question: LayersQuestion, model: Model, cards: int, examples: float) -> _Served:
+def _requests_per_s(question: LayersQuestion, box: System, cards: int, examples: float) -> _Served:
     """Serve requests behind so many tokens of examples on a cluster's accelerators, as many replicas as it holds.
 
     Raises InfeasibleError where the cluster holds no replica.
     """
+    from suanli.catalogue.kernels import load_kernels
+    from suanli.estimate.serving_search import search
+
     asked = question.prompt
-    inputs = examples + asked.input_tokens
-    answer = serve(
+    inputs, step = examples + asked.input_tokens, question.job.step
+    setup = serving_setup(
         ServingQuestion(
-            model=question.job.step.model, system=question.job.step.system, input_tokens=inputs,
-            output_tokens=asked.output_tokens, engine=asked.engine, prefix_hit_share=examples / inputs,
+            model=step.model, system=step.system, input_tokens=inputs, output_tokens=asked.output_tokens,
+            engine=asked.engine, prefix_hit_share=examples / inputs,
         )
     )  # fmt: skip
-    replicas = cards // answer.layout.accelerators
+    best = search(setup, box, load_kernels(), math.inf, math.inf, keep=1)[0]
+    replicas = cards // best.layout.accelerators
     if not replicas:
-        limit = tr("A replica of {model} takes more than {cards} accelerators.", model=model.name, cards=cards)
+        limit = tr("A replica of {model} takes more than {cards} accelerators.", model=setup.model.name, cards=cards)
         raise InfeasibleError(limit=limit, relief=tr("Take more nodes."))
-    return _Served(replicas * answer.requests_per_s, answer.memory_bytes)
+    return _Served(replicas * best.requests_per_s, best.memory_bytes)

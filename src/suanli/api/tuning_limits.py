@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from suanli.api.finetune import finetune_told, tuning
+from suanli.api.layouts import freedom_of, layout_of
 from suanli.api.model import find_model
-from suanli.api.train import TrainingQuestion, sizes_of
-from suanli.api.training_question import MOST_OF, faults_of
+from suanli.api.train import TrainingQuestion, box_of, over_a_limit, own_calibration, setup_of, sizes_of
+from suanli.api.training_question import MOST_OF, faults_of, searches
 from suanli.api.tuning_options import MOST_RANK
+from suanli.domain.hardware import Cluster
 from suanli.domain.result import TrainingEstimate
 from suanli.domain.workload import TuningMethod
 from suanli.foundation.errors import InfeasibleError, InputError, did_you_mean
@@ -55,17 +57,7 @@ class Largest:
     frees: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Tried:
-    """What one try came to: an estimate where it fits, else how it fails."""
-
-    estimate: TrainingEstimate | None
-    failed: TrainingEstimate | None = None
-    error: InfeasibleError | None = None
-    short_bytes: float | None = None
-
-
-Try = Callable[[int], _Tried]
+Rungs = Callable[[int], TrainingQuestion]
 
 
 def largest(question: LargestQuestion) -> Largest:
@@ -87,15 +79,11 @@ def largest(question: LargestQuestion) -> Largest:
         return _largest_model(step)
     model = find_model(step.model)
     changed, most, unit = _ladder(step, question.asked, model)
-    return _climb(question.asked, lambda rung: _try(changed(rung)), most, unit)
+    return _climb(question.asked, changed, most, unit)
 
 
-def _ladder(
-    step: TrainingQuestion, asked: str, model: Model
-) -> tuple[Callable[[int], TrainingQuestion], int, int]:
+def _ladder(step: TrainingQuestion, asked: str, model: Model) -> tuple[Rungs, int, int]:
     """Return what a rung makes of a question, how many rungs there are, and how much of what one rung is."""
-    from suanli.catalogue.find import system
-
     sequence, _ = sizes_of(step, model)
     if asked == "rank":
         return lambda rung: replace(step, lora_rank=rung), min(MOST_RANK, model.hidden), 1
@@ -106,7 +94,7 @@ def _ladder(
             max(reach // CONTEXT_STEP, 1),
             CONTEXT_STEP,
         )
-    cards = step.nodes * system(step.system, place="--system").accelerators
+    cards = step.nodes * box_of(step).accelerators
     plain = replace(step, sequence_tokens=sequence)
     return (
         lambda rung: replace(
@@ -117,68 +105,70 @@ def _ladder(
     )
 
 
-def _try(question: TrainingQuestion) -> _Tried:
-    """Estimate a question: the best layout that fits, or how far the given one is off."""
+def _fitting(question: TrainingQuestion) -> TrainingEstimate | None:
+    """Estimate a question: its layout, or the best one; None where it does not fit."""
+    from suanli.catalogue.kernels import load_kernels
+    from suanli.estimate.search import best_that_fits
+    from suanli.estimate.training import estimate_layout
+
+    kernels = load_kernels()
+    calibration, _ = own_calibration(question.calibration)
+    cluster = Cluster(system=box_of(question), nodes=question.nodes)
+    setup, _ = setup_of(question, kernels, calibration)
+    if searches(question):
+        return best_that_fits(setup, cluster, kernels, calibration, freedom_of(question))
+    layout = layout_of(question, setup, cluster, kernels)
+    one = estimate_layout(setup, cluster, layout, kernels, calibration=calibration)
+    return None if one.limit else one
+
+
+def _failing(question: TrainingQuestion) -> tuple[TrainingEstimate | None, InfeasibleError, float | None]:
+    """Say how a question fails: the given layout's estimate, what limit it breaks, what it is short of."""
     try:
         found = finetune_told(replace(question, keep=1))
     except InfeasibleError as error:
-        return _Tried(None, error=error)
-    best = found.estimates[0]
-    if best.limit:
-        error = InfeasibleError(limit=tr("The layout is over its memory."), relief=found.advice or _freeing(found.relief))
-        return _Tried(None, failed=best, error=error, short_bytes=found.short_bytes)
-    return _Tried(best)
+        return None, error, None
+    refused = over_a_limit(found) or InfeasibleError(limit=tr("Nothing larger fits."), relief="")
+    return found.estimates[0], refused, found.short_bytes
 
 
-def _freeing(relief: tuple[TrainingEstimate, ...]) -> str:
-    from suanli.report.layouts import training_words
-
-    return tr("It would fit as {layout}.", layout=training_words(relief[0].layout)) if relief else ""
-
-
-def _climb(asked: str, attempt: Try, most: int, unit: int) -> Largest:
+def _climb(asked: str, changed: Rungs, most: int, unit: int) -> Largest:
     """Double until a rung does not fit, then halve between the last that does and the first that does not."""
-    first = attempt(1)
-    if first.estimate is None:
-        assert first.error is not None
-        raise first.error
-    good, held, bad, failed = 1, first.estimate, most + 1, _Tried(None)
+    first = _fitting(changed(1))
+    if first is None:
+        raise _failing(changed(1))[1]
+    good, held, bad = 1, first, most + 1
     while good < most:
         rung = min(2 * good, most)
-        tried = attempt(rung)
-        if tried.estimate is None:
-            bad, failed = rung, tried
+        found = _fitting(changed(rung))
+        if found is None:
+            bad = rung
             break
-        good, held = rung, tried.estimate
+        good, held = rung, found
     while bad - good > 1:
         middle = (good + bad) // 2
-        tried = attempt(middle)
-        if tried.estimate is None:
-            bad, failed = middle, tried
-        else:
-            good, held = middle, tried.estimate
-    return _told(asked, float(good * unit), "", held, failed, "" if good == most else f"{bad * unit}")
+        found = _fitting(changed(middle))
+        good, held, bad = (good, held, middle) if found is None else (middle, found, bad)
+    after = None if good == most else changed(bad)
+    return _told(asked, float(good * unit), "", held, after, f"{bad * unit:,}")
 
 
 def _told(
-    asked: str, value: float, model: str, held: TrainingEstimate, failed: _Tried, tried_next: str
+    asked: str, value: float, model: str, held: TrainingEstimate, after: TrainingQuestion | None, name: str
 ) -> Largest:
     """Put an answer together: what fits, what the next breaks, and the cause of memory that binds."""
-    over = failed.failed.bytes_by_cause if failed.failed is not None else held.bytes_by_cause
+    if after is None:
+        return Largest(asked=asked, value=value, model=model, estimate=held, tried_next="", bounded=True, binds="",
+                       short_bytes=None, frees="")  # fmt: skip
+    failed, error, short = _failing(after)
+    over = held.bytes_by_cause if failed is None else failed.bytes_by_cause
     growth = {cause: over[cause] - held.bytes_by_cause[cause] for cause in over}
     grown = max(growth, key=lambda cause: growth[cause])
     binds = grown if growth[grown] > 0 else max(over, key=lambda cause: over[cause])
     return Largest(
-        asked=asked,
-        value=value,
-        model=model,
-        estimate=held,
-        tried_next=tried_next,
-        bounded=not tried_next,
-        binds=binds if tried_next else "",
-        short_bytes=failed.short_bytes,
-        frees=failed.error.relief if failed.error is not None else "",
-    )
+        asked=asked, value=value, model=model, estimate=held, tried_next=name, bounded=False, binds=binds,
+        short_bytes=short, frees=error.relief,
+    )  # fmt: skip
 
 
 def _largest_model(step: TrainingQuestion) -> Largest:
@@ -188,27 +178,24 @@ def _largest_model(step: TrainingQuestion) -> Largest:
 
     sized = sorted((parameters(named_model(name)), name) for name in known_models())
 
-    def attempt(at: int) -> _Tried:
+    def fitting(at: int) -> TrainingEstimate | None:
         try:
-            return _try(replace(step, model=sized[at][1]))
-        except InputError as error:
-            # a setting that this model cannot take, such as a target that it does not have
-            return _Tried(None, error=InfeasibleError(limit=str(error), relief=""))
+            return _fitting(replace(step, model=sized[at][1]))
+        except InputError:
+            return None  # a setting that this model cannot take, such as a target that it does not have
 
-    low, high, held, failed = -1, len(sized), None, _Tried(None)
+    low, high, held = -1, len(sized), None
     while high - low > 1:
         middle = (low + high) // 2
-        tried = attempt(middle)
-        if tried.estimate is None:
-            high, failed = middle, tried
-        else:
-            low, held = middle, tried.estimate
+        found = fitting(middle)
+        low, held, high = (low, held, middle) if found is None else (middle, found, high)
     for at in range(high + 1, min(high + 1 + NEIGHBOURS, len(sized))):
-        tried = attempt(at)
-        if tried.estimate is not None:
-            low, held = at, tried.estimate
+        found = fitting(at)
+        if found is not None:
+            low, held = at, found
     if held is None:
-        assert failed.error is not None
-        raise failed.error
-    after = sized[low + 1][1] if low + 1 < len(sized) else ""
-    return _told("model", float(sized[low][0]), sized[low][1], held, failed, after)
+        raise _failing(replace(step, model=sized[0][1]))[1]
+    size, name = sized[low]
+    following = sized[low + 1][1] if low + 1 < len(sized) else ""
+    after = replace(step, model=following) if following else None
+    return _told("model", float(size), name, held, after, following)

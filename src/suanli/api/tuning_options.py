@@ -61,7 +61,9 @@ def tuning_faults(options: TuningOptions, method: str | None) -> list[Fault]:
 
 
 def _belongs(place: str, method: str, allowed: str) -> Fault:
-    return Fault(place=place, found=tr("method {method}", method=method), allowed=tr("method {allowed}", allowed=allowed))
+    return Fault(
+        place=place, found=tr("method {method}", method=method), allowed=tr("method {allowed}", allowed=allowed)
+    )
 
 
 def low_rank(options: TuningOptions, rank: int | None) -> LowRank:

@@ -229,7 +229,7 @@ class TuningEntry(LearningEntry):
     rank: Count | None = None
     """Rank of the adapters, for lora and qlora."""
     targets: list[str] | None = Field(default=None, min_length=1)
-    """Matrices that have adapters, as their files name them (q_proj, experts), or groups: attention, mlp, all-linear."""
+    """Matrices that have adapters, as their files name them (q_proj), or groups of them: mlp, all-linear ..."""
     dora: bool = False
     """Whether adapters scale each output by a trained magnitude (DoRA)."""
     expert_adapters: Annotated[ExpertAdapters, Field(strict=False)] = ExpertAdapters.EACH

@@ -61,8 +61,8 @@ class Core:
     sequence keeps whatever its length. `window` bounds how far back a token looks (None: all), `selected` how many
     cached entries a sparse index lets through (None: all); `index_heads` and `index_head_dim` are the index's own.
     `stride` is how many tokens share one cached entry beyond the window (1: each has its own; 0: none is kept beyond
-    it). `state_passes` is how often a recurrent state is read or written for each token. `normed_heads` says that queries
-    and keys have norms of their own.
+    it). `state_passes` is how often a recurrent state is read or written for each token. `normed_heads` says that
+    queries and keys have norms of their own.
     """
 
     kind: CoreKind

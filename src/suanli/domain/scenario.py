@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from suanli.domain.hardware import Precision
 from suanli.domain.plan import Assumed
-from suanli.domain.tuning import Freezing, LowRank
+from suanli.domain.tuning import NOTHING_FROZEN, Freezing, LowRank
 from suanli.domain.workload import TuningMethod
 
 
@@ -209,7 +209,7 @@ class TuningJob:
     sequence_tokens: int
     global_batch: int | None = None
     adapters: LowRank | None = None
-    freezing: Freezing = Freezing()
+    freezing: Freezing = NOTHING_FROZEN
     optimizer: str = "adamw"
     document_tokens: float | None = None
     precision: Precision = Precision.BF16

@@ -154,7 +154,8 @@ class TrainingCalibration:
     tensor-core tile take `misaligned_slowdown` times as long, unfused attention with a head dimension that vector
     loads cannot split `odd_head_slowdown` times. `sustained` is what long training keeps of the rate that short
     kernels show, by pattern of accelerator ids (power, clocks). `recipes` are the matrices that published runs of
-    a class put adapters beside unless they say so. `frozen_bytes` is what one frozen parameter takes in each format. `hbm_share` is what drivers show of a printed gigabyte of HBM. `unknown_layout_slowdown` is what
+    a class put adapters beside unless they say so, `frozen_bytes` is what one frozen parameter takes in each format.
+    `hbm_share` is what drivers show of a printed gigabyte of HBM. `unknown_layout_slowdown` is what
     people's layouts take against the best one of a search. `layout_spread` is one sigma of the log of what errors
     of one job's layouts do not share, `tie_spread` of the difference of two that lie near each other; a layout within
     `tie_sigmas` of that behind the best one may well be the faster. `spread` tells the 80 % band of a step;

@@ -40,6 +40,10 @@ class Freezing:
     all_but_head: bool = False
 
 
+NOTHING_FROZEN = Freezing()
+"""Everything that a method trains is trained."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TuningText:
     """A data set as training sees it: its tokens, in how many examples (None: not known), and how they were counted.

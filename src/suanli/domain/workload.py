@@ -8,7 +8,7 @@ from enum import StrEnum
 from suanli.domain.hardware import Precision
 from suanli.domain.model import Model
 from suanli.domain.serving import Adapters, DraftKind
-from suanli.domain.tuning import Freezing, LowRank
+from suanli.domain.tuning import NOTHING_FROZEN, Freezing, LowRank
 
 
 class TuningMethod(StrEnum):
@@ -56,7 +56,7 @@ class TrainingSetup:
     framework: str = "megatron"
     tuning: TuningMethod | None = None
     adapters: LowRank | None = None
-    freezing: Freezing = Freezing()
+    freezing: Freezing = NOTHING_FROZEN
     optimizer: str = "adamw"
     balanced_experts: bool = False
     frozen_format: str = ""

@@ -47,7 +47,7 @@ def text_tokens(
 
 @equation(unit="1", source="hu2021lora")
 def paying_requests(job_cost: Real, prompted_cost: Real, plain_cost: Real) -> Real:
-    """Requests from which a tuned model costs less than examples in every prompt.
+    """Count the requests from which a tuned model costs less than examples in every prompt.
 
     n = C / (p - q): the job's cost over what examples add to one request. Source: hu2021lora.
 

@@ -120,7 +120,8 @@ def stage_states(
     return {
         "weights": weights,
         "gradients": gradients,
-        "optimizer": moments * software.optimizer_bytes + beyond_adamw_bytes(setup, moments, stage.trained_tables / kept_in),
+        "optimizer": moments * software.optimizer_bytes
+        + beyond_adamw_bytes(setup, moments, stage.trained_tables / kept_in),
         "buffers": whole * gathered * np.where(ranks > 1, 1.0, 0.0) + spread_bytes(setup, table),
     }
 

@@ -57,8 +57,8 @@ def spread_of(band: Band) -> float:
 
 def setup_of(job: Job, model: Model, desk: Desk) -> TrainingSetup:
     """Describe the job as an estimate asks for it; an open global batch is filled from the planner's figures."""
-    tuned = isinstance(job, TuningJob)
-    batch_tokens = desk.assumptions[f"planning.{'tuning' if tuned else 'pretrain'}_batch_tokens"].value
+    kind = "tuning" if isinstance(job, TuningJob) else "pretrain"
+    batch_tokens = desk.assumptions[f"planning.{kind}_batch_tokens"].value
     fallback = 2 ** round(math.log2(max(1.0, batch_tokens / job.sequence_tokens)))
     calibration = load_training_calibration()
     setup = TrainingSetup(

@@ -172,9 +172,7 @@ def read_run(record: Record, catalogue: Catalogue, reading: Reading, calibration
     )
 
 
-def adapters_of(
-    tuning: TuningMethod | None, software: Software, calibration: TrainingCalibration
-) -> LowRank | None:
+def adapters_of(tuning: TuningMethod | None, software: Software, calibration: TrainingCalibration) -> LowRank | None:
     """Return the adapters of a run, which no row tells: of the usual rank, where recipes of its software put them."""
     if tuning not in (TuningMethod.LORA, TuningMethod.QLORA):
         return None

@@ -44,7 +44,7 @@ TABLES: Mapping[str, Role] = {
 
 
 def is_adaptable(matrix: Matrix) -> bool:
-    """Say whether an adapter can stand beside a matrix: linear ones and routers, not tables, filters or gates of one."""
+    """Say whether an adapter can stand beside a matrix: linear ones and routers, not tables or filters."""
     return matrix.role in GROUPS["all-linear"] or (matrix.role is Role.ROUTER and matrix.name == Role.ROUTER.value)
 
 
