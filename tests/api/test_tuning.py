@@ -68,7 +68,8 @@ def test_text_is_counted_by_characters_chinese_ones_apart(tmp_path):
     assert first[0] == pytest.approx(10 * 0.6 + 11 * 0.3), "one line break between the turns"
     assert first[1] < first[0] < first[2]
     assert second[0] == pytest.approx(101 * 0.3)
-    assert is_chinese("，") and not is_chinese("a")
+    assert is_chinese("，")
+    assert not is_chinese("a")
 
 
 def test_a_tokenizer_counts_exactly(tmp_path):

@@ -223,6 +223,9 @@ PURE = {
     "stage", "ran", "ran_told_to_fit", "ran_with_recompute_assumed", "out_of_memory", "out_of_memory_told_so",
     "data", "tensor", "pipeline", "context", "expert", "interleave", "micro_batch", "attention_data", "sharding_ranks",
     "decode_context", "feed_forward", "users", "sequences", "mean_sequences", "kv_blocks",
+    "largest", "trained_parameters", "pays_from_requests",
+    # money, whose currency stands beside it
+    "rent",
 }  # fmt: skip
 PERCENTILES = {"ttft_seconds", "tpot_seconds", "itl_seconds", "finish_seconds", "queue_seconds"}
 UNDER = (

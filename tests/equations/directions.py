@@ -29,7 +29,7 @@ DIRECTIONS = {
     "packed_sequences": "tokens+ sequence_tokens-",
     "padding_share": "mean_tokens- sequence_tokens+",
     "text_tokens": "chinese_characters+ other_characters+ tokens_per_chinese+ tokens_per_other+",
-    "paying_requests": "job_cost+ prompted_cost- plain_cost+",
+    "paying_requests": "job_cost+ added_cost-",
     "magnitude_bytes": "inputs+ outputs+ weight_bytes+ element_bytes+",
     "expansion_seconds": "wide_bytes+ expand_bytes_per_s-",
     # special-purpose chips

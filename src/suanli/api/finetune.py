@@ -17,7 +17,10 @@ from suanli.domain.workload import TuningMethod
 from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
 
-__all__ = ["TextQuestion", "TuningAnswer", "TuningJobQuestion", "finetune", "finetune_job", "finetune_told", "tuning"]
+__all__ = [
+    "TextQuestion", "TuningAnswer", "TuningJobQuestion", "TuningWork", "finetune", "finetune_job", "finetune_told",
+    "tuning",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -105,7 +105,7 @@ def tuning_layers(question: LayersQuestion) -> TuningLayers:
         layers=layers,
         currency=question.job.market.currency,
         rent_basis=basis,
-        pays_from_requests=None if not (lora.rent and one_more) else float(paying_requests(lora.rent, one_more, 0.0)),
+        pays_from_requests=None if not (lora.rent and one_more) else float(paying_requests(lora.rent, one_more)),
         assumed=assumed,
         figures=tuple(figures.values()),
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from suanli.api.finetune import TuningAnswer
+from suanli.api.finetune import TuningAnswer, TuningWork
 from suanli.api.tuning_layers import TuningLayer, TuningLayers
 from suanli.api.tuning_limits import Largest
 from suanli.api.words import assumed_in_words, count_in_words, layout_in_words, name_in_words
 from suanli.cli.output import print_json
 from suanli.cli.run_options import days, energy_in_words
 from suanli.cli.train import search_keys, tell_search, told
-from suanli.domain.tuning import TuningWork
 from suanli.foundation.language import tr
 
 GIB = 2**30

@@ -31,7 +31,7 @@ def padding_share(mean_tokens: Real, sequence_tokens: Real) -> Real:
     return 1 - np.minimum(mean_tokens, sequence_tokens) / sequence_tokens
 
 
-@equation(unit="1", source="deepseek_token_usage")
+@equation(unit="token", source="deepseek_token_usage")
 def text_tokens(
     chinese_characters: Real, other_characters: Real, tokens_per_chinese: Real, tokens_per_other: Real
 ) -> Real:
@@ -46,12 +46,12 @@ def text_tokens(
 
 
 @equation(unit="1", source="hu2021lora")
-def paying_requests(job_cost: Real, prompted_cost: Real, plain_cost: Real) -> Real:
+def paying_requests(job_cost: Real, added_cost: Real) -> Real:
     """Count the requests from which a tuned model costs less than examples in every prompt.
 
-    n = C / (p - q): the job's cost over what examples add to one request. Source: hu2021lora.
+    n = C / a: the job's cost over what examples add to the cost of one request. Source: hu2021lora.
 
-    >>> paying_requests(100.0, 0.003, 0.001)
+    >>> paying_requests(100.0, 0.002)
     50000.0
     """
-    return job_cost / (prompted_cost - plain_cost)
+    return job_cost / added_cost
