@@ -168,7 +168,7 @@ def test_full_tuning_trains_every_parameter(name):
 
 
 def published_pairs():
-    """The ratios of published pairs of a full and a LoRA run, and ours, as the benchmark of its own tells them."""
+    """Read the ratios of published pairs of a full and a LoRA run, and ours, from the benchmark that tells them."""
     path = Path(__file__).parents[2] / "benchmarks" / "tuning_ratio.py"
     spec = importlib.util.spec_from_file_location("tuning_ratio", path)
     module = importlib.util.module_from_spec(spec)

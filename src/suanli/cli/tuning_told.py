@@ -7,7 +7,7 @@ from suanli.api.tuning_layers import TuningLayer, TuningLayers
 from suanli.api.tuning_limits import Largest
 from suanli.api.words import assumed_in_words, count_in_words, layout_in_words, name_in_words
 from suanli.cli.output import print_json
-from suanli.cli.run_options import days, energy_in_words
+from suanli.cli.run_options import DAY_SECONDS, JOULES_PER_MEGAWATT_HOUR
 from suanli.cli.train import search_keys, tell_search, told
 from suanli.foundation.language import tr
 
@@ -145,8 +145,8 @@ def _cells(one: TuningLayer) -> list[str]:
         f"{one.flop / EXA:,.3g}",
         f"{one.accelerators}",
         count_in_words(one.trained_parameters) if one.trained_parameters else "-",
-        "" if one.seconds is None else days(one.seconds),
+        "" if one.seconds is None else f"{one.seconds / DAY_SECONDS:,.3g}",
         tr("no price known") if one.rent is None else f"{one.rent:,.0f}",
-        "-" if one.energy_joules is None else energy_in_words(one.energy_joules),
+        "-" if one.energy_joules is None else f"{one.energy_joules / JOULES_PER_MEGAWATT_HOUR:,.3g}",
         "" if one.memory_bytes is None else f"{one.memory_bytes / GIB:.1f}",
     ]
