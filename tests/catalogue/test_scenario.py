@@ -160,7 +160,7 @@ def test_a_config_may_be_a_file_beside_the_scenario(tmp_path):
     assert job.model.path == str(tmp_path / "m" / "config.json")
     assert job.model.name == "m"
     assert isinstance(job, TuningJob)
-    assert (job.method, job.lora_rank, job.runs_per_month) == (TuningMethod.QLORA, 16, 4.5)
+    assert (job.method, job.adapters.rank, job.runs_per_month) == (TuningMethod.QLORA, 16, 4.5)
     assert (job.last_month, job.precision) == ("2024-01", Precision.FP16)
 
 

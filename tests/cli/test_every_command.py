@@ -27,6 +27,8 @@ ASKED = {
     "model --list": ("model", "--list"),
     "train": ("train", *TRAIN),
     "finetune": ("finetune", *TRAIN, "--method", "qlora", "--lora-rank", "8"),
+    "finetune --largest": ("finetune", *SERVE[:4], "--cards", "1", "--largest", "rank", "--seq-len", "1024"),
+    "finetune --compare": ("finetune", *SERVE[:4], "--compare", "--data-tokens", "1e7", "--example-tokens", "500"),
     "serve": ("serve", *SERVE),
     "capacity": ("capacity", *SERVE[:4], "--users", "100", "--context", "8192"),
     "traffic": ("traffic", "azure-2023-conv", "--requests", "500"),
@@ -50,6 +52,8 @@ STABLE = {
     "model": {"parameters", "active_parameters", "forward_flop", "kv_bytes_per_token", "weight_bytes"},
     "train": LAYOUT,
     "finetune": LAYOUT,
+    "finetune --largest": {*LAYOUT, "asked", "largest", "next", "binds", "frees"},
+    "finetune --compare": {"layers", "currency", "rent_basis", "pays_from_requests", "assumed", "figures"},
     "serve": {"ttft_seconds", "tpot_seconds", "output_tokens_per_s", "replicas", "layout", "band"},
     "capacity": {"layout", "kv_pool_bytes", "kv_blocks", "sequences", "longest_context_tokens", "binds", "frees"},
     "traffic": {"requests_per_s", "gap_variation", "inputs", "outputs", "endless_hit_share"},
@@ -262,6 +266,9 @@ PURE = {
     "stage", "ran", "ran_told_to_fit", "ran_with_recompute_assumed", "out_of_memory", "out_of_memory_told_so",
     "data", "tensor", "pipeline", "context", "expert", "interleave", "micro_batch", "attention_data", "sharding_ranks",
     "decode_context", "feed_forward", "users", "sequences", "mean_sequences", "kv_blocks",
+    "largest", "trained_parameters", "pays_from_requests",
+    # money, whose currency stands beside it
+    "rent",
 }  # fmt: skip
 PERCENTILES = {"ttft_seconds", "tpot_seconds", "itl_seconds", "finish_seconds", "queue_seconds"}
 UNDER = (

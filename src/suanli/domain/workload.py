@@ -8,6 +8,7 @@ from enum import StrEnum
 from suanli.domain.hardware import Precision
 from suanli.domain.model import Model
 from suanli.domain.serving import Adapters, DraftKind
+from suanli.domain.tuning import NOTHING_FROZEN, Freezing, LowRank
 
 
 class TuningMethod(StrEnum):
@@ -38,8 +39,9 @@ class TrainingSetup:
 
     `precision` is that of the matmuls (`number_format` says which scheme where several share a peak: mxfp8, nvfp4).
     `framework` is a key of the framework table, which says how far passes are fused and traffic is hidden.
-    `balanced_experts` says that tokens are spread evenly over experts by force, as benchmarks do. `frozen_format` is
-    the number format of frozen weights under QLoRA. `capacity` gives each expert room for so many times its even share
+    `balanced_experts` says that tokens are spread evenly over experts by force, as benchmarks do. `adapters` are beside
+    weights that a method leaves as they are, `frozen_format` is the number format of those under QLoRA, `freezing`
+    what else is left alone. `capacity` gives each expert room for so many times its even share
     of the tokens: less is padded, more is dropped (None: every expert takes what comes). `split_tensor` cuts products
     of tensor ranks into pieces that run beside each other's traffic (async TP, MC2). `document_tokens` is the mean
     length of documents that are packed into a sequence and do not see each other (None: a sequence is one).
@@ -53,7 +55,8 @@ class TrainingSetup:
     attention: Attention = Attention.FLASH
     framework: str = "megatron"
     tuning: TuningMethod | None = None
-    lora_rank: int = 0
+    adapters: LowRank | None = None
+    freezing: Freezing = NOTHING_FROZEN
     optimizer: str = "adamw"
     balanced_experts: bool = False
     frozen_format: str = ""
@@ -61,6 +64,11 @@ class TrainingSetup:
     split_tensor: bool = False
     context_exchange: ContextExchange = ContextExchange.RING
     document_tokens: float | None = None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the model's own weights stay as they are."""
+        return self.tuning in (TuningMethod.LORA, TuningMethod.QLORA)
 
     @property
     def seen_tokens(self) -> float:
