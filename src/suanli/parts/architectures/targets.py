@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from suanli.domain.model import Layer, Matrix, Role
@@ -58,18 +58,23 @@ def named(layers: Iterable[Layer], said: Iterable[str], place: str, tables: bool
     found: set[str] = set()
     faults = []
     for word in said:
-        hit = own & {word, *NAMES.get(word, ())}
-        hit |= {matrix.name for matrix in matrices if matrix.role in GROUPS.get(word, ())}
-        if tables and word in TABLES:
-            hit.add(TABLES[word])
+        hit = _hit(word, matrices, tables)
         if not hit:
-            known = [*GROUPS, *NAMES, *(TABLES if tables else ()), *sorted(own)]
-            hint = did_you_mean(word, known)
-            faults.append(Fault(place=place, found=f"'{word}'", allowed=", ".join(known), hint=hint))
+            known = [one for one in (*GROUPS, *NAMES, *TABLES) if _hit(one, matrices, tables)]
+            hint = did_you_mean(word, [*known, *own])
+            allowed = ", ".join([*known, *sorted(own - set(known))])
+            faults.append(Fault(place=place, found=f"'{word}'", allowed=allowed, hint=hint))
         found |= hit
     if faults:
         raise InputError(faults)
     return frozenset(found)
+
+
+def _hit(word: str, matrices: Sequence[Matrix], tables: bool) -> set[str]:
+    """Return the names of the matrices, or the role of the table, that one word names; nothing where it names none."""
+    names = (word, *NAMES.get(word, ()))
+    hit = {one.name for one in matrices if one.name in names or one.role in GROUPS.get(word, ())}
+    return hit | ({TABLES[word].value} if tables and word in TABLES else set())
 
 
 def stored_as_one(family: str) -> tuple[tuple[str, ...], ...]:
