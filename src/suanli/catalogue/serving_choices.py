@@ -63,7 +63,7 @@ def _traits(sheet: Sheet) -> EngineTraits:
     kinds = {name: _figure(sheet, "settings", "launch", name) for name in sheet.get(("settings", "launch"))}
     return EngineTraits(
         launch_seconds={name: kinds[kind] for name, kind in sheet.get(("settings", "launch_of")).items()},
-        overlaps=frozenset(sheet.get(("settings", "overlaps"))),
+        overlaps=_since(sheet, "overlaps"),
         gap_seconds=_figure(sheet, "settings", "gap"),
         sequence_gap_seconds=_figure(sheet, "settings", "sequence_gap"),
         windows=_since(sheet, "windows"),

@@ -14,18 +14,24 @@ from suanli.foundation.language import tr
 
 
 def scheduled(profile: EngineProfile, setup: ServingSetup, traits: EngineTraits) -> EngineProfile:
-    """Return the class as it schedules: ahead of the running step, or after it where a setup says so.
+    """Return the class as it schedules: ahead of the running step, or after it by its version or a setup's word.
 
     Raises InputError where a class that never schedules ahead is asked to.
     """
-    ahead = profile.id in traits.overlaps
-    if setup.overlap and not ahead:
+    can = profile.id in traits.overlaps
+    if setup.overlap and not can:
         raise InputError.single(
             place="--overlap",
             found=tr("{engine}, which schedules a step after the last one", engine=profile.name),
             allowed=", ".join(sorted(traits.overlaps)),
         )
-    return _after(profile, traits) if ahead and setup.overlap is False else profile
+    ahead = schedules_ahead(profile, setup, traits) if setup.overlap is None else setup.overlap
+    return profile if ahead or not can else _after(profile, traits)
+
+
+def schedules_ahead(profile: EngineProfile, setup: ServingSetup, traits: EngineTraits) -> bool:
+    """Say whether an engine of a version or date schedules a step while the last one runs, unless told otherwise."""
+    return offered(traits.overlaps.get(profile.id), setup.engine_version, setup.engine_date)
 
 
 def _after(profile: EngineProfile, traits: EngineTraits) -> EngineProfile:
@@ -47,7 +53,7 @@ def drafting(profile: EngineProfile, setup: ServingSetup, ranks: int, traits: En
     most = traits.draft_sequences.get(profile.id)
     if most is not None and setup.sequence_limit is None:
         profile = replace(profile, sequence_limit=min(profile.sequence_limit, max(most.value / ranks, 1.0)))
-    ahead = profile.id in traits.overlaps and setup.overlap is None
+    ahead = setup.overlap is None and schedules_ahead(profile, setup, traits)
     since = traits.draft_overlaps.get(profile.id)
     return profile if not ahead or offered(since, setup.engine_version, setup.engine_date) else _after(profile, traits)
 

@@ -19,10 +19,13 @@ class Habit:
     """How a source ran what it does not say row by row.
 
     `requests` is how many requests an offline run queued, by "prompt/answer" in tokens; `spreads_mixtures` says that
-    models of experts ran with data-parallel attention, `usable_share` what share of memory the engine was given.
+    models of experts ran with data-parallel attention, `usable_share` what share of memory the engine was given,
+    `overlap` that steps were scheduled ahead. `length_share` is what lengths are on average of those it names.
     """
 
     spreads_mixtures: bool = False
+    overlap: bool | None = None
+    length_share: float = 1.0
     usable_share: float | None = None
     requests: Mapping[str, float] = field(default_factory=dict)
 
@@ -37,10 +40,20 @@ def load_habits(path: Path = HABIT_FILE) -> tuple[Mapping[str, Any], ...]:
     return tuple(read_yaml(path).data["habits"])
 
 
-def habit_of(runs_of: str, version: str) -> Habit:
-    """Return the habit of a source of runs at an engine's version: what its entries say so far, a later one last."""
+def habit_of(runs_of: str, version: str, engine: str = "", notes: str = "") -> Habit:
+    """Return the habit of a source of runs at an engine's version: what its entries say so far, a later one last.
+
+    An entry may be of one engine alone, or of rows whose notes hold a text.
+    """
     told = version_numbers(version)
-    known = [one for one in load_habits() if one["runs_of"] == runs_of and version_numbers(one["from_version"]) <= told]
+    known = [
+        one
+        for one in load_habits()
+        if one["runs_of"] == runs_of
+        and version_numbers(one["from_version"]) <= told
+        and one.get("engine", engine) == engine
+        and one.get("notes", "") in notes
+    ]
     said: dict[str, Any] = {}
     for one in sorted(known, key=lambda one: version_numbers(one["from_version"])):
         said |= one["habit"]

@@ -127,6 +127,7 @@ def _replica(row: ServingRow, workers: Workers, system: System, tables: Tables) 
         draft_tokens=tables.engines.constants.drafts if row.speculative else 0.0,
         token_budget=row.token_budget,
         usable_share=row.usable_share,
+        overlap=row.overlap,
     )
     return open_replica(setup, system, _layout(row, workers, setup.model), tables.kernels, tables.engines)
 

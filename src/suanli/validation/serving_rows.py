@@ -112,6 +112,7 @@ REQUESTS = re.compile(r"(\d+) requests")
 DATA_RANKS = re.compile(r"\bdp(\d+)\b")
 BUDGET = re.compile(r"--max-num-batched-tokens[ =](\d+)")
 UTILISATION = re.compile(r"gpu_memory_utilization (\d*\.?\d+)")
+AHEAD = "--async-scheduling"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,6 +161,7 @@ class ServingRow:
     spreads_mixtures: bool
     token_budget: float | None
     usable_share: float | None
+    overlap: bool | None
     assumed: tuple[str, ...]
 
 
@@ -344,7 +346,7 @@ def read_serving_row(cells: Mapping[str, str]) -> ServingRow:
         weights = "bf16"
         assumed.append(tr("weights in {format}", format=weights))
     drive, concurrency, sent = _load(_drive(metric, notes, batch, inputs, outputs), batch, notes)
-    habit = habit_of(_text(cells, "source"), _text(cells, "engine_version"))
+    habit = habit_of(_text(cells, "source"), _text(cells, "engine_version"), _text(cells, "engine"), notes)
     prefill = None
     if drive is Drive.APART:
         prefill, workers = _apart(notes, _count(cells, "gpus"))
@@ -362,8 +364,8 @@ def read_serving_row(cells: Mapping[str, str]) -> ServingRow:
         date=_text(cells, "date"),
         weight_format=weights,
         kv_format=_format(_text(cells, "kv_precision"), CACHE_FORMATS, "kv_precision"),
-        inputs=inputs,
-        outputs=outputs,
+        inputs=inputs * habit.length_share,
+        outputs=outputs * habit.length_share,
         concurrency=concurrency,
         requests=habit.requests_of(inputs, outputs, sent) if drive is Drive.OFFLINE else sent,
         drive=drive,
@@ -374,5 +376,6 @@ def read_serving_row(cells: Mapping[str, str]) -> ServingRow:
         spreads_mixtures=habit.spreads_mixtures,
         token_budget=_told(BUDGET, notes),
         usable_share=_told(UTILISATION, notes, 1.0) or habit.usable_share,
+        overlap=True if AHEAD in notes else habit.overlap,
         assumed=tuple(assumed),
     )
