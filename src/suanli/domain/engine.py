@@ -126,7 +126,8 @@ class ServingConstants:
     `acceptance` and `drafts` are of speculative decoding where the setup says no more. `hidden_moves` is how often
     a norm with its residual moves the hidden state, `inward_moves` how often a rotation or gate moves what the
     layer's first products made, `expert_passes` how many passes sort tokens to experts and back. `length_variation`
-    is the squared coefficient of variation of answers' lengths where only a mean is known.
+    is the squared coefficient of variation of answers' lengths where only a mean is known, `answer_lengths` are lengths
+    over the mean, from short to long, and `answer_shares` which share of all answers is as long.
     """
 
     physical_share: float
@@ -140,6 +141,8 @@ class ServingConstants:
     hidden_moves: float
     inward_moves: float
     length_variation: float
+    answer_shares: tuple[float, ...]
+    answer_lengths: tuple[float, ...]
     spreads_log: Mapping[str, float] = field(default_factory=dict)
 
 

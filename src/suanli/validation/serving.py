@@ -160,7 +160,7 @@ def _run(replica: Replica, row: ServingRow) -> RunFigures:
         return static_run(replica, row.concurrency)
     if row.drive is Drive.BURST:
         ahead = replica.engine.prefills_ahead
-        return ahead_run(replica, row.concurrency) if ahead else burst_run(replica, row.concurrency)
+        return ahead_run(replica, row.concurrency) if ahead else burst_run(replica, row.concurrency, row.alike)
     if row.drive is Drive.PREFILL:
         return prefill_run(replica)
     return steady_run(replica, row.concurrency)

@@ -162,6 +162,7 @@ class ServingRow:
     token_budget: float | None
     usable_share: float | None
     overlap: bool | None
+    alike: bool
     assumed: tuple[str, ...]
 
 
@@ -377,5 +378,6 @@ def read_serving_row(cells: Mapping[str, str]) -> ServingRow:
         token_budget=_told(BUDGET, notes),
         usable_share=_told(UTILISATION, notes, 1.0) or habit.usable_share,
         overlap=True if AHEAD in notes else habit.overlap,
+        alike=habit.alike,
         assumed=tuple(assumed),
     )
