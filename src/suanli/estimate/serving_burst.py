@@ -1,8 +1,8 @@
 """A burst: requests that are all sent at once, let in by the front end, prefilled, and drained as answers end.
 
 Answers are equally long, or as long as those of published conversations are around their mean. The burst is a fluid of
-two amounts, waiting and decoding, that is followed round by round. The server takes requests in one after the other,
-and its engine stands still meanwhile.
+two amounts, waiting and decoding, that is followed round by round: step by step until the places are taken for the
+first time. The engine stands still while it takes in a request.
 """
 
 from __future__ import annotations
@@ -36,16 +36,22 @@ ALIKE = ((1.0, 1.0),)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Clock:
-    """Seconds of a decode step, and of a step with a full chunk, by sequences in decode."""
+    """Seconds of a decode step, and of a step with a full chunk, by sequences in decode; of one prompt's chunk alone."""
 
     decoding: Column
     alone: Column
     with_chunk: Column
+    least: float
 
     def step(self, decoding: float, chunk_share: float) -> float:
         """Return the seconds of a step that carries a share of a full chunk."""
         alone = float(np.interp(decoding, self.decoding, self.alone))
         return alone + chunk_share * (float(np.interp(decoding, self.decoding, self.with_chunk)) - alone)
+
+    def chunk(self, chunk_share: float) -> float:
+        """Return the seconds of a step of nothing but a share of a full chunk."""
+        full = float(self.with_chunk[0])
+        return min(self.least, full) + chunk_share * max(full - self.least, 0.0)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -118,7 +124,9 @@ def _clock(replica: Replica, demand: Demand, places: float) -> _Clock:
         prompt_context=demand.prompt_context,
     )
     alone, with_chunk = np.broadcast_to(step_seconds(replica, load), (2, len(grid)))
-    return _Clock(decoding=grid, alone=np.asarray(alone), with_chunk=np.asarray(with_chunk))
+    one = StepLoad(prompt_tokens=demand.chunk, prompts=1 / demand.chunks, prompt_context=demand.prompt_context)
+    least = float(step_seconds(replica, one))
+    return _Clock(decoding=grid, alone=np.asarray(alone), with_chunk=np.asarray(with_chunk), least=least)
 
 
 def _chunk(demand: Demand) -> float:
@@ -129,10 +137,13 @@ def _chunk(demand: Demand) -> float:
 def _advance(replica: Replica, demand: Demand, clock: _Clock, course: _Course, requests: float, places: float) -> None:
     """Follow the burst for one round of decode steps, with prompt chunks in or between them where somebody waits."""
     waiting = max(min(requests - course.started, places - course.decoding), 0.0)
-    steps, each = max(demand.steps / DRAIN_ROUNDS, 1.0), _chunk(demand) / demand.prompt * replica.at_once
+    first = waiting > LAST and course.started < places
+    steps = 1.0 if first else max(demand.steps / DRAIN_ROUNDS, 1.0)
+    each = _chunk(demand) / demand.prompt * replica.at_once
     prompts = min(waiting, steps * each) if waiting > LAST else 0.0
     if prompts and not replica.engine.mixes:
-        steps, seconds = 0.0, prompts / each * float(clock.with_chunk[0])
+        prompts = min(prompts, each)
+        steps, seconds = 0.0, clock.chunk(prompts / each)
     else:
         seconds = steps * clock.step(course.decoding, prompts / each / steps)
     course.pass_time(seconds + prompts * replica.engine.front_seconds, steps)
