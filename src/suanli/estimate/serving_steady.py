@@ -111,20 +111,19 @@ def steady_state(replica: Replica, concurrency: Real) -> Steady:
     for _ in range(ROUNDS):
         steps = _steps(replica, demand, decoding / replica.at_once, _others_share(resident))
         waiting = _prefill_wait(replica, resident, steps.own)
-        stay = (steps.prefill + waiting) / steps.mean
-        before, decoding = decoding, batching.decoding_sequences(resident, demand.steps, stay)
-        decoding = np.asarray(np.minimum(decoding, _budget_bound(replica, demand)))
+        first = waiting + steps.prefill + steps.mean / 2
+        inside = batching.decoding_sequences(resident, demand.steps, first / steps.mean)
+        sent = batching.decoding_sequences(flight, demand.steps, (first + replica.engine.request_seconds) / steps.mean)
+        before, decoding = decoding, np.minimum(np.minimum(inside, sent), _budget_bound(replica, demand))
         if np.allclose(before, decoding, rtol=CLOSE):
             break
     rate = np.minimum(batching.requests_per_s(decoding, demand.steps * steps.mean), _most_rate(replica, demand))
     decoding = np.asarray(rate * demand.steps * steps.mean)
-    first = replica.engine.request_seconds + waiting + steps.prefill + steps.mean / 2
     decode = demand.steps * steps.mean
-    queued = np.maximum(flight - resident, 0.0) / rate + np.maximum(resident / rate - first - decode, 0.0)
     return Steady(
         concurrency=flight,
         requests_per_s=rate,
-        ttft_seconds=first + queued,
+        ttft_seconds=np.maximum(first + replica.engine.request_seconds, flight / rate - decode),
         tpot_seconds=decode / max(replica.setup.outputs_after_first, LEAST),
         resident=resident,
         decoding=decoding,

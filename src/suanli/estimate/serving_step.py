@@ -213,7 +213,7 @@ def _decode_attention(replica: Replica, core: Core, load: StepLoad) -> Real:
     shards = replica.layout.cache_shards
     keys = _visible(core, load.context, shards)
     latent = core.kind is CoreKind.LATENT
-    wide = core.cached_elements if latent else float(core.qk_head_dim)
+    wide = core.attended_elements if latent else float(core.qk_head_dim)
     narrow = wide - (core.qk_head_dim - core.v_head_dim)
     kv_heads = 1.0 if latent else max(core.kv_heads / tensor, 1.0)
     spent = replica.device.attention_seconds(

@@ -237,7 +237,7 @@ def _score_terms(replica: Replica, number: NumberFormat, phase: str, fused: bool
 
 def _decode_row(replica: Replica, count: float, core: Core) -> list[float]:
     tensor, latent = replica.layout.tensor, core.kind is CoreKind.LATENT
-    wide = core.cached_elements if latent else float(core.qk_head_dim)
+    wide = core.attended_elements if latent else float(core.qk_head_dim)
     narrow = wide - (core.qk_head_dim - core.v_head_dim)
     kv_heads = 1.0 if latent else max(core.kv_heads / tensor, 1.0)
     reach = float(min((bound for bound in (core.window, core.selected) if bound is not None), default=ENDLESS))

@@ -20,12 +20,14 @@ class Habit:
 
     `requests` is how many requests an offline run queued, by "prompt/answer" in tokens; `spreads_mixtures` says that
     models of experts ran with data-parallel attention, `usable_share` what share of memory the engine was given,
-    `overlap` that steps were scheduled ahead, `alike` that all answers are equally long. `length_share` is what lengths are on average of those it names.
+    `overlap` that steps were scheduled ahead, `alike` that all answers are equally long,
+    `grants_places` that an engine was given as many places as requests are in flight. `length_share` is what lengths are on average of those it names.
     """
 
     spreads_mixtures: bool = False
     overlap: bool | None = None
     alike: bool = False
+    grants_places: bool = False
     length_share: float = 1.0
     usable_share: float | None = None
     requests: Mapping[str, float] = field(default_factory=dict)

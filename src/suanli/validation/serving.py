@@ -124,12 +124,19 @@ def _replica(row: ServingRow, workers: Workers, system: System, tables: Tables) 
         engine=row.engine,
         engine_version=row.engine_version,
         engine_date=row.date,
-        draft_tokens=tables.engines.constants.drafts if row.speculative else 0.0,
+        draft_tokens=tables.engines.constants.drafts if row.drafting else 0.0,
+        drafting=row.drafting,
+        sequence_limit=_granted(row, workers),
         token_budget=row.token_budget,
         usable_share=row.usable_share,
         overlap=row.overlap,
     )
     return open_replica(setup, system, _layout(row, workers, setup.model), tables.kernels, tables.engines)
+
+
+def _granted(row: ServingRow, workers: Workers) -> float | None:
+    """Return how many places a rank was given, where the source gives as many as requests are in flight."""
+    return max(row.concurrency / workers.attention_data, 1.0) if row.grants_places else None
 
 
 def _layout(row: ServingRow, workers: Workers, model: Model) -> ServingLayout:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from suanli.domain.serving import DraftKind
 from suanli.foundation.errors import InputError
 from suanli.foundation.language import tell, tr
 from suanli.foundation.units import to_si
@@ -113,6 +114,7 @@ DATA_RANKS = re.compile(r"\bdp(\d+)\b")
 BUDGET = re.compile(r"--max-num-batched-tokens[ =](\d+)")
 UTILISATION = re.compile(r"gpu_memory_utilization (\d*\.?\d+)")
 AHEAD = "--async-scheduling"
+SPECULATIVE = "; speculative;"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,12 +159,13 @@ class ServingRow:
     workers: Workers
     prefill_workers: Workers | None
     per_accelerator: bool
-    speculative: bool
+    drafting: DraftKind | None
     spreads_mixtures: bool
     token_budget: float | None
     usable_share: float | None
     overlap: bool | None
     alike: bool
+    grants_places: bool
     assumed: tuple[str, ...]
 
 
@@ -260,6 +263,13 @@ def _load(drive: Drive, batch: str, notes: str) -> tuple[Drive, float, float]:
     if drive is Drive.BURST and flight < sent:
         return Drive.STEADY, flight, sent
     return drive, flight, sent
+
+
+def _drafting(notes: str) -> DraftKind | None:
+    """Say who drafts: layers of the model itself where the notes name multi-token prediction, else EAGLE-3."""
+    if "spec=mtp" in notes or ("MTP" in notes and SPECULATIVE in notes):
+        return DraftKind.MTP
+    return DraftKind.EAGLE3 if SPECULATIVE in notes else None
 
 
 def _aggregated(cells: Mapping[str, str], notes: str) -> Workers:
@@ -373,11 +383,12 @@ def read_serving_row(cells: Mapping[str, str]) -> ServingRow:
         workers=workers,
         prefill_workers=prefill,
         per_accelerator=metric.per_accelerator,
-        speculative="spec=mtp" in notes or "; speculative;" in notes,
+        drafting=_drafting(notes),
         spreads_mixtures=habit.spreads_mixtures,
         token_budget=_told(BUDGET, notes),
         usable_share=_told(UTILISATION, notes, 1.0) or habit.usable_share,
         overlap=True if AHEAD in notes else habit.overlap,
         alike=habit.alike,
+        grants_places=habit.grants_places,
         assumed=tuple(assumed),
     )
