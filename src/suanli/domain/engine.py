@@ -32,6 +32,7 @@ class EngineProfile:
     a pipeline work at the same time at most, `experts_in_turn` which weight schemes run one expert after another.
     `ignores_windows` says that attention and cache are whole where every layer of a model has a sliding window.
     `prefills_ahead` says that all prompts with room in the cache are read before answers take turns in the batch.
+    `receive_steps` is after how many steps the scheduler looks for new requests while it has others.
     Products of more than `wide_rows` tokens may go through a library of their own: `wide_product_seconds` is what each
     of them costs more, `expand_bytes_per_s` how fast quantised weights are written out in 16 bits before it (0: they
     are not).
@@ -68,6 +69,7 @@ class EngineProfile:
     kernels: str = ""
     ignores_windows: bool = False
     prefills_ahead: bool = False
+    receive_steps: float = 1.0
     wide_rows: float = 0.0
     wide_product_seconds: float = 0.0
     expand_bytes_per_s: float = 0.0

@@ -126,6 +126,7 @@ def _with_settings(profile: EngineProfile, setup: ServingSetup, accelerator: Acc
         token_budget=budget if setup.token_budget is None else setup.token_budget,
         sequence_limit=admitted if setup.sequence_limit is None else setup.sequence_limit,
         usable_share=profile.usable_share if setup.usable_share is None else setup.usable_share,
+        receive_steps=profile.receive_steps if setup.receive_steps is None else setup.receive_steps,
     )
 
 

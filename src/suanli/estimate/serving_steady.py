@@ -111,7 +111,7 @@ def steady_state(replica: Replica, concurrency: Real) -> Steady:
     for _ in range(ROUNDS):
         steps = _steps(replica, demand, decoding / replica.at_once, _others_share(resident))
         waiting = _prefill_wait(replica, resident, steps.own)
-        first = waiting + steps.prefill + steps.mean / 2
+        first = waiting + steps.prefill + _heard(replica, resident) * steps.mean
         inside = batching.decoding_sequences(resident, demand.steps, first / steps.mean)
         sent = batching.decoding_sequences(flight, demand.steps, (first + replica.engine.request_seconds) / steps.mean)
         before, decoding = decoding, np.minimum(np.minimum(inside, sent), _budget_bound(replica, demand))
@@ -129,6 +129,11 @@ def steady_state(replica: Replica, concurrency: Real) -> Steady:
         decoding=decoding,
         seconds_by_cause=steps.mean_by_cause,
     )
+
+
+def _heard(replica: Replica, resident: Column) -> Column:
+    """Steps until the scheduler takes in a request: half of one, and of those in which it looks for none if it is busy."""
+    return np.asarray(1.0 + (replica.engine.receive_steps - 1.0) * _others_share(resident)) / 2
 
 
 def _budget_bound(replica: Replica, demand: Demand) -> float:

@@ -130,6 +130,7 @@ def _replica(row: ServingRow, workers: Workers, system: System, tables: Tables) 
         token_budget=row.token_budget,
         usable_share=row.usable_share,
         overlap=row.overlap,
+        receive_steps=row.receive_steps,
     )
     return open_replica(setup, system, _layout(row, workers, setup.model), tables.kernels, tables.engines)
 

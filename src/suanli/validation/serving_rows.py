@@ -166,6 +166,7 @@ class ServingRow:
     overlap: bool | None
     alike: bool
     grants_places: bool
+    receive_steps: float | None
     assumed: tuple[str, ...]
 
 
@@ -357,7 +358,8 @@ def read_serving_row(cells: Mapping[str, str]) -> ServingRow:
         weights = "bf16"
         assumed.append(tr("weights in {format}", format=weights))
     drive, concurrency, sent = _load(_drive(metric, notes, batch, inputs, outputs), batch, notes)
-    habit = habit_of(_text(cells, "source"), _text(cells, "engine_version"), _text(cells, "engine"), notes)
+    habit = habit_of(_text(cells, "source"), _text(cells, "engine_version"), _text(cells, "engine"), notes,
+                     _text(cells, "accelerator"))  # fmt: skip
     prefill = None
     if drive is Drive.APART:
         prefill, workers = _apart(notes, _count(cells, "gpus"))
@@ -390,5 +392,6 @@ def read_serving_row(cells: Mapping[str, str]) -> ServingRow:
         overlap=True if AHEAD in notes else habit.overlap,
         alike=habit.alike,
         grants_places=habit.grants_places,
+        receive_steps=habit.receive_steps_of(concurrency),
         assumed=tuple(assumed),
     )
