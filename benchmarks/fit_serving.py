@@ -78,7 +78,7 @@ PUBLISHED: Mapping[str, Mapping[str, float]] = {
     "vllm_v1": {"sequence_seconds": 21e-6},
     "trtllm_built": {"sequence_seconds": 4e-6},
 }
-"""What others say of a class: the least of the bubbles in vLLM issue 6854, and what BLIS fits by layer and request; what
+"""What others say of a class: the least of the bubbles in vLLM issue 6854, what BLIS fits by layer and request, what
 vLLM measured of a sequence; a scheduler in C++ spends a fifth of that, as on a launch (serving_choices.yaml)."""
 
 
@@ -200,7 +200,9 @@ def pooled_figures(rows: list[ServingRow], tables: Tables) -> dict[str, float]:
 def start_of(name: str, pooled: Start, tables: Tables) -> dict[str, float]:
     """Return what a class begins with: the pooled figures, what others say of it, nothing where it has none of them."""
     profile = tables.engines.profiles[name]
-    return {one: value if getattr(profile, one) > 0 else 0.0 for one, value in {**pooled, **PUBLISHED.get(name, {})}.items()}
+    return {
+        one: value if getattr(profile, one) > 0 else 0.0 for one, value in {**pooled, **PUBLISHED.get(name, {})}.items()
+    }
 
 
 def fit_all(rows: list[ServingRow], tables: Tables, only: Iterable[str] = ()) -> dict[str, dict[str, float]]:

@@ -82,7 +82,7 @@ def test_the_seconds_of_a_step_sum_to_the_time_between_two_tokens():
 def test_requests_beyond_the_cache_wait_outside():
     one = replica(LLAMA_70B, layout=ServingLayout(tensor=2), weight_format="bf16", usable_share=0.99)
     most = demand_of(one).resident
-    told = steady_state(one, np.asarray([most, 4 * most]))
+    told = steady_state(one, np.asarray([2 * most, 4 * most]))
     assert told.resident.tolist() == [most, most]
     assert told.requests_per_s[1] == pytest.approx(told.requests_per_s[0])
     assert told.ttft_seconds[1] > told.ttft_seconds[0]

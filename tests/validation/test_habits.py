@@ -51,7 +51,10 @@ def test_lengths_are_those_that_a_load_generator_draws():
 
 @pytest.mark.parametrize(
     ("engine", "notes", "overlap", "share"),
-    [("vllm", "InferenceX CI; id 1", True, 0.9), ("sglang", "InferenceX CI; id 1", None, 0.9), ("vllm", "own run", None, 1.0)],
+    [
+        ("vllm", "InferenceX CI; id 1", True, 0.9), ("sglang", "InferenceX CI; id 1", None, 0.9),
+        ("vllm", "own run", None, 1.0),
+    ],
 )  # fmt: skip
 def test_a_habit_may_be_of_an_engine_and_of_notes(engine, notes, overlap, share):
     told = habit_of("aic-silicon-sample", "0.11.0", engine, notes)

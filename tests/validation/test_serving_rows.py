@@ -83,7 +83,7 @@ def test_expert_ranks_share_the_accelerators_of_the_other_axes():
 def test_attention_data_parallelism_turns_the_tensor_ranks():
     told = row(tp=8, ep=8, gpus=64, notes="spec=mtp; dp_attention=True; run 1")
     assert told.workers == Workers(count=1, tensor=1, expert=8, attention_data=8)
-    assert told.speculative
+    assert told.drafting is DraftKind.MTP
 
 
 def test_attention_data_parallelism_beside_tensor_ranks_adds_accelerators():
@@ -167,6 +167,8 @@ def test_notes_say_who_drafts(notes, kind):
     assert row(notes=notes).drafting is kind
 
 
-@pytest.mark.parametrize(("notes", "overlap"), [("cmd: vllm serve X --async-scheduling", True), ("cmd: vllm serve X", None)])
+@pytest.mark.parametrize(
+    ("notes", "overlap"), [("cmd: vllm serve X --async-scheduling", True), ("cmd: vllm serve X", None)]
+)
 def test_a_command_says_whether_steps_are_scheduled_ahead(notes, overlap):
     assert row(notes=notes).overlap is overlap

@@ -56,7 +56,8 @@ def _profile(name: str, said: Mapping[str, Any], whole: Mapping[str, Any], place
 
 
 def _constants(said: Mapping[str, Any]) -> ServingConstants:
-    return ServingConstants(**{name: tuple(one) if isinstance(one, list) else one for name, one in said.items()})
+    read: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in said.items()}
+    return ServingConstants(**read)
 
 
 @functools.cache

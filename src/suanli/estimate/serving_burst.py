@@ -36,7 +36,7 @@ ALIKE = ((1.0, 1.0),)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Clock:
-    """Seconds of a decode step, and of a step with a full chunk, by sequences in decode; of one prompt's chunk alone."""
+    """Seconds of a decode step, and of one with a full chunk, by sequences in decode; of one prompt's chunk alone."""
 
     decoding: Column
     alone: Column
@@ -95,7 +95,9 @@ def burst_run(replica: Replica, requests: float, alike: bool = False) -> RunFigu
     """Return the figures of so many requests sent at once, their answers equally long or as published ones are."""
     demand = demand_of(replica)
     places = min(requests, max(demand.resident, 1.0))
-    lengths = ALIKE if alike else tuple(zip(replica.constants.answer_shares, replica.constants.answer_lengths, strict=True))
+    lengths = (
+        ALIKE if alike else tuple(zip(replica.constants.answer_shares, replica.constants.answer_lengths, strict=True))
+    )
     clock, course = _clock(replica, demand, places), _Course(lengths=lengths)
     for _ in range(MOST_ROUNDS):
         if requests - course.started < LAST and course.decoding < LAST:

@@ -88,10 +88,10 @@ class Replica:
     """A model under an engine on the accelerators of one replica; `ranks_per_node` of them share a node.
 
     `draft` and `adapters` are what it serves beside the model (None: nothing). `launch_seconds` is of one kernel
-    launch where no graph is captured (0: launches are hidden), `hides_host` says that the engine schedules while kernels run,
-    `bounded_windows` says that the cache of a window
-    stops growing, `shares_prefixes` that equal beginnings of prompts are computed once. `chip` is the kind of
-    special-purpose chip (None: a GPU or like one), `regions` how many layers work side by side on each.
+    launch where no graph is captured (0: launches are hidden), `hides_host` says that the engine schedules while
+    kernels run, `bounded_windows` that the cache of a window stops growing, `shares_prefixes` that equal beginnings of
+    prompts are computed once. `chip` is the kind of special-purpose chip (None: a GPU or like one), `regions` how many
+    layers work side by side on each.
     """
 
     setup: ServingSetup

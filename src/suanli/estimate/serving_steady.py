@@ -132,7 +132,7 @@ def steady_state(replica: Replica, concurrency: Real) -> Steady:
 
 
 def _heard(replica: Replica, resident: Column) -> Column:
-    """Steps until the scheduler takes in a request: half of one, and of those in which it looks for none if it is busy."""
+    """Return the steps until the scheduler sees a request: half of one, or of those in which it does not look."""
     return np.asarray(1.0 + (replica.engine.receive_steps - 1.0) * _others_share(resident)) / 2
 
 

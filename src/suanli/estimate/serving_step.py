@@ -129,7 +129,7 @@ def _hidden_bytes(replica: Replica) -> float:
 
 
 def engine_seconds(replica: Replica, sequences: Real) -> tuple[Real, Real]:
-    """Return what the engine adds to a step of so many sequences of a rank: gaps between kernels, and the host's work."""
+    """Return what the engine adds to a step of so many sequences of a rank: gaps of kernels, and the host's work."""
     engine = replica.engine
     shared = engine.rank_host_seconds if replica.layout.accelerators > 1 else 0.0
     gaps = batching.step_overhead_seconds(layers_of(replica.setup), 0.0, engine.layer_seconds, 0.0, 0.0)

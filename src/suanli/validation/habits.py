@@ -20,9 +20,9 @@ class Habit:
 
     `requests` is how many requests an offline run queued, by "prompt/answer" in tokens; `spreads_mixtures` says that
     models of experts ran with data-parallel attention, `usable_share` what share of memory the engine was given,
-    `overlap` that steps were scheduled ahead, `alike` that all answers are equally long,
-    `grants_places` that an engine was given as many places as requests are in flight, `receive_steps` after how
-    many steps a scheduler looked for new requests, by the least number in flight. `length_share` is what lengths are on average of those it names.
+    `overlap` that steps were scheduled ahead, `alike` that all answers are equally long, `grants_places` that an engine
+    was given as many places as requests are in flight, `receive_steps` after how many steps a scheduler looked for new
+    requests, by the least number in flight. `length_share` is what lengths are on average of those that a row names.
     """
 
     spreads_mixtures: bool = False
