@@ -76,10 +76,10 @@ class ServingSetup:
 
     `prefix_hit_share` is the share of prompt tokens that a prefix cache holds already, `draft_tokens` how many tokens a
     speculative step drafts (0: none). `token_budget`, `sequence_limit`, `usable_share` and `receive_steps` stand in for
-    the engine's own settings where they are given (None: the engine's default). `drafting` says who drafts (None: nobody
-    knows, what drafting costs is left out), `draft_model` which model where it is one of its own, `acceptance` the chance
-    that a draft is accepted where it was measured. `adapters` are low-rank ones beside the weights, `eager` says that
-    kernels are launched one by one, `overlap` that the engine schedules ahead (None: as its class does).
+    the engine's own settings where they are given (None: the engine's default). `drafting` says who drafts (None:
+    nobody knows, what drafting costs is left out), `draft_model` which model where it is one of its own, `acceptance`
+    the chance that a draft is accepted where it was measured. `adapters` are low-rank ones beside the weights, `eager`
+    says that kernels are launched one by one, `overlap` that the engine schedules ahead (None: as its class does).
     """
 
     model: Model

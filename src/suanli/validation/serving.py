@@ -161,7 +161,10 @@ def _must_fit(replica: Replica) -> None:
 
 
 def _run(replica: Replica, row: ServingRow) -> RunFigures:
-    """Play a row's run in the way it was driven."""
+    """Play a row's run in the way it was driven.
+
+    Equal requests that a client keeps in flight stay in step where prompts go first: all end together, all come again.
+    """
     if row.drive is Drive.OFFLINE:
         return offline_run(replica, min(row.requests, replica.constants.offline_requests))
     if row.drive is Drive.STATIC:
@@ -171,6 +174,8 @@ def _run(replica: Replica, row: ServingRow) -> RunFigures:
         return ahead_run(replica, row.concurrency) if ahead else burst_run(replica, row.concurrency, row.alike)
     if row.drive is Drive.PREFILL:
         return prefill_run(replica)
+    if row.alike and not replica.engine.mixes:
+        return burst_run(replica, row.concurrency, alike=True)
     return steady_run(replica, row.concurrency)
 
 
