@@ -47,7 +47,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
 """Fitted figures and what they may be: from nothing to what a profiler has ever shown of such engines."""
 STEP_FIGURES = ("kernel_slack", "host_seconds", "rank_host_seconds", "layer_seconds", "sequence_seconds")
 WAIT_FIGURES = ("request_seconds", "front_seconds", "burst_share")
-PER_CLASS = 220
+PER_CLASS = 120
 """Runs of a class that a fit looks at."""
 LEAST_MEASURED = 40
 """Runs on measured kernels from which on a class is fitted to them alone."""
@@ -57,29 +57,32 @@ TIE = 0.002
 """Share by which a change must lower the typical error to be kept."""
 FACTORS = ((0.4, 2.5), (0.5, 2.0), (0.7, 1.4), (0.85, 1.2))
 """By what figures are changed, one after the other, from coarse to fine."""
-POOLING = 0.1
+POOLING = 0.3
 """Typical error that a figure pays which lies threefold from the pooled one, over the groups of runs of its class."""
 THREEFOLD = math.log(3)
 
 
 NEUTRAL: Mapping[str, float] = {
-    "kernel_slack": 1.0, "host_seconds": 126e-6, "rank_host_seconds": 126e-6, "layer_seconds": 2e-6,
+    "kernel_slack": 1.0, "host_seconds": 50e-6, "rank_host_seconds": 50e-6, "layer_seconds": 2e-6,
     "sequence_seconds": 21e-6, "request_seconds": 15.6e-3, "front_seconds": 3e-3, "burst_share": 0.25,
 }  # fmt: skip
-"""Where the pooled fit begins: what BLIS fits of a step and a request (docs/guide/latency-models.md), and what vLLM
-measured of a sequence (pull request 11133: 5 to 6 ms between steps of 256 before it scheduled ahead)."""
-HELD = {"vllm_v1": ("sequence_seconds",)}
-"""Figures of classes that were measured, and are not fitted."""
+"""Where the pooled fit begins: what BLIS fits of a request (docs/guide/latency-models.md), half of what is left between
+steps once they are scheduled ahead (vLLM's pull request 11133: 150 us), and what vLLM measured there of a sequence (5
+to 6 ms between steps of 256 before it scheduled ahead)."""
+SHARED = ("burst_share",)
+"""Figures of load generators, not of engines: fitted once, to all classes together."""
+HELD = ("sequence_seconds",)
+"""Figures that were measured, and are not fitted: of classes with kernels of their own but the oldest."""
+HELD_NOT = ("vllm_v0",)
 
 
 PUBLISHED: Mapping[str, Mapping[str, float]] = {
     "vllm_v0": {"host_seconds": 4e-3, "layer_seconds": 3.2e-5, "sequence_seconds": 4.4e-6},
     "deepspeed_mii": {"host_seconds": 4e-3, "layer_seconds": 3.2e-5, "sequence_seconds": 4.4e-6},
-    "vllm_v1": {"sequence_seconds": 21e-6},
     "trtllm_built": {"sequence_seconds": 4e-6},
 }
-"""What others say of a class: the least of the bubbles in vLLM issue 6854, what BLIS fits by layer and request, what
-vLLM measured of a sequence; a scheduler in C++ spends a fifth of that, as on a launch (serving_choices.yaml)."""
+"""What others say of a class: the least of the bubbles in vLLM issue 6854, what BLIS fits by layer and request;
+a scheduler in C++ spends a fifth on a sequence of what one in Python does, as on a launch (serving_choices.yaml)."""
 
 
 def read_rows(path: Path) -> list[ServingRow]:
@@ -146,7 +149,7 @@ def fit_together(names: tuple[str, ...], rows: list[ServingRow], tables: Tables,
     fitted = dict(start)
     own = all(tables.engines.profiles[name].kernels for name in names)
     for asked, members in ((STEP_FIGURES, steps), (WAIT_FIGURES, waits)):
-        held = {one for name in names if len(names) == 1 for one in HELD.get(name, ())}
+        held = {*(SHARED if len(names) == 1 else ()), *(HELD if own and names != HELD_NOT else ())}
         free = tuple(one for one in asked if one not in held and (one != "kernel_slack" or not own))
         fitted |= fit_figures(names, free, members, with_figures(tables, names, fitted), fitted)
     return fitted

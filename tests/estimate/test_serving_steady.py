@@ -221,3 +221,10 @@ def test_a_lone_request_decodes_beside_nobody_s_prompt(engine):
     one = replica(engine=engine, input_tokens=8000.0, output_tokens=200.0)
     alone, run = steady_state(one, 1.0), static_run(one, 1.0)
     assert float(alone.tpot_seconds[0]) == pytest.approx(run.tpot_seconds, rel=0.02)
+
+
+def test_a_scheduler_that_looks_seldom_is_waited_for_unless_it_idles():
+    often, seldom = (steady_state(replica(receive_steps=steps), np.asarray([1.0, 64.0])) for steps in (1.0, 31.0))
+    waits = seldom.ttft_seconds - often.ttft_seconds
+    assert waits[0] == pytest.approx(0.0, abs=1e-9)
+    assert waits[1] == pytest.approx(15 * often.tpot_seconds[1], rel=0.1)

@@ -86,9 +86,15 @@ def _predicted(row: ServingRow, tables: Tables) -> ValidationRow:
     return predicted_row(row, replica, predicted, row.source, row.accelerator)
 
 
+@functools.cache
+def _system_of(accelerator: str) -> System:
+    """Return the box that an accelerator of a table usually comes in."""
+    return default_system(find_accelerator(accelerator).id)
+
+
 def predict(row: ServingRow, tables: Tables) -> tuple[Replica, float]:
     """Return the (decoding) replica of a row, and the predicted value of its quantity."""
-    system = default_system(find_accelerator(row.accelerator).id)
+    system = _system_of(row.accelerator)
     if row.drive is Drive.MEMORY:
         replica = _replica(row, row.workers, system, tables)
         return replica, _memory_value(replica, row.quantity)
