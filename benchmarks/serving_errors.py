@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-
 from fit_serving import read_rows
 from serving_noise import noise_tables
 
@@ -35,9 +34,9 @@ UNSEEN_WORDS = (
     "those of a kindred class. The spreads of the bands are set so that 80 % of these rows fall inside.",
 )
 NOISE_WORDS = (
-    "Runs of one configuration, measured again by another release, day or option that a prediction cannot know; and what is",
-    "left of the errors above where the median error of each source, class of engines and quantity is taken out, which no",
-    "model knows that has not seen the source. Counted by `benchmarks/serving_noise.py`.",
+    "Runs of one configuration, measured again by another release, day or option that a prediction cannot know; and",
+    "what is left of the errors above where the median error of each source, class of engines and quantity is taken",
+    "out, which no model knows that has not seen the source. Counted by `benchmarks/serving_noise.py`.",
 )
 RULE = "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
 
