@@ -139,13 +139,13 @@ def _chunk(demand: Demand) -> float:
 def _advance(replica: Replica, demand: Demand, clock: _Clock, course: _Course, requests: float, places: float) -> None:
     """Follow the burst for one round of decode steps, with prompt chunks in or between them where somebody waits."""
     waiting = max(min(requests - course.started, places - course.decoding), 0.0)
-    first = waiting > LAST and course.started < places
-    steps = 1.0 if first else max(demand.steps / DRAIN_ROUNDS, 1.0)
     each = _chunk(demand) / demand.prompt * replica.at_once
+    first, whole = waiting > LAST and course.started < places, max(1 / each, 1.0)
+    steps = whole if first else max(demand.steps / DRAIN_ROUNDS, whole)
     prompts = min(waiting, steps * each) if waiting > LAST else 0.0
     if prompts and not replica.engine.mixes:
-        prompts = min(prompts, each)
-        steps, seconds = 0.0, clock.chunk(prompts / each)
+        prompts = min(prompts, whole * each)
+        steps, seconds = 0.0, whole * clock.chunk(prompts / each / whole)
     else:
         seconds = steps * clock.step(course.decoding, prompts / each / steps)
     course.pass_time(seconds + prompts * replica.engine.front_seconds, steps)
