@@ -164,8 +164,11 @@ def test_an_engine_admits_fewer_while_it_drafts_unless_told():
 
 def test_scheduling_ahead_stops_while_drafts_are_open_in_older_versions():
     old, new = (drafting(engine_version=version) for version in ("0.11.0", "0.14.1"))
-    assert old.engine.host_seconds > new.engine.host_seconds
+    assert (old.hides_host, new.hides_host) == (False, True)
     assert old.draft.plain_engine == new.draft.plain_engine
+    assert new.draft.plain_hides_host
+    assert not old.draft.plain_hides_host
+    assert drafting(engine="sglang", engine_version="0.5.0").draft.plain_hides_host
 
 
 def test_a_drafter_that_does_not_split_is_whole_on_every_accelerator():

@@ -45,7 +45,8 @@ class Drafting:
 
     `acceptance` is the chance that a drafted token is accepted, between `acceptance_low` and `acceptance_high` for
     80 % of tasks and models. `copies` is how often the drafter's weights are held, `reads_prompts` says that it
-    computes prompts too. `plain_engine` is the engine's class as it is without drafts. Each pass costs the host
+    computes prompts too. `plain_engine` is the engine's class as it is without drafts, `plain_hides_host`
+    says whether it schedules ahead then. Each pass costs the host
     `host_seconds`, each sequence `sequence_seconds`.
     """
 
@@ -60,6 +61,7 @@ class Drafting:
     host_seconds: float
     sequence_seconds: float
     plain_engine: EngineProfile
+    plain_hides_host: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
