@@ -7,9 +7,9 @@
 Few figures of each class of engines are fitted over its runs, on absolute log error that counts no more than a
 doubling, changing one figure after the other. No figure belongs to a source, a model or an accelerator.
 
-Classes are pooled: the same figures are first fitted to the runs of all classes with measured kernels of their own,
-and a class's own figures pay for leaving them, the more the fewer models and accelerators its runs are of. A source
-that is left out is left out of both.
+Classes whose own kernels were measured share one set of figures, fitted to the runs of all of them: what is left beside
+the kernels is much alike. Other classes are fitted on their own and pay for leaving that set, the more the fewer models
+and accelerators their runs are of. A source that is left out is left out of both.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
 """Fitted figures and what they may be: from nothing to what a profiler has ever shown of such engines."""
 STEP_FIGURES = ("kernel_slack", "host_seconds", "rank_host_seconds", "layer_seconds", "sequence_seconds")
 WAIT_FIGURES = ("request_seconds", "front_seconds", "burst_share")
-PER_CLASS = 120
+PER_CLASS = 150
 """Runs of a class that a fit looks at."""
 LEAST_MEASURED = 40
 """Runs on measured kernels from which on a class is fitted to them alone."""
@@ -69,11 +69,10 @@ NEUTRAL: Mapping[str, float] = {
 """Where the pooled fit begins: what BLIS fits of a request (docs/guide/latency-models.md), half of what is left between
 steps once they are scheduled ahead (vLLM's pull request 11133: 150 us), and what vLLM measured there of a sequence (5
 to 6 ms between steps of 256 before it scheduled ahead)."""
-SHARED = ("burst_share",)
-"""Figures of load generators, not of engines: fitted once, to all classes together."""
 HELD = ("sequence_seconds",)
-"""Figures that were measured, and are not fitted: of classes with kernels of their own but the oldest."""
-HELD_NOT = ("vllm_v0",)
+"""Figures of the pooled classes that were measured, and are not fitted."""
+ALONE = ("vllm_v0",)
+"""Classes with measured kernels that are fitted on their own: what the oldest engine does beside them is its own."""
 
 
 PUBLISHED: Mapping[str, Mapping[str, float]] = {
@@ -149,7 +148,7 @@ def fit_together(names: tuple[str, ...], rows: list[ServingRow], tables: Tables,
     fitted = dict(start)
     own = all(tables.engines.profiles[name].kernels for name in names)
     for asked, members in ((STEP_FIGURES, steps), (WAIT_FIGURES, waits)):
-        held = {*(SHARED if len(names) == 1 else ()), *(HELD if own and names != HELD_NOT else ())}
+        held = HELD if own and names != ALONE else ()
         free = tuple(one for one in asked if one not in held and (one != "kernel_slack" or not own))
         fitted |= fit_figures(names, free, members, with_figures(tables, names, fitted), fitted)
     return fitted
@@ -193,9 +192,14 @@ def typical_error(rows: list[ServingRow], tables: Tables) -> float:
     return float(np.mean([min(abs(one), FLAT) for one in told if one is not None]))
 
 
+def pooled_classes(tables: Tables) -> tuple[str, ...]:
+    """Return the classes that share their figures."""
+    return tuple(sorted(name for name, one in tables.engines.profiles.items() if one.kernels and name not in ALONE))
+
+
 def pooled_figures(rows: list[ServingRow], tables: Tables) -> dict[str, float]:
-    """Fit one set of figures to the runs of all classes whose own kernels were measured."""
-    names = tuple(sorted(name for name, one in tables.engines.profiles.items() if one.kernels))
+    """Fit one set of figures to the runs of all pooled classes."""
+    names = pooled_classes(tables)
     members = [row for row in rows if class_of(row, tables.engines) in names]
     return fit_together(names, members, with_figures(tables, names, NEUTRAL), NEUTRAL)
 
@@ -216,7 +220,8 @@ def fit_all(rows: list[ServingRow], tables: Tables, only: Iterable[str] = ()) ->
     pooled = pooled_figures(rows, tables)
     fitted = {}
     for name in sorted(set(only) or set(by_class)):
-        fitted[name] = fit_class(name, by_class[name], tables, start_of(name, pooled, tables))
+        start = start_of(name, pooled, tables)
+        fitted[name] = start if name in pooled_classes(tables) else fit_class(name, by_class[name], tables, start)
         print(
             f"{name:>16} {len(by_class[name]):5} runs  " + "  ".join(f"{k} {v:.3g}" for k, v in fitted[name].items()),
             flush=True,
