@@ -30,8 +30,8 @@ PAGE = Path(__file__).parent.parent / "docs" / "reference" / "serving-errors.md"
 Pair = tuple[Mapping[str, str], ValidationRow]
 HEAD = "| {what} | rows | predicted | median error | 90th percentile | bias | in the 80 % band |"
 UNSEEN_WORDS = (
-    "Figures are fitted again without each source in turn: the set that vLLM V1, SGLang and TensorRT-LLM share, and those",
-    "of other classes. The spreads of the bands are set so that 80 % of these rows fall inside.",
+    "Figures are fitted again without each source in turn: the set that vLLM V1, SGLang and TensorRT-LLM share, and",
+    "those of other classes. The spreads of the bands are set so that 80 % of these rows fall inside.",
 )
 NOISE_WORDS = (
     "Runs of one configuration, measured again by another release, day or option that a prediction cannot know; and",
