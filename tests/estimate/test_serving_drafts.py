@@ -118,7 +118,7 @@ def test_a_likelier_acceptance_never_slows(chance, more, flight):
               .requests_per_s[0])
         for told in (chance, chance + more)
     ]  # fmt: skip
-    assert rates[1] >= rates[0] * 0.999
+    assert rates[1] >= rates[0] * 0.99  # a chunk that grows by a tile costs a step of kernels: up to 1 %
 
 
 def test_drafts_that_nobody_accepts_only_cost():
