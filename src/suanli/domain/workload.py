@@ -83,11 +83,11 @@ class ServingSetup:
     """A model under a serving engine: formats, engine, request shape. Lengths are means in tokens.
 
     `prefix_hit_share` is the share of prompt tokens that a prefix cache holds already, `draft_tokens` how many tokens a
-    speculative step drafts (0: none). `token_budget`, `sequence_limit` and `usable_share` stand in for the engine's own
-    settings where they are given (None: the engine's default). `drafting` says who drafts (None: nobody knows, what
-    drafting costs is left out), `draft_model` which model where it is one of its own, `acceptance` the chance that a
-    draft is accepted where it was measured. `adapters` are low-rank ones beside the weights, `eager` says that kernels
-    are launched one by one, `overlap` that the engine schedules ahead (None: as its class does).
+    speculative step drafts (0: none). `token_budget`, `sequence_limit`, `usable_share` and `receive_steps` stand in for
+    the engine's own settings where they are given (None: the engine's default). `drafting` says who drafts (None:
+    nobody knows, what drafting costs is left out), `draft_model` which model where it is one of its own, `acceptance`
+    the chance that a draft is accepted where it was measured. `adapters` are low-rank ones beside the weights, `eager`
+    says that kernels are launched one by one, `overlap` that the engine schedules ahead (None: as its class does).
     """
 
     model: Model
@@ -103,6 +103,7 @@ class ServingSetup:
     token_budget: float | None = None
     sequence_limit: float | None = None
     usable_share: float | None = None
+    receive_steps: float | None = None
     drafting: DraftKind | None = None
     draft_model: Model | None = None
     acceptance: float | None = None
