@@ -5,8 +5,11 @@
     python benchmarks/fit_serving.py RUNS.csv --leave-out  fit again without each source, print its errors
 
 Few figures of each class of engines are fitted over its runs, on absolute log error that counts no more than a
-doubling, changing one figure after the other from those in the file. No figure belongs to a source, a model or an
-accelerator.
+doubling, changing one figure after the other. No figure belongs to a source, a model or an accelerator.
+
+Classes whose own kernels were measured share one set of figures, fitted to the runs of all of them: what is left beside
+the kernels is much alike. Other classes are fitted on their own and pay for leaving that set, the more the fewer models
+and accelerators their runs are of. A source that is left out is left out of both.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
 """Fitted figures and what they may be: from nothing to what a profiler has ever shown of such engines."""
 STEP_FIGURES = ("kernel_slack", "host_seconds", "rank_host_seconds", "layer_seconds", "sequence_seconds")
 WAIT_FIGURES = ("request_seconds", "front_seconds", "burst_share")
-PER_CLASS = 220
+PER_CLASS = 150
 """Runs of a class that a fit looks at."""
 LEAST_MEASURED = 40
 """Runs on measured kernels from which on a class is fitted to them alone."""
@@ -52,23 +55,33 @@ FLAT = math.log(2)
 """Log error from which on a run counts no more: software that failed or was not what the table says."""
 TIE = 0.002
 """Share by which a change must lower the typical error to be kept."""
-FACTORS = ((0.5, 2.0), (0.7, 1.4), (0.85, 1.2))
+FACTORS = ((0.4, 2.5), (0.5, 2.0), (0.7, 1.4), (0.85, 1.2))
 """By what figures are changed, one after the other, from coarse to fine."""
+POOLING = 0.3
+"""Typical error that a figure pays which lies threefold from the pooled one, over the groups of runs of its class."""
+THREEFOLD = math.log(3)
 
 
-STAND_INS: Mapping[str, str] = {
-    "vllm_v0": "vllm_v1", "vllm_v1": "sglang", "sglang": "vllm_v1", "trtllm_torch": "sglang", "trtllm_auto": "sglang",
-    "trtllm_built": "sglang", "llamacpp": "sglang",
-    "deepspeed": "sglang", "deepspeed_mii": "vllm_v0", "mindie": "sglang",
+NEUTRAL: Mapping[str, float] = {
+    "kernel_slack": 1.0, "host_seconds": 50e-6, "rank_host_seconds": 50e-6, "layer_seconds": 2e-6,
+    "sequence_seconds": 21e-6, "request_seconds": 15.6e-3, "front_seconds": 3e-3, "burst_share": 0.25,
 }  # fmt: skip
-"""Whose figures a class starts from when a source is left out, so that nothing of that source remains in them."""
+"""Where the pooled fit begins: what BLIS fits of a request (docs/guide/latency-models.md), half of what is left between
+steps once they are scheduled ahead (vLLM's pull request 11133: 150 us), and what vLLM measured there of a sequence (5
+to 6 ms between steps of 256 before it scheduled ahead)."""
+HELD = ("sequence_seconds",)
+"""Figures of the pooled classes that were measured, and are not fitted."""
+ALONE = ("vllm_v0",)
+"""Classes with measured kernels that are fitted on their own: what the oldest engine does beside them is its own."""
 
 
 PUBLISHED: Mapping[str, Mapping[str, float]] = {
     "vllm_v0": {"host_seconds": 4e-3, "layer_seconds": 3.2e-5, "sequence_seconds": 4.4e-6},
     "deepspeed_mii": {"host_seconds": 4e-3, "layer_seconds": 3.2e-5, "sequence_seconds": 4.4e-6},
+    "trtllm_built": {"sequence_seconds": 4e-6},
 }
-"""What others say of a class: the least of the bubbles in vLLM issue 6854, and what BLIS fits by layer and request."""
+"""What others say of a class: the least of the bubbles in vLLM issue 6854, what BLIS fits by layer and request;
+a scheduler in C++ spends a fifth on a sequence of what one in Python does, as on a launch (serving_choices.yaml)."""
 
 
 def read_rows(path: Path) -> list[ServingRow]:
@@ -108,25 +121,36 @@ def on_measured_kernels(row: ServingRow, tables: Tables) -> bool:
     return open_device(accelerator(row.accelerator), tables.kernels).calibrated
 
 
-def with_figures(tables: Tables, name: str, figures: Mapping[str, float]) -> Tables:
-    """Return the tables with one class's figures replaced."""
+def with_figures(tables: Tables, names: Iterable[str], figures: Mapping[str, float]) -> Tables:
+    """Return the tables with some classes' figures replaced."""
     profiles = dict(tables.engines.profiles)
-    profiles[name] = replace(profiles[name], **figures)
+    for name in names:
+        profiles[name] = replace(profiles[name], **figures)
     return Tables(kernels=tables.kernels, engines=replace(tables.engines, profiles=profiles))
 
 
-def fit_class(name: str, rows: list[ServingRow], tables: Tables) -> dict[str, float]:
+Start = Mapping[str, float]
+"""Figures by name, from which a fit begins and which it pays for leaving."""
+
+
+def fit_class(name: str, rows: list[ServingRow], tables: Tables, start: Start) -> dict[str, float]:
     """Fit the figures of one class of engines to its runs: first those of steps, then those of waits."""
+    return fit_together((name,), rows, with_figures(tables, (name,), start), start)
+
+
+def fit_together(names: tuple[str, ...], rows: list[ServingRow], tables: Tables, start: Start) -> dict[str, float]:
+    """Fit figures that some classes of engines share."""
     timed = [row for row in rows if row.drive is not Drive.MEMORY]
     measured = [row for row in timed if on_measured_kernels(row, tables)]
     kept = measured if len(measured) >= LEAST_MEASURED else timed
     waits = [row for row in kept if row.quantity == "ttft_seconds" or of_a_drain(row)]
     steps = [row for row in kept if row.quantity != "ttft_seconds" and not of_a_drain(row)]
-    fitted: dict[str, float] = {}
-    for names, members in ((STEP_FIGURES, steps), (WAIT_FIGURES, waits)):
-        own = tables.engines.profiles[name].kernels
-        free = tuple(one for one in names if one != "kernel_slack" or not own)
-        fitted |= fit_figures(name, free, members, with_figures(tables, name, fitted))
+    fitted = dict(start)
+    own = all(tables.engines.profiles[name].kernels for name in names)
+    for asked, members in ((STEP_FIGURES, steps), (WAIT_FIGURES, waits)):
+        held = HELD if own and names != ALONE else ()
+        free = tuple(one for one in asked if one not in held and (one != "kernel_slack" or not own))
+        fitted |= fit_figures(names, free, members, with_figures(tables, names, fitted), fitted)
     return fitted
 
 
@@ -135,20 +159,28 @@ def of_a_drain(row: ServingRow) -> bool:
     return row.drive is Drive.BURST and row.quantity == "tpot_seconds"
 
 
-def fit_figures(name: str, asked: tuple[str, ...], rows: list[ServingRow], tables: Tables) -> dict[str, float]:
-    """Fit some figures of one class of engines to runs."""
-    profile = tables.engines.profiles[name]
+def fit_figures(
+    names: tuple[str, ...], asked: tuple[str, ...], rows: list[ServingRow], tables: Tables, start: Start
+) -> dict[str, float]:
+    """Fit some figures of classes of engines to runs; a figure that is none stays none."""
     sample = [row for row in spread_out(rows, PER_CLASS) if log_error(row, tables) is not None]
-    names = [one for one in asked if getattr(profile, one) > 0]
-    if len(sample) < len(names) or not names:
+    free = [one for one in asked if start[one] > 0]
+    if not sample or not free:
         return {}
-    figures = {one: min(max(getattr(profile, one), BOUNDS[one][0]), BOUNDS[one][1]) for one in names}
-    best = typical_error(sample, with_figures(tables, name, figures))
+    groups = len({(row.source, row.model, row.accelerator) for row in sample})
+    prior = {one: min(max(start[one], BOUNDS[one][0]), BOUNDS[one][1]) for one in free}
+
+    def cost(figures: Start) -> float:
+        away = sum((math.log(figures[one] / prior[one]) / THREEFOLD) ** 2 for one in free)
+        return typical_error(sample, with_figures(tables, names, figures)) + POOLING * away / groups
+
+    figures = dict(prior)
+    best = cost(figures)
     for factors in FACTORS:
-        for one in names:
+        for one in free:
             for factor in factors:
                 trial = {**figures, one: min(max(figures[one] * factor, BOUNDS[one][0]), BOUNDS[one][1])}
-                error = typical_error(sample, with_figures(tables, name, trial))
+                error = cost(trial)
                 if error < best * (1 - TIE):
                     figures, best = trial, error
     return figures
@@ -160,31 +192,41 @@ def typical_error(rows: list[ServingRow], tables: Tables) -> float:
     return float(np.mean([min(abs(one), FLAT) for one in told if one is not None]))
 
 
-def fit_all(rows: list[ServingRow], tables: Tables, only: str = "") -> dict[str, dict[str, float]]:
-    """Fit every class of engines that has runs (or one)."""
+def pooled_classes(tables: Tables) -> tuple[str, ...]:
+    """Return the classes that share their figures."""
+    return tuple(sorted(name for name, one in tables.engines.profiles.items() if one.kernels and name not in ALONE))
+
+
+def pooled_figures(rows: list[ServingRow], tables: Tables) -> dict[str, float]:
+    """Fit one set of figures to the runs of all pooled classes."""
+    names = pooled_classes(tables)
+    members = [row for row in rows if class_of(row, tables.engines) in names]
+    return fit_together(names, members, with_figures(tables, names, NEUTRAL), NEUTRAL)
+
+
+def start_of(name: str, pooled: Start, tables: Tables) -> dict[str, float]:
+    """Return what a class begins with: the pooled figures, what others say of it, nothing where it has none of them."""
+    profile = tables.engines.profiles[name]
+    return {
+        one: value if getattr(profile, one) > 0 else 0.0 for one, value in {**pooled, **PUBLISHED.get(name, {})}.items()
+    }
+
+
+def fit_all(rows: list[ServingRow], tables: Tables, only: Iterable[str] = ()) -> dict[str, dict[str, float]]:
+    """Fit every class of engines that has runs (or those named)."""
     by_class: dict[str, list[ServingRow]] = defaultdict(list)
     for row in rows:
         by_class[class_of(row, tables.engines)].append(row)
+    pooled = pooled_figures(rows, tables)
     fitted = {}
-    for name, members in sorted(by_class.items()):
-        if only and name != only:
-            continue
-        fitted[name] = fit_class(name, members, tables)
+    for name in sorted(set(only) or set(by_class)):
+        start = start_of(name, pooled, tables)
+        fitted[name] = start if name in pooled_classes(tables) else fit_class(name, by_class[name], tables, start)
         print(
-            f"{name:>16} {len(members):5} runs  " + "  ".join(f"{k} {v:.3g}" for k, v in fitted[name].items()),
+            f"{name:>16} {len(by_class[name]):5} runs  " + "  ".join(f"{k} {v:.3g}" for k, v in fitted[name].items()),
             flush=True,
         )
     return fitted
-
-
-def unseen_figures(name: str, others: list[ServingRow], tables: Tables) -> dict[str, float]:
-    """Fit one class to other sources' runs alone; where they have few, take a kindred class's figures."""
-    seen = [row for row in others if class_of(row, tables.engines) == name]
-    neutral = tables.engines.profiles[STAND_INS.get(name, "vllm_v1")]
-    start = {figure: getattr(neutral, figure) for figure in BOUNDS} | PUBLISHED.get(name, {})
-    start |= {"kernel_slack": 1.0} if tables.engines.profiles[name].kernels else {}
-    enough = len(seen) >= LEAST_MEASURED
-    return start | (fit_class(name, seen, with_figures(tables, name, start)) if enough else {})
 
 
 def write_figures(fitted: Mapping[str, Mapping[str, float]], path: Path = ENGINE_FILE) -> None:
@@ -223,7 +265,7 @@ def main() -> None:
     parser.add_argument("runs", type=Path)
     parser.add_argument("--fit", action="store_true")
     parser.add_argument("--leave-out", action="store_true")
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", nargs="*", default=(), help="classes to fit")
     parser.add_argument("--source", default="", help="leave out this source alone")
     parser.add_argument("--save", type=Path, help="where the log errors go, as JSON by row")
     asked = parser.parse_args()
@@ -237,8 +279,8 @@ def main() -> None:
         used = tables
         if asked.leave_out:
             others = [row for row in rows if row.source != source]
-            for name in sorted({class_of(row, tables.engines) for row in own}):
-                used = with_figures(used, name, unseen_figures(name, others, tables))
+            for name, figures in fit_all(others, tables, {class_of(row, tables.engines) for row in own}).items():
+                used = with_figures(used, (name,), figures)
         for row in own:
             error = log_error(row, used)
             if error is not None:

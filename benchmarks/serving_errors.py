@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from fit_serving import read_rows
+from serving_noise import noise_tables
 
 from suanli.catalogue.find import accelerator
 from suanli.domain.kernel import KernelTable
@@ -28,8 +30,13 @@ PAGE = Path(__file__).parent.parent / "docs" / "reference" / "serving-errors.md"
 Pair = tuple[Mapping[str, str], ValidationRow]
 HEAD = "| {what} | rows | predicted | median error | 90th percentile | bias | in the 80 % band |"
 UNSEEN_WORDS = (
-    "Engines are fitted again without each source in turn; a class that no other source ran takes published figures or",
-    "those of a kindred class. The spreads of the bands are set so that 80 % of these rows fall inside.",
+    "Figures are fitted again without each source in turn: the set that vLLM V1, SGLang and TensorRT-LLM share, and",
+    "those of other classes. The spreads of the bands are set so that 80 % of these rows fall inside.",
+)
+NOISE_WORDS = (
+    "Runs of one configuration, measured again by another release, day or option that a prediction cannot know; and",
+    "what is left of the errors above where the median error of each source, class of engines and quantity is taken",
+    "out, which no model knows that has not seen the source. Counted by `benchmarks/serving_noise.py`.",
 )
 RULE = "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
 
@@ -144,7 +151,9 @@ def _median(logs: Sequence[float]) -> str:
     return f"{np.median(np.abs(np.expm1(logs))):.1%}"
 
 
-def page(pairs: Sequence[Pair], peer: Path | None, unseen: Mapping[str, float], kernels: KernelTable) -> str:
+def page(
+    pairs: Sequence[Pair], peer: Path | None, unseen: Mapping[str, float], kernels: KernelTable, noise: Sequence[str]
+) -> str:
     """Write the whole page."""
     waits = [pair for pair in pairs if pair[1].quantity == "ttft_seconds"]
     steps = [pair for pair in pairs if pair[1].quantity == "tpot_seconds"]
@@ -173,6 +182,11 @@ def page(pairs: Sequence[Pair], peer: Path | None, unseen: Mapping[str, float], 
             if unseen
             else ()
         ),
+        "## How far published runs agree",
+        "",
+        *NOISE_WORDS,
+        "",
+        *noise,
         *(("## Beside AIConfigurator, on the rows it was tried on", "", *peer_table(pairs, peer)) if peer else ()),
         "## By quantity",
         "",
@@ -215,7 +229,8 @@ def main() -> None:
     with asked.runs.open(encoding="utf-8") as opened:
         pairs = [(cells, predict_inference_row(cells, tables)) for cells in csv.DictReader(opened)]
     unseen = json.loads(asked.unseen.read_text(encoding="utf-8")) if asked.unseen else {}
-    told = page(pairs, asked.peer, unseen, tables.kernels)
+    noise = noise_tables(read_rows(asked.runs), unseen, tables)
+    told = page(pairs, asked.peer, unseen, tables.kernels, noise)
     if asked.write:
         PAGE.parent.mkdir(parents=True, exist_ok=True)
         PAGE.write_text(told, encoding="utf-8")

@@ -8,6 +8,7 @@ import pytest
 from suanli.catalogue.scenario import KnownNames, load_scenario
 from suanli.domain.hardware import Precision
 from suanli.domain.scenario import FailurePreset, Layer, QuoteTerms, Scenario, ServingJob, TrainingJob, TuningJob
+from suanli.domain.tuning import ExpertAdapters, Freezing, LowRank
 from suanli.domain.workload import TuningMethod
 from suanli.foundation.errors import InputError
 from suanli.foundation.figure import Kind
@@ -160,8 +161,49 @@ def test_a_config_may_be_a_file_beside_the_scenario(tmp_path):
     assert job.model.path == str(tmp_path / "m" / "config.json")
     assert job.model.name == "m"
     assert isinstance(job, TuningJob)
-    assert (job.method, job.lora_rank, job.runs_per_month) == (TuningMethod.QLORA, 16, 4.5)
+    assert (job.method, job.adapters.rank, job.runs_per_month) == (TuningMethod.QLORA, 16, 4.5)
     assert (job.last_month, job.precision) == ("2024-01", Precision.FP16)
+
+
+MORE = """\
+    targets: [q_proj, experts]
+    dora: true
+    expert_adapters: shared
+    freeze_layers: 4
+    optimizer: paged-adamw-8bit
+    example_tokens: 600
+"""
+
+
+def test_a_fine_tune_says_what_it_adapts_and_leaves_alone(tmp_path):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "config.json").write_text("{}")
+    job = load(tmp_path, SMALLEST + TUNING + MORE).workloads[1]
+    low = LowRank(rank=16, targets=("q_proj", "experts"), dora=True, experts=ExpertAdapters.SHARED)
+    assert job.adapters == low
+    assert job.freezing == Freezing(layers=4)
+    assert (job.optimizer, job.document_tokens) == ("paged-adamw-8bit", 600)
+    plain = load(tmp_path, SMALLEST + TUNING.replace("qlora", "full").replace("    rank: 16\n", "")).workloads[1]
+    assert plain.adapters is None
+
+
+@pytest.mark.parametrize("line", ["targets: [q_proj]", "dora: true", "expert_adapters: each"])
+def test_full_tuning_has_no_adapters_to_speak_of(tmp_path, line):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "config.json").write_text("{}")
+    text = TUNING.replace("qlora", "full").replace("    rank: 16\n", "") + f"    {line}\n"
+    with pytest.raises(InputError, match=line.split(":")[0]):
+        load(tmp_path, SMALLEST + text)
+
+
+def test_targets_and_optimizers_are_known_by_name(tmp_path):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "config.json").write_text("{}")
+    known = KnownNames(targets=("q_proj", "mlp"), optimizers=("adamw",))
+    text = SMALLEST + TUNING + "    targets: [q_prj]\n    optimizer: adam\n"
+    with pytest.raises(InputError) as told:
+        load(tmp_path, text, known)
+    assert {fault.hint for fault in told.value.faults} == {"Did you mean 'q_proj'?", "Did you mean 'adamw'?"}
 
 
 def test_a_model_may_be_a_name(tmp_path):

@@ -33,6 +33,8 @@ ASKED = {
     "finetune": ("finetune", *TRAIN, "--method", "qlora", "--lora-rank", "8"),
     "finetune --method grpo": ("finetune", *RL, "--method", "grpo", "--rollout", "separate", "--lag", "1"),
     "finetune --method dpo": ("finetune", *TRAIN, "--method", "dpo", "--adapters", "lora"),
+    "finetune --largest": ("finetune", *SERVE[:4], "--cards", "1", "--largest", "rank", "--seq-len", "1024"),
+    "finetune --compare": ("finetune", *SERVE[:4], "--compare", "--data-tokens", "1e7", "--example-tokens", "500"),
     "serve": ("serve", *SERVE),
     "capacity": ("capacity", *SERVE[:4], "--users", "100", "--context", "8192"),
     "traffic": ("traffic", "azure-2023-conv", "--requests", "500"),
@@ -59,6 +61,8 @@ STABLE = {
     "finetune": LAYOUT,
     "finetune --method grpo": STEP | {"rollout", "sync_bytes", "staleness_steps"},
     "finetune --method dpo": STEP,
+    "finetune --largest": {*LAYOUT, "asked", "largest", "next", "binds", "frees"},
+    "finetune --compare": {"layers", "currency", "rent_basis", "pays_from_requests", "assumed", "figures"},
     "serve": {"ttft_seconds", "tpot_seconds", "output_tokens_per_s", "replicas", "layout", "band"},
     "capacity": {"layout", "kv_pool_bytes", "kv_blocks", "sequences", "longest_context_tokens", "binds", "frees"},
     "traffic": {"requests_per_s", "gap_variation", "inputs", "outputs", "endless_hit_share"},
@@ -271,6 +275,9 @@ PURE = {
     "stage", "ran", "ran_told_to_fit", "ran_with_recompute_assumed", "out_of_memory", "out_of_memory_told_so",
     "data", "tensor", "pipeline", "context", "expert", "interleave", "micro_batch", "attention_data", "sharding_ranks",
     "decode_context", "feed_forward", "users", "sequences", "mean_sequences", "kv_blocks",
+    "largest", "trained_parameters", "pays_from_requests",
+    # money, whose currency stands beside it
+    "rent",
 }  # fmt: skip
 PERCENTILES = {"ttft_seconds", "tpot_seconds", "itl_seconds", "finish_seconds", "queue_seconds"}
 UNDER = (

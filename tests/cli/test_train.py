@@ -55,11 +55,12 @@ def test_tuning_has_the_same_keys():
     assert set(json.loads(told("finetune", *MODEL, "--method", "qlora", "--json").stdout)) >= KEYS
 
 
-@pytest.mark.parametrize("command", [["train"], ["finetune", "--method", "lora"]])
-def test_people_get_tables(command):
+@pytest.mark.parametrize(("command", "batch"), [(["train"], 1024), (["finetune", "--method", "lora"], 64)])
+def test_people_get_tables(command, batch):
+    """A tuning step has a batch of its own where nobody says: some 250 thousand tokens."""
     shown = told(*command, *MODEL, "--keep", "2").stdout
     assert "Training layouts" in shown
-    assert "Assumed: global_batch = 1024" in shown
+    assert f"Assumed: global_batch = {batch}" in shown
 
 
 OVER = ["--model", "LLaMA2-7B", "--system", "dgx-a100-640", "--tp", "2", "--micro-batch", "64"]

@@ -25,6 +25,12 @@ DIRECTIONS = {
         "rows+ row_elements+ adapter_elements+ adapters+ bytes_per_element+ peak_flop_per_s- memory_bytes_per_s-"
         " ceiling_share- memory_share- overlap_sharpness- floor_seconds+ multiply_add_flop+"
     ),
+    # tuning jobs
+    "packed_sequences": "tokens+ sequence_tokens-",
+    "padding_share": "mean_tokens- sequence_tokens+",
+    "text_tokens": "chinese_characters+ other_characters+ tokens_per_chinese+ tokens_per_other+",
+    "paying_requests": "job_cost+ added_cost-",
+    "magnitude_bytes": "inputs+ outputs+ weight_bytes+ element_bytes+",
     "expansion_seconds": "wide_bytes+ expand_bytes_per_s-",
     # tuning with rollouts
     "log_spread": "spread+",

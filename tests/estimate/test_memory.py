@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.estimate.jobs import CALIBRATION, KERNELS, cluster_of, setup_of, small_model
 
 from suanli.domain.layout import Layout, Recompute, Sharding
+from suanli.domain.tuning import LowRank
 from suanli.domain.workload import Attention, TuningMethod
 from suanli.estimate.kept import Keeping, layer_position_bytes
 from suanli.estimate.memory import memory_columns
@@ -98,7 +99,7 @@ def test_logits_and_a_layer_computed_again_are_never_held_at_once():
 
 def test_frozen_weights_that_are_not_let_go_are_whole_on_every_rank():
     fabric = CALIBRATION.software["torch_fabric"]
-    setup = setup_of(LLAMA, tuning=TuningMethod.LORA, lora_rank=8)
+    setup = setup_of(LLAMA, tuning=TuningMethod.LORA, adapters=LowRank(rank=8))
     layout = Layout(data=16, sharding=Sharding.FULL)
     kept, free = (held(layout, setup, replace(fabric, gathers_frozen=on)) for on in (1.0, 0.0))
     whole = parameters(LLAMA) * 2
@@ -150,7 +151,7 @@ def test_experts_spread_over_ranks():
 
 
 def test_adapters_take_little_and_frozen_weights_their_format():
-    setup = setup_of(LLAMA, tuning=TuningMethod.QLORA, lora_rank=8)
+    setup = setup_of(LLAMA, tuning=TuningMethod.QLORA, adapters=LowRank(rank=8))
     wide, narrow = (held(Layout(data=16), setup, frozen=size) for size in (2.0, 0.5))
     tables = 2 * LLAMA.hidden * LLAMA.vocabulary
     quantised = parameters(LLAMA) - tables - LLAMA.hidden

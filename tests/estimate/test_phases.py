@@ -6,6 +6,7 @@ import pytest
 from tests.estimate.jobs import question_of, setup_of, small_model
 
 from suanli.domain.layout import Layout, Recompute, Schedule, Sharding
+from suanli.domain.tuning import LowRank
 from suanli.domain.workload import Attention, TuningMethod
 from suanli.estimate.compose import compose, shown_hop_seconds
 from suanli.estimate.evaluate import wear_of
@@ -26,7 +27,7 @@ SETUPS = [
     setup_of(),
     setup_of(attention=Attention.UNFUSED),
     setup_of(small_model(experts=8, active=2)),
-    setup_of(tuning=TuningMethod.LORA, lora_rank=16),
+    setup_of(tuning=TuningMethod.LORA, adapters=LowRank(rank=16)),
     setup_of(framework="eager_unfused"),
 ]
 
@@ -96,7 +97,7 @@ def test_attention_and_traffic_have_no_gradients_of_weights():
 
 
 def test_frozen_weights_have_no_products_for_their_gradients():
-    split = split_of(setup_of(tuning=TuningMethod.LORA, lora_rank=16))
+    split = split_of(setup_of(tuning=TuningMethod.LORA, adapters=LowRank(rank=16)))
     assert split.layer[Phase.WEIGHT]["matmul"] == pytest.approx(0, abs=1e-15)
     assert split.head[Phase.WEIGHT] == pytest.approx(0, abs=1e-15)
     assert split.layer[Phase.INPUT]["matmul"] > 0

@@ -12,6 +12,7 @@ from tests.estimate.posts import POLICY, REFERENCE, TOGETHER, answers_of, apart,
 from suanli.catalogue.posttraining import load_post_figures
 from suanli.domain.layout import Layout, Sharding
 from suanli.domain.posttraining import Beside, Passes, Placement, PostMethod, Scored, Transport
+from suanli.domain.tuning import LowRank
 from suanli.domain.workload import TuningMethod
 from suanli.estimate.posttraining import live_bytes, trained
 from suanli.estimate.reinforcement import best_splits, packed, post_step, splits
@@ -73,7 +74,7 @@ def test_a_resident_reference_costs_a_forward_pass_and_a_copy():
 
 
 def test_the_base_of_adapters_is_its_own_reference():
-    tuned = {"tuning": TuningMethod.LORA, "lora_rank": 16}
+    tuned = {"tuning": TuningMethod.LORA, "adapters": LowRank(rank=16)}
     found = post_step(job_of(PostMethod.DPO, beside=REFERENCE, setup=tuned))
     assert "reference" not in found.bytes_by_cause
     assert parts_of(found)["reference"] > 0
@@ -259,7 +260,7 @@ def test_states_that_stay_cost_cache_and_save_the_way_to_the_host():
 def test_adapters_alone_travel():
     full, tuned = (
         post_step(job_of(answers=answers_of(), rollout=apart(), setup=setup))
-        for setup in ({}, {"tuning": TuningMethod.LORA, "lora_rank": 16})
+        for setup in ({}, {"tuning": TuningMethod.LORA, "adapters": LowRank(rank=16)})
     )
     assert full.sync_bytes == 2 * parameters(POLICY)
     assert 0 < tuned.sync_bytes < full.sync_bytes / 10

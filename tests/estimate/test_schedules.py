@@ -11,6 +11,7 @@ from tests.estimate.jobs import KERNELS, cluster_of, setup_of, small_model, weig
 from tests.simulate.test_schedules import in_flight as played_in_flight
 
 from suanli.domain.layout import SCHEDULES, Layout, Recompute, Schedule
+from suanli.domain.tuning import LowRank
 from suanli.equations.pipeline import (
     bubble_seconds,
     dualpipe_bubble_seconds,
@@ -369,6 +370,6 @@ def test_a_freer_search_is_never_slower():
 
 
 def test_tuning_of_frozen_weights_gains_nothing_from_zero_bubbles():
-    setup = dataclasses.replace(setup_of(EVEN, batch=128), tuning="lora", lora_rank=8)
+    setup = dataclasses.replace(setup_of(EVEN, batch=128), tuning="lora", adapters=LowRank(rank=8))
     plain, other = (weighed(to_table([laid(one)]), setup, 2).step for one in (Schedule.ONE_F_ONE_B, Schedule.ZB_H1))
     assert other.causes["bubble"][0] == pytest.approx(plain.causes["bubble"][0], rel=1e-3)

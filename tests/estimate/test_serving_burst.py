@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.estimate.replicas import LLAMA, MIXTURE, better, perfect, replica, system
 
+from suanli.catalogue.engines import load_engines
 from suanli.estimate.serving_burst import burst_run, offline_run
 from suanli.estimate.serving_runs import static_run, steady_run
 
@@ -81,3 +83,24 @@ def test_equal_answers_end_together_and_spread_ones_do_not():
     one = replica(input_tokens=10.0, output_tokens=500.0)
     alike, spread = (burst_run(one, 64.0, alike=alike) for alike in (True, False))
     assert alike.requests_per_s > spread.requests_per_s
+
+
+def test_published_answers_make_up_the_whole_and_have_the_mean_that_is_told():
+    told = load_engines().constants
+    assert sum(told.answer_shares) == pytest.approx(1.0, abs=1e-3)
+    assert np.dot(told.answer_shares, told.answer_lengths) == pytest.approx(1.0, abs=1e-3)
+    assert list(told.answer_lengths) == sorted(told.answer_lengths)
+
+
+def test_short_answers_raise_the_mean_time_between_tokens_where_prompts_stall_decodes():
+    """A request of a few tokens that waits for all prompts has few tokens to spread the wait over."""
+    one = replica(engine="sglang", input_tokens=1000.0, output_tokens=200.0)
+    alike, spread = (burst_run(one, 300.0, alike=alike) for alike in (True, False))
+    assert spread.tpot_seconds > 1.3 * alike.tpot_seconds
+
+
+def test_first_tokens_of_a_burst_come_one_after_the_other():
+    """Equal prompts that fill one step each: the mean wait is about half that of the last."""
+    one = perfect(replica(input_tokens=8192.0, output_tokens=2.0))
+    alone, many = (burst_run(one, requests, alike=True).ttft_seconds for requests in (1.0, 40.0))
+    assert many == pytest.approx(20.5 * alone, rel=0.1)

@@ -28,7 +28,7 @@ from suanli.estimate.serving_open import open_replica
 from suanli.estimate.serving_runs import prefill_run
 from suanli.estimate.serving_search import flight_grid, legal_layouts, search
 from suanli.estimate.serving_steady import demand_of
-from suanli.estimate.serving_step import StepLoad, step_causes, step_seconds
+from suanli.estimate.serving_step import StepLoad, kernel_causes, step_causes, step_seconds
 from suanli.foundation.errors import InfeasibleError, InputError
 from suanli.parts.architectures.read import named_model
 
@@ -200,10 +200,20 @@ def test_eight_ranks_each_read_an_eighth_of_the_experts():
 
 
 def test_an_engine_of_fixed_costs_takes_them_once_a_step():
-    one, load = PLAIN[LLAMA], StepLoad(decoding=10.0, context=1000.0)
+    one, load = dataclasses.replace(PLAIN[LLAMA], hides_host=False), StepLoad(decoding=10.0, context=1000.0)
     slow = dataclasses.replace(one, engine=dataclasses.replace(one.engine, host_seconds=one.engine.host_seconds + 1.0))
     assert float(step_seconds(slow, load) - step_seconds(one, load)) == pytest.approx(1.0)
     busy = dataclasses.replace(one.engine, sequence_seconds=one.engine.sequence_seconds + 1.0)
     assert float(step_seconds(dataclasses.replace(one, engine=busy), load) - step_seconds(one, load)) == pytest.approx(
         10.0
     )
+
+
+def test_an_engine_that_schedules_ahead_costs_only_what_the_kernels_do_not_hide():
+    one, load = dataclasses.replace(PLAIN[LLAMA], hides_host=True), StepLoad(decoding=10.0, context=1000.0)
+    gaps = 32 * one.engine.layer_seconds
+    kernels = float(sum(kernel_causes(one, load).values()))
+    for host in (kernels / 2, 3 * kernels):
+        engine = dataclasses.replace(one.engine, host_seconds=host, sequence_seconds=0.0)
+        told = float(step_seconds(dataclasses.replace(one, engine=engine), load))
+        assert told == pytest.approx(gaps + max(kernels, host))

@@ -118,7 +118,7 @@ def test_a_likelier_acceptance_never_slows(chance, more, flight):
               .requests_per_s[0])
         for told in (chance, chance + more)
     ]  # fmt: skip
-    assert rates[1] >= rates[0] * 0.999
+    assert rates[1] >= rates[0] * 0.99  # a chunk that grows by a tile costs a step of kernels: up to 1 %
 
 
 def test_drafts_that_nobody_accepts_only_cost():
@@ -164,8 +164,11 @@ def test_an_engine_admits_fewer_while_it_drafts_unless_told():
 
 def test_scheduling_ahead_stops_while_drafts_are_open_in_older_versions():
     old, new = (drafting(engine_version=version) for version in ("0.11.0", "0.14.1"))
-    assert old.engine.host_seconds > new.engine.host_seconds
+    assert (old.hides_host, new.hides_host) == (False, True)
     assert old.draft.plain_engine == new.draft.plain_engine
+    assert new.draft.plain_hides_host
+    assert not old.draft.plain_hides_host
+    assert drafting(engine="sglang", engine_version="0.5.0").draft.plain_hides_host
 
 
 def test_a_drafter_that_does_not_split_is_whole_on_every_accelerator():

@@ -72,6 +72,19 @@ def test_scheduling_after_the_last_step_costs_each_sequence():
     assert 5e-3 < after - ahead < 6e-3
 
 
+@pytest.mark.parametrize(
+    ("version", "date", "ahead"),
+    [("0.13.0", "", False), ("0.14.0", "", True), ("", "2025-12", False), ("", "2026-01", True), ("", "", True)],
+)
+def test_vllm_schedules_ahead_since_its_version(version, date, ahead):
+    told = replica(engine_version=version, engine_date=date).engine
+    assert told == replica(overlap=ahead).engine
+
+
+def test_an_engine_that_can_schedule_ahead_does_so_when_asked():
+    assert replica(engine_version="0.11.0", overlap=True).engine == replica().engine
+
+
 def test_asking_for_what_an_engine_does_anyway_changes_nothing():
     assert replica(overlap=True).engine == replica().engine
     assert (

@@ -108,7 +108,7 @@ def test_grouped_heads_in_groups_of_one_are_plain_heads():
     grouped = replica(small_model(num_key_value_heads=16))
     plain = small_model()
     plain_heads = replica(small_model(num_key_value_heads=16, model_type="llama"))
-    load = StepLoad(decoding=32.0, context=500.0)
+    load = StepLoad(decoding=8.0, context=4000.0)
     assert step_seconds(grouped, load) == step_seconds(plain_heads, load)
     assert step_seconds(grouped, load) > step_seconds(replica(plain), load)
 

@@ -132,3 +132,10 @@ def test_shared_blocks_that_no_block_divides_and_a_full_cache_are_refused():
     whole = opened("dense", usable_share=0.1)
     with pytest.raises(InfeasibleError, match="no room for a cache"):
         rules_of(whole, 0)
+
+
+def test_a_sparse_latent_is_read_without_its_index():
+    """DeepSeek-V3.2 attends to 576 elements a token; the 128 of its index are read as an index of their own."""
+    latent, index = TIMES["sparse index"].decode
+    assert latent[9] == 576.0
+    assert index[9] == 128.0

@@ -1,21 +1,21 @@
 """Parameters over ranks add up to the model, whichever way it is split."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.estimate.jobs import setup_of, small_model
 
 from suanli.domain.layout import Layout
+from suanli.domain.tuning import Freezing, LowRank
 from suanli.domain.workload import TuningMethod
 from suanli.estimate.operators import heads_of, layer_count
 from suanli.estimate.shards import (
-    adapter_parameters,
     embedding_parameters,
     layer_parameters,
     mean_layer,
     on_rank,
     stage_parameters,
-    trained_share,
 )
 from suanli.estimate.tables import to_table
 from suanli.parts.architectures.count import parameters
@@ -76,16 +76,25 @@ def test_a_layer_is_counted_by_how_it_splits():
     assert whole == 2 * 1024
 
 
-def test_adapters_stand_beside_every_matrix():
-    layer = small_model().runs[0].layer
-    assert adapter_parameters(layer, 8) == 8 * (4 * 1024 + 2 * 1024 + 5 * 1024 + 5 * 1024)
+def trains(**fields):
+    """Parameters that a layout of one rank trains, tables and head included, and those that it holds."""
+    held = stage_parameters(setup_of(named_model("LLaMA2-7B"), **fields), to_table([Layout()]))
+    return [float(np.ravel(one.dense + one.expert)[0]) for one in (held.trained_last, held.last)]
 
 
 def test_a_full_run_trains_everything_and_adapters_little():
-    setup = setup_of(named_model("LLaMA2-7B"))
-    assert trained_share(setup) == 1
-    low = setup_of(named_model("LLaMA2-7B"), tuning=TuningMethod.LORA, lora_rank=8)
-    assert 0.001 < trained_share(low) < 0.005
+    trained, held = trains()
+    assert trained == held
+    low, _ = trains(tuning=TuningMethod.LORA, adapters=LowRank(rank=8))
+    assert low == 32 * 8 * (4 * 2 * 4096 + 3 * (4096 + 11008))
+
+
+def test_frozen_layers_and_tables_do_not_train():
+    layer = 4 * 4096**2 + 3 * 4096 * 11008 + 2 * 4096
+    everything, _ = trains()
+    assert everything - trains(freezing=Freezing(layers=10))[0] == 10 * layer
+    assert everything - trains(freezing=Freezing(embeddings=True))[0] == 32000 * 4096
+    assert trains(freezing=Freezing(all_but_head=True))[0] == 32000 * 4096
 
 
 def test_layers_for_multi_token_prediction_are_trained():

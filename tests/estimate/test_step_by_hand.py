@@ -15,10 +15,11 @@ from tests.estimate.jobs import (
 )
 
 from suanli.domain.layout import Layout, Recompute, Sharding
+from suanli.domain.tuning import LowRank
 from suanli.domain.workload import Attention, TuningMethod
 from suanli.estimate.evaluate import evaluate
 from suanli.estimate.finetuning import DOUBLE_QUANTISED, estimate_tuning, tuned
-from suanli.estimate.operators import Bench, matrix_seconds
+from suanli.estimate.operators import Bench, adapters_seconds
 from suanli.estimate.shards import stage_parameters
 from suanli.estimate.step import job_of, open_machine, state_columns
 from suanli.estimate.tables import to_table
@@ -32,13 +33,13 @@ from suanli.parts.architectures.read import named_model
 def test_a_method_says_what_it_needs_and_no_more(method):
     setup = tuned(setup_of(), method, CALIBRATION)
     assert setup.tuning is method
-    assert (setup.lora_rank > 0) == (method is not TuningMethod.FULL)
+    assert (setup.adapters is not None) == (method is not TuningMethod.FULL)
     assert bool(setup.frozen_format) == (method is TuningMethod.QLORA)
 
 
 def test_a_rank_and_a_format_that_were_asked_for_stay():
-    asked = dataclasses.replace(setup_of(), lora_rank=64, frozen_format="int8")
-    assert tuned(asked, TuningMethod.LORA, CALIBRATION).lora_rank == 64
+    asked = dataclasses.replace(setup_of(), adapters=LowRank(rank=64), frozen_format="int8")
+    assert tuned(asked, TuningMethod.LORA, CALIBRATION).adapters.rank == 64
     assert tuned(asked, TuningMethod.QLORA, CALIBRATION).frozen_format == "int8"
     assert tuned(setup_of(), TuningMethod.QLORA, CALIBRATION).frozen_format == DOUBLE_QUANTISED
 
@@ -48,7 +49,11 @@ def test_a_greater_rank_never_takes_less(method):
     model, layout = named_model("LLaMA2-7B"), Layout(data=16)
     found = [
         estimate_tuning(
-            dataclasses.replace(setup_of(model, batch=32), lora_rank=rank), method, cluster_of(2), layout, KERNELS
+            dataclasses.replace(setup_of(model, batch=32), adapters=LowRank(rank=rank)),
+            method,
+            cluster_of(2),
+            layout,
+            KERNELS,
         )
         for rank in (4, 16, 64, 256)
     ]
@@ -157,15 +162,9 @@ def test_adapters_add_two_thin_products_forward_and_four_backward(rank):
     """Each adapter has an input and a weight gradient; the frozen matrix has the former alone."""
     layer = small_model().runs[0].layer
     machine, table = open_machine(cluster_of(2), KERNELS), to_table([Layout(data=16)])
-    setups = [dataclasses.replace(setup_of(), tuning=TuningMethod.LORA, lora_rank=asked) for asked in (0, rank)]
-    frozen, adapted = (
-        matrix_seconds(
-            Bench(setup=one, job=job_of(one, machine), device=machine.device, fabric=machine.fabric, table=table),
-            layer.matrices[0],
-            "bf16",
-        )
-        for one in setups
-    )
-    added = [float(np.ravel(adapted[way] - frozen[way])[0]) for way in (0, 1)]
+    setup = dataclasses.replace(setup_of(), tuning=TuningMethod.LORA, adapters=LowRank(rank=rank))
+    bench = Bench(setup=setup, job=job_of(setup, machine), device=machine.device, fabric=machine.fabric, table=table)
+    dense, _ = adapters_seconds(bench, layer)
+    added = [float(np.ravel(one)[0]) for one in dense]
     assert added[0] > 0
     assert added[1] == pytest.approx(2 * added[0], rel=1e-9)

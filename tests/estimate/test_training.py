@@ -19,6 +19,7 @@ from tests.estimate.jobs import (
 )
 
 from suanli.domain.layout import Layout, Recompute, Sharding
+from suanli.domain.tuning import LowRank
 from suanli.domain.workload import Attention, TuningMethod
 from suanli.estimate.compose import CAUSES
 from suanli.estimate.finetuning import estimate_tuning, search_tuning, tuned
@@ -226,7 +227,8 @@ def test_frozen_weights_need_less_time_and_memory():
 
 def test_a_lora_step_takes_about_two_thirds_of_a_full_one():
     """Backward alone loses its weight gradients: 2 of 3 passes stay, as measured runs show (0.68 to 0.72)."""
-    setup = setup_of(named_model("LLaMA2-70B"), batch=64, sequence=4096)
+    queries = LowRank(rank=8, targets=("linear_qkv",))
+    setup = replace(setup_of(named_model("LLaMA2-70B"), batch=64, sequence=4096), adapters=queries)
     layout = Layout(data=2, tensor=8, micro_batch=1)
     full, lora = (estimate_tuning(setup, method, cluster_of(2), layout, KERNELS) for method in ("full", "lora"))
     assert 0.6 < lora.step_seconds / full.step_seconds < 0.8
@@ -240,7 +242,7 @@ def test_one_accelerator_holds_a_13b_model_under_qlora():
 
 def test_full_tuning_is_training():
     setup = setup_of()
-    assert tuned(setup, TuningMethod.FULL, CALIBRATION).lora_rank == 0
+    assert tuned(setup, TuningMethod.FULL, CALIBRATION).adapters is None
     trained, full = step(LAYOUTS[1]), estimate_tuning(setup, TuningMethod.FULL, cluster_of(2), LAYOUTS[1], KERNELS)
     assert trained.step_seconds == full.step_seconds
 

@@ -21,6 +21,7 @@ from suanli.catalogue.find import system as known_system
 from suanli.catalogue.load import catalogue
 from suanli.domain.layout import Layout, Recompute, Sharding
 from suanli.domain.posttraining import Beside, Passes, PostMethod, Scored
+from suanli.domain.tuning import LowRank
 from suanli.domain.workload import Attention, ServingLayout, TuningMethod
 from suanli.estimate.finetuning import estimate_tuning
 from suanli.estimate.reinforcement import post_step
@@ -99,7 +100,7 @@ SMALL = named_model("facebook/opt-125m")
 POSTTRAINING = {  # method, answers, what else the job says
     "dpo, a reference beside": (PostMethod.DPO, None, {"beside": REFERENCE}),
     "dpo, adapters": (
-        PostMethod.DPO, None, {"beside": REFERENCE, "setup": {"tuning": TuningMethod.LORA, "lora_rank": 16}}),
+        PostMethod.DPO, None, {"beside": REFERENCE, "setup": {"tuning": TuningMethod.LORA, "adapters": LowRank(rank=16)}}),
     "kto, log-probabilities from a file": (PostMethod.KTO, None, {"beside": Beside(reference=Scored.CACHED)}),
     "reward": (PostMethod.REWARD, None, {}),
     "grpo on the same devices": (PostMethod.GRPO, answers_of(), {"beside": REFERENCE, "rollout": TOGETHER}),

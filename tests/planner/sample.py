@@ -15,6 +15,7 @@ from suanli.domain.scenario import (
     TrainingJob,
     TuningJob,
 )
+from suanli.domain.tuning import LowRank
 from suanli.domain.workload import TuningMethod
 from suanli.planner.performance import Performance
 
@@ -70,7 +71,7 @@ def tuning() -> TuningJob:
         first_month="2024-03",
         last_month="2024-10",
         sequence_tokens=2048,
-        lora_rank=16,
+        adapters=LowRank(rank=16),
     )
 
 

@@ -41,7 +41,7 @@ def steady(seconds, rows, each_token=0.0):
         by_head=np.zeros(rows), by_decoding=np.zeros(rows), by_prompt=np.zeros(rows), state_floor_seconds=0.0,
         state_seconds=0.0, scan_tokens=1.0, decode=np.zeros((0, 28)), prefill=np.zeros((0, 28)),
         earlier=np.zeros((0, 2)), narrow=np.zeros((0, 7)), narrow_terms=np.zeros(0), slots=0.0, ranks=1.0, stages=1.0,
-        context=1.0, verified=1.0, acceptance=0.0, least_seconds=0.0,
+        context=1.0, verified=1.0, acceptance=0.0, least=np.zeros(rows),
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from suanli.domain.serving import DraftKind
 from suanli.foundation.errors import InputError
 from suanli.validation.serving_rows import METRICS, Drive, Workers, read_serving_row
 
@@ -82,7 +83,7 @@ def test_expert_ranks_share_the_accelerators_of_the_other_axes():
 def test_attention_data_parallelism_turns_the_tensor_ranks():
     told = row(tp=8, ep=8, gpus=64, notes="spec=mtp; dp_attention=True; run 1")
     assert told.workers == Workers(count=1, tensor=1, expert=8, attention_data=8)
-    assert told.speculative
+    assert told.drafting is DraftKind.MTP
 
 
 def test_attention_data_parallelism_beside_tensor_ranks_adds_accelerators():
@@ -153,3 +154,21 @@ def test_an_offline_run_has_no_end_of_requests():
 def test_missing_columns_read_as_open_cells():
     told = read_serving_row({"metric": "ttft_ms", "value": "10", "model": "x", "accelerator": "y", "engine": "vllm"})
     assert told.workers.accelerators == 1
+
+
+@pytest.mark.parametrize(
+    ("notes", "kind"),
+    [
+        ("spec=mtp; run 1", DraftKind.MTP), ("4. MTP in SGLang; speculative; cmd", DraftKind.MTP),
+        ("5. Speculative Decoding; speculative; cmd", DraftKind.EAGLE3), ("1. Baseline", None),
+    ],
+)  # fmt: skip
+def test_notes_say_who_drafts(notes, kind):
+    assert row(notes=notes).drafting is kind
+
+
+@pytest.mark.parametrize(
+    ("notes", "overlap"), [("cmd: vllm serve X --async-scheduling", True), ("cmd: vllm serve X", None)]
+)
+def test_a_command_says_whether_steps_are_scheduled_ahead(notes, overlap):
+    assert row(notes=notes).overlap is overlap

@@ -118,7 +118,7 @@ def test_the_attention_kernel_is_read(said, kernel):
 def test_the_method_of_tuning_is_read(said, method):
     found = run(workload=said).setup
     assert found.tuning is method
-    assert (found.lora_rank > 0) == (said in ("lora", "qlora"))
+    assert (found.adapters is not None) == (said in ("lora", "qlora"))
 
 
 @pytest.mark.parametrize("said", sorted(READING.formats))

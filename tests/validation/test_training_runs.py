@@ -126,7 +126,7 @@ def test_a_tuning_run_freezes_weights(tmp_path):
                 notes="longest sample 1044 tokens")  # fmt: skip
     assert found.setup.tuning is TuningMethod.QLORA
     assert found.setup.frozen_format == "nf4"
-    assert found.setup.lora_rank == 8
+    assert found.setup.adapters.rank == 8
     assert found.setup.sequence_tokens == 1044
 
 

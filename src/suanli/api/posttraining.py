@@ -162,7 +162,7 @@ def _job(question: PostQuestion, box: System) -> tuple[PostJob, Answers | None, 
         beside=_beside(question, setup.model),
         passes=Passes(
             updates=updates,
-            epochs=options.epochs or 1,
+            epochs=options.answer_epochs or 1,
             old_log_probs=method in GENERATING if options.old_log_probs is None else options.old_log_probs,
         ),
         answers=answers,

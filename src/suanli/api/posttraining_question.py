@@ -26,8 +26,9 @@ class PostOptions:
 
     Lengths are in tokens: `prompt_tokens` and `answer_tokens` means, `answer_spread` the standard deviation of answers
     over their mean, `answer_limit` where they are cut off. `updates` mini-batches are cut of one step's samples, which
-    are used `epochs` times. `rollout_nodes` of all nodes generate. `keep_trainer` leaves on the device what training
-    holds there while an engine generates beside it, `in_flight` changes weights while answers are on their way.
+    are used `answer_epochs` times. `rollout_nodes` of all nodes generate. `keep_trainer` leaves on the device what
+    training holds there while an engine generates beside it, `in_flight` changes weights while answers are on their
+    way.
     """
 
     adapters: str = ""
@@ -39,7 +40,7 @@ class PostOptions:
     answer_spread: float | None = None
     answer_limit: float | None = None
     updates: int | None = None
-    epochs: int | None = None
+    answer_epochs: int | None = None
     old_log_probs: bool | None = None
     rollout: str = ""
     rollout_nodes: int | None = None
@@ -75,10 +76,10 @@ class PostQuestion:
         return self.method in GENERATING or (self.method == PostMethod.DISTILL and self.options.on_policy)
 
 
-COUNTS = ("prompts", "group", "updates", "epochs", "rollout_nodes", "rollout_tp", "rollout_ep")
+COUNTS = ("prompts", "group", "updates", "answer_epochs", "rollout_nodes", "rollout_tp", "rollout_ep")
 LENGTHS = ("prompt_tokens", "answer_limit")
 ROLLING = (
-    "prompts", "group", "prompt_tokens", "answer_tokens", "answer_spread", "answer_limit", "updates", "epochs",
+    "prompts", "group", "prompt_tokens", "answer_tokens", "answer_spread", "answer_limit", "updates", "answer_epochs",
     "old_log_probs", "rollout", "rollout_nodes", "rollout_engine", "rollout_tp", "rollout_ep", "rollout_format",
     "rollout_memory", "keep_trainer", "lag", "in_flight", "weight_transport", "reward", "reward_model",
 )  # fmt: skip

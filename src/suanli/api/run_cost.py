@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from suanli.api.market_question import MarketQuestion, market_faults, today
-from suanli.api.train import TrainingQuestion, TrainingSearch
+from suanli.api.train import TrainingQuestion, TrainingSearch, box_of
 from suanli.api.training_question import faults_of
 from suanli.api.wall_clock import RunQuestion, run_faults, train_run
 from suanli.domain.plan import Assumed
@@ -47,14 +47,12 @@ def train_priced(
 
     Raises InputError with every fault at once, InfeasibleError where nothing fits or the run never ends.
     """
-    from suanli.catalogue.profile import resolve
-
     if faults := [*faults_of(question), *run_faults(run), *market_faults(market)]:
         raise InputError(faults)
     found, whole = train_run(question, run)
     if whole is None:
         return found, None, None
-    box, _ = resolve(question.system)
+    box = box_of(question)
     return found, whole, run_cost(box, question.nodes, found.estimates[0], whole, market)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,14 +16,17 @@ from suanli.api.training_question import (
     faults_of,
     searches,
 )
+from suanli.api.tuning_options import freezing, low_rank
 from suanli.domain.hardware import Cluster
 from suanli.domain.result import Rejected, TrainingEstimate, TrainingSearch
 from suanli.domain.timeline import MemoryPeak
+from suanli.domain.tuning import Freezing
 from suanli.domain.workload import Attention, ContextExchange, TrainingSetup, TuningMethod
 from suanli.foundation.errors import InfeasibleError, InputError, did_you_mean
 from suanli.foundation.language import tr
 
 if TYPE_CHECKING:
+    from suanli.domain.hardware import System
     from suanli.domain.kernel import KernelTable
     from suanli.domain.model import Model
     from suanli.domain.software import TrainingCalibration
@@ -49,14 +53,13 @@ def train_told(question: TrainingQuestion) -> TrainingSearch:
 
     Raises InputError with every fault at once, InfeasibleError where nothing fits.
     """
-    from suanli.catalogue.profile import resolve
     from suanli.estimate.memory_play import memory_peak
     from suanli.estimate.relief import given_layout
     from suanli.estimate.search import search_told
 
     _check(question)
     calibration, told = own_calibration(question.calibration)
-    system, kernels = resolve(question.system)
+    system, kernels = machine_of(question)
     cluster = Cluster(system=system, nodes=question.nodes)
     setup, assumed = setup_of(question, kernels, calibration)
     if searches(question):
@@ -112,6 +115,23 @@ def own_calibration(file: str | Path | None) -> tuple[TrainingCalibration, tuple
     )
 
 
+def machine_of(question: TrainingQuestion) -> tuple[System, KernelTable]:
+    """Find the system of a question, with as many of its accelerators as are in use, and what it is timed by."""
+    from suanli.catalogue.find import part_of
+    from suanli.catalogue.profile import resolve
+
+    if question.accelerators is not None and question.nodes > 1:
+        allowed = tr("one node, or all accelerators of several")
+        raise InputError.single(place="--cards", found=tr("{nodes} nodes", nodes=question.nodes), allowed=allowed)
+    system, kernels = resolve(question.system)
+    return part_of(system, question.accelerators, "--cards"), kernels
+
+
+def box_of(question: TrainingQuestion) -> System:
+    """Find the system of a question, with as many of its accelerators as are in use."""
+    return machine_of(question)[0]
+
+
 def _check(question: TrainingQuestion) -> None:
     if faults := faults_of(question):
         raise InputError(faults)
@@ -140,12 +160,10 @@ def setup_of(
             allowed=", ".join(kernels.formats),
             hint=did_you_mean(question.precision, kernels.formats),
         )
-    sequence, batch = question.sequence_tokens, question.global_batch
-    if sequence is None:
-        sequence = min(model.max_positions or DEFAULT_SEQUENCE, DEFAULT_SEQUENCE)
+    sequence, batch = sizes_of(question, model)
+    if question.sequence_tokens is None:
         assumed.append(f"sequence_tokens = {sequence}")
-    if batch is None:
-        batch = DEFAULT_BATCH
+    if question.global_batch is None:
         assumed.append(f"global_batch = {batch}")
     setup = TrainingSetup(
         model=model,
@@ -154,7 +172,9 @@ def setup_of(
         precision=kernels.formats[question.precision].precisions[0],
         number_format=question.precision,
         framework=find_software(calibration, question.framework, question.software_date or "").id,
-        lora_rank=question.lora_rank or 0,
+        adapters=low_rank(question.tuning, question.lora_rank),
+        freezing=_freezing(question, model),
+        frozen_format=question.tuning.frozen_format or "",
         optimizer=question.optimizer or "adamw",
         attention=Attention(question.attention or Attention.FLASH),
         capacity=question.capacity,
@@ -163,4 +183,31 @@ def setup_of(
         context_exchange=ContextExchange(question.context_exchange or ContextExchange.RING),
         document_tokens=question.document_tokens,
     )
-    return (tuned(setup, TuningMethod(question.method), calibration) if question.method else setup), tuple(assumed)
+    if question.method is None:
+        return replace(setup, adapters=None), tuple(assumed)
+    return tuned(setup, TuningMethod(question.method), calibration), tuple(assumed)
+
+
+def sizes_of(question: TrainingQuestion, model: Model) -> tuple[int, int]:
+    """Return the tokens of a sequence and the sequences of a step, as asked for or by default."""
+    usual = min(model.max_positions or DEFAULT_SEQUENCE, DEFAULT_SEQUENCE)
+    sequence = usual if question.sequence_tokens is None else question.sequence_tokens
+    plain = DEFAULT_BATCH if question.method is None else tuning_batch(sequence)
+    return sequence, plain if question.global_batch is None else question.global_batch
+
+
+def tuning_batch(sequence_tokens: int) -> int:
+    """Return how many sequences a step of a tuning run has where nobody says: a power of two of them."""
+    from suanli.planner.ground import planning_figures
+
+    tokens = planning_figures()["planning.tuning_batch_tokens"].value
+    return int(2 ** max(round(math.log2(tokens / sequence_tokens)), 0))
+
+
+def _freezing(question: TrainingQuestion, model: Model) -> Freezing:
+    """Say what stays as it is. Raises InputError where more layers do than the model has."""
+    asked, layers = freezing(question.tuning), sum(run.count for run in (*model.runs, *model.draft_runs))
+    if asked.layers > layers:
+        allowed = tr("at most the {layers} layers of {model}", layers=layers, model=model.name)
+        raise InputError.single(place="--freeze-layers", found=str(asked.layers), allowed=allowed)
+    return asked

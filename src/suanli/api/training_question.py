@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from suanli.api.tuning_options import TuningOptions, tuning_faults
 from suanli.domain.layout import Offload, Recompute, Schedule, Sharding
 from suanli.domain.workload import Attention, ContextExchange, TuningMethod
 from suanli.foundation.errors import Fault, did_you_mean
@@ -23,7 +24,9 @@ class TrainingQuestion:
     tokens evenly by force.
     `split_tensor` cuts products of tensor ranks into pieces that run beside each other's traffic.
     `context_exchange` is ring or ulysses, `document_tokens` the mean length of documents packed into a sequence.
-    `software_date` is of when the framework is (its latest unless said), `calibration` a file of a user's own figures.
+    `accelerators` are those in use of one system (all unless said). `tuning` says of a tuning run what its adapters
+    are and what stays as it is. `software_date` is of when the framework is (its latest unless said), `calibration` a
+    file of a user's own figures.
     """
 
     model: str
@@ -48,6 +51,8 @@ class TrainingQuestion:
     keep: int = 20
     method: str | None = None
     lora_rank: int | None = None
+    accelerators: int | None = None
+    tuning: TuningOptions = field(default_factory=TuningOptions)
     software_date: str | None = None
     calibration: str | None = None
     schedule: str | None = None
@@ -63,14 +68,14 @@ class TrainingQuestion:
 
 COUNTS = (
     "nodes", "sequence_tokens", "global_batch", "tensor", "pipeline", "data", "context", "expert", "interleave",
-    "micro_batch", "keep", "lora_rank", "sharding_ranks", "document_tokens",
+    "micro_batch", "keep", "lora_rank", "accelerators", "sharding_ranks", "document_tokens",
 )  # fmt: skip
 MOST = 2**20
 """The most of any count: beyond every cluster, batch and degree that was ever built, and still searched in seconds."""
 MOST_OF = {"sequence_tokens": 2**30, "document_tokens": 2**30}
 OPTIONS = {
     "sequence_tokens": "--seq-len", "tensor": "--tp", "pipeline": "--pp", "data": "--dp", "context": "--cp",
-    "expert": "--ep", "interleave": "--vp",
+    "expert": "--ep", "interleave": "--vp", "accelerators": "--cards",
 }  # fmt: skip
 """What people call a field of a question, where it is not its own name."""
 DEGREES = (
@@ -114,7 +119,7 @@ def faults_of(question: TrainingQuestion) -> list[Fault]:
     """Name everything wrong in a training question that shows before anything is looked up."""
     from suanli.catalogue.dates import is_date
 
-    faults = []
+    faults = tuning_faults(question.tuning, question.method)
     for name in COUNTS:
         value, most = getattr(question, name), MOST_OF.get(name, MOST)
         if value is not None and not 1 <= value <= most:

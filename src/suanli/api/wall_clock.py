@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from suanli.api.train import TrainingQuestion, TrainingSearch, find_model, train_told
+from suanli.api.train import TrainingQuestion, TrainingSearch, box_of, find_model, train_told
 from suanli.api.training_question import MOST, faults_of
 from suanli.domain.result import TrainingEstimate
 from suanli.domain.wall_clock import Recovery, Saving, Upkeep, WallClock
@@ -88,7 +88,6 @@ def refuse(question: TrainingQuestion, run: RunQuestion) -> None:
 
 def job_of(question: TrainingQuestion, run: RunQuestion, estimate: TrainingEstimate) -> RunJob:
     """Make the job of a run whose step is estimated; its batch is what the step's rate says."""
-    from suanli.catalogue.profile import resolve
     from suanli.estimate.wall_clock import RunJob
     from suanli.parts.architectures.count import parameters
 
@@ -99,7 +98,7 @@ def job_of(question: TrainingQuestion, run: RunQuestion, estimate: TrainingEstim
         steps=steps,
         tokens=steps * step_tokens,
         parameters=float(parameters(find_model(question.model))),
-        system=resolve(question.system)[0],
+        system=box_of(question),
         systems=question.nodes,
         upkeep=Upkeep(
             failures=run.failures,

@@ -55,6 +55,11 @@ def _profile(name: str, said: Mapping[str, Any], whole: Mapping[str, Any], place
     return EngineProfile(**read)
 
 
+def _constants(said: Mapping[str, Any]) -> ServingConstants:
+    read: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in said.items()}
+    return ServingConstants(**read)
+
+
 @functools.cache
 def load_engines(path: Path = ENGINE_FILE) -> EngineTable:
     """Read the engine file. Raises InputError naming the entry at fault."""
@@ -70,7 +75,7 @@ def load_engines(path: Path = ENGINE_FILE) -> EngineTable:
         eras=tuple(EngineEra(**one) for one in said["eras"]),
         stacks=tuple(YoungStack(**one) for one in said["stacks"]),
         schemes={name: WeightScheme(name=name, **one) for name, one in said["schemes"].items()},
-        constants=ServingConstants(**said["constants"]),
+        constants=_constants(said["constants"]),
     )
 
 

@@ -6,6 +6,7 @@ import difflib
 import functools
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from suanli.catalogue.figures import DATA
 from suanli.catalogue.hosts import PREFIX, in_chassis, plain_host
@@ -13,6 +14,7 @@ from suanli.catalogue.load import Catalogue, catalogue
 from suanli.catalogue.plain_yaml import read_plain
 from suanli.domain.hardware import Accelerator, System
 from suanli.foundation.errors import InputError
+from suanli.foundation.figure import Figure
 from suanli.foundation.language import tr
 
 COUNTED = re.compile(r"(?P<count>\d+) ?[x×*] ?(?P<rest>\D.*)", re.IGNORECASE)
@@ -111,6 +113,31 @@ def system(text: str, known: Catalogue | None = None, place: str = "system") -> 
         allowed = f"{usual.id}: {usual.accelerators}"
         raise InputError.single(place=place, found=f"'{text}': {found_words}", allowed=allowed)
     return usual
+
+
+def part_of(box: System, accelerators: int | None, place: str) -> System:
+    """Return a system with so many of its accelerators in use, and its host's memory and power shared out to them.
+
+    Raises InputError where it has fewer.
+    """
+    if accelerators is None or accelerators == box.accelerators:
+        return box
+    if accelerators > box.accelerators:
+        allowed = tr("at most the {count} of {system}", count=box.accelerators, system=box.id)
+        raise InputError.single(place=place, found=str(accelerators), allowed=allowed)
+    share = accelerators / box.accelerators
+    return replace(
+        box,
+        accelerators=accelerators,
+        host_memory_bytes=_scaled(box.host_memory_bytes, share),
+        power_watts=_scaled(box.power_watts, share),
+    )
+
+
+def _scaled(figure: Figure | None, share: float) -> Figure | None:
+    if figure is None:
+        return None
+    return replace(figure, value=figure.value * share, low=figure.low * share, high=figure.high * share)
 
 
 def product(text: str, known: Catalogue | None = None) -> Accelerator | System:

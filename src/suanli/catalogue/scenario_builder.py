@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import overload
 
@@ -41,6 +41,8 @@ from suanli.domain.scenario import (
     TuningJob,
     Workload,
 )
+from suanli.domain.tuning import Freezing, LowRank
+from suanli.domain.workload import TuningMethod
 from suanli.equations.demand import grown_requests_per_s
 from suanli.foundation.calendar import month_after, month_span, months_between
 from suanli.foundation.figure import Figure, Kind
@@ -246,7 +248,10 @@ class _Builder:
             last_month=entry.end or self.months[-1],
             sequence_tokens=int(sequence),
             global_batch=entry.global_batch,
-            lora_rank=entry.rank or 0,
+            adapters=_adapters(entry),
+            freezing=Freezing(layers=entry.freeze_layers, embeddings=entry.freeze_embeddings),
+            optimizer=entry.optimizer,
+            document_tokens=entry.example_tokens,
             precision=entry.precision,
             framework=entry.framework,
             systems=entry.systems,
@@ -278,6 +283,14 @@ class _Builder:
             least_systems=entry.least_systems,
             most_systems=entry.most_systems,
         )
+
+
+def _adapters(entry: TuningEntry) -> LowRank | None:
+    """Adapters as a scenario asks for them; those that it leaves open are filled where the job is weighed."""
+    if entry.method is TuningMethod.FULL:
+        return None
+    plain = LowRank(rank=entry.rank or 0, dora=entry.dora, experts=entry.expert_adapters)
+    return replace(plain, targets=tuple(entry.targets)) if entry.targets else plain
 
 
 def _rate(requests: RequestsEntry, first: str, month: str) -> float:

@@ -31,6 +31,8 @@ class KnownNames:
     frameworks: Collection[str] = ()
     engines: Collection[str] = ()
     number_formats: Collection[str] = ()
+    optimizers: Collection[str] = ()
+    targets: Collection[str] = ()
     regions: frozenset[str] = frozenset()
 
 

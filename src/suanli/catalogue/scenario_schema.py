@@ -37,6 +37,7 @@ from suanli.catalogue.scenario_fields import (
 )
 from suanli.domain.hardware import Precision
 from suanli.domain.scenario import FailurePreset, QuoteTerms
+from suanli.domain.tuning import ExpertAdapters
 from suanli.domain.workload import TuningMethod
 
 
@@ -227,6 +228,20 @@ class TuningEntry(LearningEntry):
     """full: all weights; lora: adapters beside frozen weights; qlora: beside frozen 4-bit weights."""
     rank: Count | None = None
     """Rank of the adapters, for lora and qlora."""
+    targets: list[str] | None = Field(default=None, min_length=1)
+    """Matrices that have adapters, as their files name them (q_proj), or groups of them: mlp, all-linear ..."""
+    dora: bool = False
+    """Whether adapters scale each output by a trained magnitude (DoRA)."""
+    expert_adapters: Annotated[ExpertAdapters, Field(strict=False)] = ExpertAdapters.EACH
+    """each: every expert has its own adapters; shared: experts of a layer share them."""
+    freeze_layers: Annotated[int, Field(ge=0)] = 0
+    """How many of the first layers stay as they are."""
+    freeze_embeddings: bool = False
+    """Whether the token table stays as it is, under full."""
+    optimizer: str = "adamw"
+    """The optimizer: adamw, adamw-8bit, paged-adamw, paged-adamw-8bit, muon, adafactor, lion, sgd."""
+    example_tokens: Number | None = None
+    """Mean tokens of an example where examples are packed into sequences. Without it: a sequence is one."""
     tokens: Tokens
     """How many tokens one run trains on, all epochs counted, such as '50 M tokens'."""
     runs_per_month: Number

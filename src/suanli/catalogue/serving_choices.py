@@ -21,8 +21,8 @@ NOTHING = Figure(value=0.0, unit="1", low=0.0, high=0.0, kind=Kind.ASSUMPTION, s
 
 
 def _figure(sheet: Sheet, *trail: str) -> Figure:
-    """Read a figure whose name says its unit; gaps and launches are seconds too."""
-    seconds = trail[-1].endswith(("_seconds", "gap")) or "launch" in trail
+    """Read a figure whose name says its unit; launches are seconds too."""
+    seconds = trail[-1].endswith("_seconds") or "launch" in trail
     return sheet.figure(*trail, into="s" if seconds else "1", needed=True) or NOTHING
 
 
@@ -63,9 +63,7 @@ def _traits(sheet: Sheet) -> EngineTraits:
     kinds = {name: _figure(sheet, "settings", "launch", name) for name in sheet.get(("settings", "launch"))}
     return EngineTraits(
         launch_seconds={name: kinds[kind] for name, kind in sheet.get(("settings", "launch_of")).items()},
-        overlaps=frozenset(sheet.get(("settings", "overlaps"))),
-        gap_seconds=_figure(sheet, "settings", "gap"),
-        sequence_gap_seconds=_figure(sheet, "settings", "sequence_gap"),
+        overlaps=_since(sheet, "overlaps"),
         windows=_since(sheet, "windows"),
         state_prefixes=_since(sheet, "state_prefixes"),
         draft_overlaps=_since(sheet, "draft_overlaps"),

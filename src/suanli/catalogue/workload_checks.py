@@ -23,6 +23,8 @@ from suanli.catalogue.scenario_shape import LAYERS
 from suanli.catalogue.yaml_reader import Trail
 from suanli.foundation.language import tr
 
+ADAPTER_KEYS = ("targets", "dora", "expert_adapters")
+"""What a fine-tune says of its adapters beside their rank."""
 LARGEST_CONFIG_BYTES = 10_000_000
 """A config.json is some kilobytes; ten megabytes are refused unread."""
 
@@ -108,6 +110,17 @@ def check_tuning(facts: Facts, trail: Trail, entry: dict[str, Any]) -> None:
         facts.tell((*trail, "rank"), tr("no '{name}'", name="rank"), tr("the rank of the adapters, such as 16"))
     if method == "full" and "rank" in entry:
         facts.tell((*trail, "rank"), tr("a rank with method full"), tr("lora or qlora, or no such line"))
+    for name in ADAPTER_KEYS:
+        if method == "full" and name in entry:
+            found = tr("'{name}' with method full", name=name)
+            facts.tell((*trail, name), found, tr("lora or qlora, or no such line"))
+    if method in ("lora", "qlora") and "freeze_embeddings" in entry:
+        found = tr("'{name}' with method {method}", name="freeze_embeddings", method=method)
+        facts.tell((*trail, "freeze_embeddings"), found, tr("full, or no such line"))
+    targets = entry.get("targets")
+    for index, word in enumerate(targets if isinstance(targets, list) else ()):
+        check_name(facts, (*trail, "targets", index), word, facts.known.targets, tr("matrix"))
+    check_name(facts, (*trail, "optimizer"), entry.get("optimizer"), facts.known.optimizers, tr("optimizer"))
 
 
 def check_requests(facts: Facts, trail: Trail, requests: dict[str, Any], given: bool) -> None:

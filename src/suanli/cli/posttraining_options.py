@@ -54,8 +54,8 @@ UpdatesOption = Annotated[
     int | None,
     typer.Option("--updates", help="Mini-batches of a step's answers, an update each (1).", show_default=False),
 ]
-EpochsOption = Annotated[
-    int | None, typer.Option("--epochs", help="How often a step's answers are used (1).", show_default=False)
+AnswerEpochsOption = Annotated[
+    int | None, typer.Option("--answer-epochs", help="How often a step's answers are used (1).", show_default=False)
 ]
 OldFlag = Annotated[
     bool | None,
@@ -123,7 +123,7 @@ def joined(
     answer_spread: AnswerSpreadOption = None,
     answer_limit: AnswerLimitOption = None,
     updates: UpdatesOption = None,
-    epochs: EpochsOption = None,
+    answer_epochs: AnswerEpochsOption = None,
     old_log_probs: OldFlag = None,
     rollout: RolloutOption = "",
     rollout_nodes: RolloutNodesOption = None,
@@ -147,7 +147,7 @@ def joined(
     return PostOptions(
         adapters=adapters, reference=reference, prompts=prompts, group=group, prompt_tokens=prompt_tokens,
         answer_tokens=answer_tokens, answer_spread=answer_spread, answer_limit=answer_limit, updates=updates,
-        epochs=epochs, old_log_probs=old_log_probs, rollout=rollout, rollout_nodes=rollout_nodes,
+        answer_epochs=answer_epochs, old_log_probs=old_log_probs, rollout=rollout, rollout_nodes=rollout_nodes,
         rollout_engine=rollout_engine, rollout_tp=rollout_tp, rollout_ep=rollout_ep, rollout_format=rollout_format,
         rollout_memory=rollout_memory, keep_trainer=keep_trainer, lag=lag, in_flight=in_flight,
         weight_transport=weight_transport,

@@ -15,6 +15,7 @@ from suanli.foundation.language import tr
 DAY_SECONDS = 86400
 """Twenty-four hours of sixty minutes."""
 JOULES_PER_MEGAWATT_HOUR = 3.6e9
+JOULES_PER_KILOWATT_HOUR = 3.6e6
 THOUSAND = 1000
 
 TokensOption = Annotated[float | None, typer.Option("--tokens", help="Tokens of the whole run.", show_default=False)]
@@ -86,6 +87,9 @@ def tell_cost(found: RunCost) -> None:
     console = Console()
     if found.rent is None:
         console.print(tr("Rent: no price known"), markup=False)
+    elif found.rent < THOUSAND:
+        told = {"rent": found.rent, "currency": found.currency, "basis": found.rent_basis}
+        console.print(tr("Rent: {rent:,.2f} {currency} ({basis})", **told), markup=False)
     else:
         told = {"rent": rent_in_words(found.rent), "currency": found.currency, "basis": found.rent_basis}
         console.print(tr("Rent: {rent} thousand {currency} ({basis})", **told), markup=False)
@@ -93,6 +97,13 @@ def tell_cost(found: RunCost) -> None:
         console.print(tr("Energy: no power known"), markup=False)
         return
     energy, kilowatts = energy_in_words(found.energy_joules), f"{found.system_watts / THOUSAND:,.1f}"
+    if found.energy_joules is not None and found.energy_joules < JOULES_PER_MEGAWATT_HOUR:
+        small = {"energy": found.energy_joules / JOULES_PER_KILOWATT_HOUR, "kilowatts": kilowatts}
+        console.print(
+            tr("Energy at the meter: {energy:,.2f} kWh; the systems draw {kilowatts} kW on average.", **small)
+        )
+        console.print("\n".join(assumed_in_words(found.assumed)), markup=False)
+        return
     said = tr("Energy at the meter: {energy} MWh; the systems draw {kilowatts} kW on average.", energy=energy,
               kilowatts=kilowatts)  # fmt: skip
     console.print(said, markup=False)

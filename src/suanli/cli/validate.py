@@ -12,7 +12,6 @@ from suanli.api.logs import compare_logs, is_log, is_text
 from suanli.api.results import ResultQuestion, compare_results, is_result
 from suanli.api.validate import Summary, ValidationResult, validate
 from suanli.cli.app import app
-from suanli.cli.finetune import RankOption
 from suanli.cli.logs import (
     LoggedFormatOption,
     LoggedFrameworkOption,
@@ -53,6 +52,7 @@ from suanli.cli.train_options import (
     ShardingOption,
     ShardingRanksOption,
 )
+from suanli.cli.tuning_options import RankOption
 from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
 

@@ -32,6 +32,7 @@ class EngineProfile:
     a pipeline work at the same time at most, `experts_in_turn` which weight schemes run one expert after another.
     `ignores_windows` says that attention and cache are whole where every layer of a model has a sliding window.
     `prefills_ahead` says that all prompts with room in the cache are read before answers take turns in the batch.
+    `receive_steps` is after how many steps the scheduler looks for new requests while it has others.
     Products of more than `wide_rows` tokens may go through a library of their own: `wide_product_seconds` is what each
     of them costs more, `expand_bytes_per_s` how fast quantised weights are written out in 16 bits before it (0: they
     are not). `pass_factor` is how often as much norms, rotations and gates move as fused ones do.
@@ -69,6 +70,7 @@ class EngineProfile:
     ignores_windows: bool = False
     prefills_ahead: bool = False
     pass_factor: float = 1.0
+    receive_steps: float = 1.0
     wide_rows: float = 0.0
     wide_product_seconds: float = 0.0
     expand_bytes_per_s: float = 0.0
@@ -127,7 +129,8 @@ class ServingConstants:
     `acceptance` and `drafts` are of speculative decoding where the setup says no more. `hidden_moves` is how often
     a norm with its residual moves the hidden state, `inward_moves` how often a rotation or gate moves what the
     layer's first products made, `expert_passes` how many passes sort tokens to experts and back. `length_variation`
-    is the squared coefficient of variation of answers' lengths where only a mean is known.
+    is the squared coefficient of variation of answers' lengths where only a mean is known, `answer_lengths` are lengths
+    over the mean, from short to long, and `answer_shares` which share of all answers is as long.
     """
 
     physical_share: float
@@ -141,6 +144,8 @@ class ServingConstants:
     hidden_moves: float
     inward_moves: float
     length_variation: float
+    answer_shares: tuple[float, ...]
+    answer_lengths: tuple[float, ...]
     spreads_log: Mapping[str, float] = field(default_factory=dict)
 
 

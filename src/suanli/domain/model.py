@@ -61,7 +61,8 @@ class Core:
     sequence keeps whatever its length. `window` bounds how far back a token looks (None: all), `selected` how many
     cached entries a sparse index lets through (None: all); `index_heads` and `index_head_dim` are the index's own.
     `stride` is how many tokens share one cached entry beyond the window (1: each has its own; 0: none is kept beyond
-    it). `state_passes` is how often a recurrent state is read or written for each token.
+    it). `state_passes` is how often a recurrent state is read or written for each token. `normed_heads` says that
+    queries and keys have norms of their own.
     """
 
     kind: CoreKind
@@ -77,6 +78,7 @@ class Core:
     state_elements: int = 0
     stride: int = 1
     state_passes: int = 0
+    normed_heads: bool = False
 
     @property
     def attends(self) -> bool:

@@ -14,6 +14,7 @@ class Optimizer:
 
     `more_moved` is what it moves beyond its moments and what every optimizer moves. `factor` is what it keeps of every
     row and column of a matrix (None: nothing), `iterations` how often it multiplies a matrix to make it orthogonal.
+    `paged` state goes to the host page by page where the device's memory is short, and comes back for the update.
     """
 
     id: str
@@ -23,6 +24,7 @@ class Optimizer:
     more_moved: Figure
     factor: Figure | None = None
     iterations: Figure | None = None
+    paged: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

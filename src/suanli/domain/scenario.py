@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from suanli.domain.hardware import Precision
 from suanli.domain.plan import Assumed
+from suanli.domain.tuning import NOTHING_FROZEN, Freezing, LowRank
 from suanli.domain.workload import TuningMethod
 
 
@@ -192,7 +193,10 @@ class TrainingJob:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TuningJob:
-    """A fine-tune of `tokens` (one run, all epochs counted) done `runs_per_month` times in each of its months."""
+    """A fine-tune of `tokens` (one run, all epochs counted) done `runs_per_month` times in each of its months.
+
+    `document_tokens` is the mean length of examples that are packed into a sequence (None: a sequence is one).
+    """
 
     id: str
     title: str
@@ -204,7 +208,10 @@ class TuningJob:
     last_month: str
     sequence_tokens: int
     global_batch: int | None = None
-    lora_rank: int = 0
+    adapters: LowRank | None = None
+    freezing: Freezing = NOTHING_FROZEN
+    optimizer: str = "adamw"
+    document_tokens: float | None = None
     precision: Precision = Precision.BF16
     framework: str = "megatron"
     systems: tuple[str, ...] | None = None

@@ -83,17 +83,15 @@ class Since:
 class EngineTraits:
     """What classes of engines can do, and what settings cost that are not the default ones.
 
-    `launch_seconds` is of one kernel launch without a captured graph, by class. `overlaps` says which classes
-    schedule a step while the last one runs; without that a step waits for `gap_seconds`, and `sequence_gap_seconds`
-    for each sequence. `windows` and `state_prefixes` say since when an engine frees what a window has left behind,
-    and since when its prefix cache holds recurrent states. `draft_sequences` is how many requests a class admits at
-    most while it drafts, `draft_overlaps` since when it schedules ahead although drafts are open.
+    `launch_seconds` is of one kernel launch without a captured graph, by class. `overlaps` says since when a class
+    schedules a step while the last one runs by default. `windows` and `state_prefixes` say since when an engine frees
+    what a window has left behind, and since when its prefix cache holds recurrent states. `draft_sequences` is how many
+    requests a class admits at most while it drafts, `draft_overlaps` since when it schedules ahead although drafts are
+    open.
     """
 
     launch_seconds: Mapping[str, Figure]
-    overlaps: frozenset[str]
-    gap_seconds: Figure
-    sequence_gap_seconds: Figure
+    overlaps: Mapping[str, Since]
     windows: Mapping[str, Since]
     state_prefixes: Mapping[str, Since]
     draft_sequences: Mapping[str, Figure]

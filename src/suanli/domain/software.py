@@ -24,8 +24,13 @@ class Software:
     says that a chunk's way forward runs beside another's way back, `tensor_hidden_split` what hides of tensor traffic
     where products are cut into pieces beside it. `eager_kept` says that norms and gates are made of single operations
     that keep 32-bit copies and products, `gathers_frozen` that fully sharded weights which do not train stay gathered
-    until the backward pass ends. `pure_states` says that gradients and moments
-    have the type of the weights, and that gradients come with the backward pass and are gone before the next step.
+    until the backward pass ends. `scaled_norm_bytes` is what an eager norm keeps of each element that a trained scale
+    multiplies, `every_norm` says that norms of heads and behind blocks keep theirs too. An adapter keeps
+    `adapter_input_bytes` of each element that it reads (a copy of its own, or one for all that read the same, by
+    `adapter_own_inputs`), `adapter_output_bytes` of each that it gives, and `adapter_copy_bytes` of each of its
+    parameters; `quantised_keeps` says that products of 4-bit weights keep their inputs. `pure_states` says that
+    gradients and moments have the type of the weights, and that gradients come with the backward pass and are gone
+    before the next.
     """
 
     id: str
@@ -72,6 +77,13 @@ class Software:
     working_share: float
     eager_kept: float
     gathers_frozen: float
+    scaled_norm_bytes: float
+    every_norm: float
+    adapter_input_bytes: float
+    adapter_output_bytes: float
+    adapter_copy_bytes: float
+    adapter_own_inputs: float
+    quantised_keeps: float
     part_seconds: float
     pure_states: float
 
@@ -144,8 +156,9 @@ class TrainingCalibration:
     machines and formats only where those are. Matrices whose sides are no multiples of a
     tensor-core tile take `misaligned_slowdown` times as long, unfused attention with a head dimension that vector
     loads cannot split `odd_head_slowdown` times. `sustained` is what long training keeps of the rate that short
-    kernels show, by pattern of accelerator ids (power, clocks). `frozen_bytes` is what one frozen parameter takes
-    in each format. `hbm_share` is what drivers show of a printed gigabyte of HBM. `unknown_layout_slowdown` is what
+    kernels show, by pattern of accelerator ids (power, clocks). `recipes` are the matrices that published runs of
+    a class put adapters beside unless they say so, `frozen_bytes` is what one frozen parameter takes in each format.
+    `hbm_share` is what drivers show of a printed gigabyte of HBM. `unknown_layout_slowdown` is what
     people's layouts take against the best one of a search. `layout_spread` is one sigma of the log of what errors
     of one job's layouts do not share, `tie_spread` of the difference of two that lie near each other; a layout within
     `tie_sigmas` of that behind the best one may well be the faster. `spread` tells the 80 % band of a step;
@@ -166,6 +179,7 @@ class TrainingCalibration:
     tie_sigmas: float
     sustained: Mapping[str, Sustained]
     adapter_rank: int
+    recipes: Mapping[str, tuple[str, ...]]
     frozen_bytes: Mapping[str, float]
     spread: Spread
     bands: Mapping[str, tuple[float, float]]

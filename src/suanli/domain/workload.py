@@ -8,6 +8,7 @@ from enum import StrEnum
 from suanli.domain.hardware import Precision
 from suanli.domain.model import Model
 from suanli.domain.serving import Adapters, DraftKind
+from suanli.domain.tuning import NOTHING_FROZEN, Freezing, LowRank
 
 
 class TuningMethod(StrEnum):
@@ -38,8 +39,9 @@ class TrainingSetup:
 
     `precision` is that of the matmuls (`number_format` says which scheme where several share a peak: mxfp8, nvfp4).
     `framework` is a key of the framework table, which says how far passes are fused and traffic is hidden.
-    `balanced_experts` says that tokens are spread evenly over experts by force, as benchmarks do. `frozen_format` is
-    the number format of frozen weights under QLoRA. `capacity` gives each expert room for so many times its even share
+    `balanced_experts` says that tokens are spread evenly over experts by force, as benchmarks do. `adapters` are beside
+    weights that a method leaves as they are, `frozen_format` is the number format of those under QLoRA, `freezing`
+    what else is left alone. `capacity` gives each expert room for so many times its even share
     of the tokens: less is padded, more is dropped (None: every expert takes what comes). `split_tensor` cuts products
     of tensor ranks into pieces that run beside each other's traffic (async TP, MC2). `document_tokens` is the mean
     length of documents that are packed into a sequence and do not see each other (None: a sequence is one).
@@ -53,7 +55,8 @@ class TrainingSetup:
     attention: Attention = Attention.FLASH
     framework: str = "megatron"
     tuning: TuningMethod | None = None
-    lora_rank: int = 0
+    adapters: LowRank | None = None
+    freezing: Freezing = NOTHING_FROZEN
     optimizer: str = "adamw"
     balanced_experts: bool = False
     frozen_format: str = ""
@@ -61,6 +64,11 @@ class TrainingSetup:
     split_tensor: bool = False
     context_exchange: ContextExchange = ContextExchange.RING
     document_tokens: float | None = None
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the model's own weights stay as they are."""
+        return self.tuning in (TuningMethod.LORA, TuningMethod.QLORA)
 
     @property
     def seen_tokens(self) -> float:
@@ -75,11 +83,11 @@ class ServingSetup:
     """A model under a serving engine: formats, engine, request shape. Lengths are means in tokens.
 
     `prefix_hit_share` is the share of prompt tokens that a prefix cache holds already, `draft_tokens` how many tokens a
-    speculative step drafts (0: none). `token_budget`, `sequence_limit` and `usable_share` stand in for the engine's own
-    settings where they are given (None: the engine's default). `drafting` says who drafts (None: nobody knows, what
-    drafting costs is left out), `draft_model` which model where it is one of its own, `acceptance` the chance that a
-    draft is accepted where it was measured. `adapters` are low-rank ones beside the weights, `eager` says that kernels
-    are launched one by one, `overlap` that the engine schedules ahead (None: as its class does).
+    speculative step drafts (0: none). `token_budget`, `sequence_limit`, `usable_share` and `receive_steps` stand in for
+    the engine's own settings where they are given (None: the engine's default). `drafting` says who drafts (None:
+    nobody knows, what drafting costs is left out), `draft_model` which model where it is one of its own, `acceptance`
+    the chance that a draft is accepted where it was measured. `adapters` are low-rank ones beside the weights, `eager`
+    says that kernels are launched one by one, `overlap` that the engine schedules ahead (None: as its class does).
     """
 
     model: Model
@@ -95,6 +103,7 @@ class ServingSetup:
     token_budget: float | None = None
     sequence_limit: float | None = None
     usable_share: float | None = None
+    receive_steps: float | None = None
     drafting: DraftKind | None = None
     draft_model: Model | None = None
     acceptance: float | None = None

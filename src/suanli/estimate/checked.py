@@ -9,7 +9,9 @@ from suanli.domain.hardware import Cluster, System
 from suanli.domain.kernel import KernelTable
 from suanli.domain.layout import Layout, Recompute, Sharding
 from suanli.domain.result import Band
+from suanli.domain.tuning import LowRank
 from suanli.domain.workload import ServingLayout, ServingSetup, TrainingSetup, TuningMethod
+from suanli.estimate.finetuning import tuned
 from suanli.estimate.operators import mlp_elements
 from suanli.estimate.precision import element_bytes
 from suanli.estimate.serving_memory import sequence_cache_bytes, weight_bytes
@@ -23,6 +25,8 @@ from suanli.foundation.language import tr
 
 FRAMEWORK = ENGINE = "torch_plain"
 """The class of training software, and of serving engines, that a loop of one's own is of."""
+ADAPTED = ("attention",)
+"""Matrices that adapters of real cases stand beside."""
 STANDING, COPIED = 5.0, 3.0
 """Hidden states that stand beside a feed-forward network, and copies of a token that its expert makes (by its code)."""
 NOT_LIVE = ("runtime", "fragmentation")
@@ -60,9 +64,10 @@ def _trained(case: Case, system: System, kernels: KernelTable, ranks: int) -> Pr
         precision=kernels.formats[case.number_format].precisions[0],
         number_format=case.number_format,
         framework=FRAMEWORK,
-        tuning=TuningMethod.LORA if lora else None,
-        lora_rank=case.rank,
+        adapters=LowRank(rank=case.rank, targets=ADAPTED) if lora else None,
     )
+    if lora:
+        setup = tuned(setup, TuningMethod.LORA, load_training_calibration())
     layout = Layout(data=ranks, micro_batch=case.batch, recompute=Recompute.NONE, sharding=Sharding.NONE)
     told = estimate_layout(setup, Cluster(system=system, nodes=1), layout, kernels, accelerators=ranks)
     live = sum(held for cause, held in told.bytes_by_cause.items() if cause not in NOT_LIVE)

@@ -119,15 +119,16 @@ def _layer(raw: RawStep, software: Software, one: LayerColumns) -> _Layer:
     ]
     seen: Real = 1 - np.where(raw.expert_inside > 0, software.expert_hidden, software.expert_hidden_across)
     uneven = (raw.imbalance - 1) * raw.routed
-    computed = one.matmul_forward + one.core_forward + forward_pass
-    cover = computed + one.matmul_backward + one.core_backward + backward_pass
+    beside = [software.pass_factor * seconds for seconds in (one.beside_forward, one.beside_backward)]
+    computed = one.matmul_forward + one.core_forward + forward_pass + beside[0]
+    cover = computed + one.matmul_backward + one.core_backward + backward_pass + beside[1]
     meet = chunks_meet(pipe_of(raw), software.pairs_chunks)
     seen = shown_share(meet, seen, one.expert_forward + one.expert_backward, cover)
     repeated = again * (computed + quantise / 2 + shown * one.tensor_forward + seen * one.expert_forward)
     causes: dict[str, Real] = {
         "matmul": one.matmul_forward + one.matmul_backward,
         "attention": one.core_forward + one.core_backward,
-        "memory_passes": forward_pass + backward_pass,
+        "memory_passes": forward_pass + backward_pass + beside[0] + beside[1],
         "quantise": quantise,
         "recompute": repeated + raw.scores * one.core_forward + raw.modules * forward_pass,
         "tensor_exposed": shown * (one.tensor_forward + one.tensor_backward),

@@ -12,8 +12,10 @@ from suanli.domain.layout import LayoutTable
 from suanli.domain.model import LayerRun, Model, Role
 from suanli.domain.software import Software, Sustained, TrainingCalibration
 from suanli.domain.workload import TrainingSetup
+from suanli.equations.optimizer import host_link_seconds
 from suanli.estimate.compose import CAUSES, StepColumns, Wear, compose
 from suanli.estimate.memory import MEMORY_CAUSES, MemoryColumns, memory_columns
+from suanli.estimate.optimizers import find_optimizer
 from suanli.estimate.precision import BF16_BYTES, element_bytes
 from suanli.estimate.software import find_software, in_width, software_for, sustained_shares
 from suanli.estimate.step import Machine, job_of, raw_step
@@ -115,8 +117,8 @@ def frozen_bytes(question: Question) -> float:
     return known[name]
 
 
-def weigh_memory(question: Question, table: LayoutTable) -> MemoryColumns:
-    """Count the bytes of every row."""
+def _unpaged(question: Question, table: LayoutTable) -> MemoryColumns:
+    """Count the bytes of every row, whatever of them may go to the host page by page."""
     setup, machine = question.setup, question.machine
     frozen = frozen_bytes(question)
     job = job_of(setup, machine)
@@ -125,6 +127,31 @@ def weigh_memory(question: Question, table: LayoutTable) -> MemoryColumns:
         causes={name: _joined([part.causes[name] for part in parts]) for name in MEMORY_CAUSES},
         memory_bytes=_joined([part.memory_bytes for part in parts]),
         host_bytes=_joined([part.host_bytes for part in parts]),
+    )
+
+
+def paged_bytes(question: Question, table: LayoutTable) -> FloatArray:
+    """Bytes of the optimizer's state that go to the host page by page: what memory is short of, if state is paged."""
+    if not find_optimizer(question.setup.optimizer).paged:
+        return np.zeros(len(table))
+    return _short(question, _unpaged(question, table))
+
+
+def _short(question: Question, held: MemoryColumns) -> FloatArray:
+    live = held.memory_bytes - held.causes["fragmentation"]
+    return np.clip(live - question.capacity_bytes, 0.0, held.causes["optimizer"])
+
+
+def weigh_memory(question: Question, table: LayoutTable) -> MemoryColumns:
+    """Count the bytes of every row."""
+    held = _unpaged(question, table)
+    if not find_optimizer(question.setup.optimizer).paged:
+        return held
+    away = _short(question, held)
+    return MemoryColumns(
+        causes={**held.causes, "optimizer": held.causes["optimizer"] - away},
+        memory_bytes=held.memory_bytes - away,
+        host_bytes=held.host_bytes + away,
     )
 
 
@@ -175,10 +202,14 @@ def weigh_time(question: Question, table: LayoutTable) -> StepColumns:
         )
         for rows in chunks(len(table))
     ]
-    return StepColumns(
-        causes={name: _joined([part.causes[name] for part in parts]) for name in CAUSES},
-        step_seconds=_joined([part.step_seconds for part in parts]),
-    )
+    causes = {name: _joined([part.causes[name] for part in parts]) for name in CAUSES}
+    seconds = _joined([part.step_seconds for part in parts])
+    if find_optimizer(question.setup.optimizer).paged:
+        # pages come for the update and go again, which nothing hides
+        moved = 2 * paged_bytes(question, table)
+        travelled = np.asarray(host_link_seconds(moved, question.machine.host_bytes_per_s))
+        causes, seconds = {**causes, "offload_exposed": causes["offload_exposed"] + travelled}, seconds + travelled
+    return StepColumns(causes=causes, step_seconds=seconds)
 
 
 def evaluate(question: Question, table: LayoutTable) -> Evaluation:

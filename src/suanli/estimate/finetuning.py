@@ -9,7 +9,9 @@ from suanli.domain.kernel import KernelTable
 from suanli.domain.layout import Layout
 from suanli.domain.result import TrainingEstimate
 from suanli.domain.software import TrainingCalibration
+from suanli.domain.tuning import LowRank
 from suanli.domain.workload import TrainingSetup, TuningMethod
+from suanli.estimate.adapters import target_names
 from suanli.estimate.search import MEMORY_MARGIN, search
 from suanli.estimate.software import load_training_calibration
 from suanli.estimate.training import estimate_layout
@@ -19,11 +21,18 @@ DOUBLE_QUANTISED = "nf4-dq"
 
 
 def tuned(setup: TrainingSetup, method: TuningMethod, calibration: TrainingCalibration) -> TrainingSetup:
-    """Make the setup of a tuning run: its method, the adapters' rank, the format of what stays frozen."""
+    """Make the setup of a tuning run: its method, the adapters and their rank, the format of what stays frozen.
+
+    Raises InputError where adapters stand beside nothing.
+    """
     if method is TuningMethod.FULL:
-        return replace(setup, tuning=method, lora_rank=0, frozen_format="")
+        return replace(setup, tuning=method, adapters=None, frozen_format="")
     frozen = (setup.frozen_format or DOUBLE_QUANTISED) if method is TuningMethod.QLORA else ""
-    return replace(setup, tuning=method, lora_rank=setup.lora_rank or calibration.adapter_rank, frozen_format=frozen)
+    adapters = setup.adapters or LowRank(rank=calibration.adapter_rank)
+    if not adapters.rank:
+        adapters = replace(adapters, rank=calibration.adapter_rank)
+    target_names(setup.model, adapters.targets)
+    return replace(setup, tuning=method, adapters=adapters, frozen_format=frozen)
 
 
 def estimate_tuning(

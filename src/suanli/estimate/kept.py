@@ -11,6 +11,7 @@ from suanli.domain.model import CoreKind, Layer, Role
 from suanli.domain.software import Software
 from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
 from suanli.equations.memory import kept_activation_bytes, score_activation_bytes
+from suanli.estimate.adapters import adapted
 from suanli.estimate.operators import (
     EXPERT_ROLES,
     attention_elements,
@@ -23,9 +24,12 @@ from suanli.estimate.precision import BF16_BYTES, FP32_BYTES, element_bytes
 from suanli.estimate.schedules import weights_wait
 from suanli.estimate.tables import FULL_RECOMPUTE
 from suanli.foundation.equation import Real
+from suanli.parts.architectures.families import families
 from suanli.parts.axes.axis import Job, tokens_at_once
 
 SELECTIVE = float(RECOMPUTE_LEVELS.index(Recompute.SELECTIVE))
+STEPS_BESIDE_INPUT = 2 + 1
+"""What the tanh form of GELU keeps beside its input: what the cube reads, the tangent, and the halved input."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,8 +37,12 @@ class Keeping:
     """What decides which tensors autograd keeps of a layer.
 
     `dropout` leaves masks of a byte. `trained` weights need the inputs of their products and norms, and so does a
-    `quantised` product, which frozen 16-bit weights do not. `eager` norms by root mean square keep their input, and
-    what it is scaled to, in 32 bits; an eager gate keeps its own result beside what comes in.
+    `quantised` product of old kernels, which frozen 16-bit weights do not. `eager` norms by root mean square keep
+    their input in 32 bits, and `scaled_bytes` of each element of what it is scaled to where the scale trains; an
+    eager gate keeps its own result beside what comes in. `every_norm` says that norms are told one by one, those of
+    heads and behind a block with them. `views` says that values are a view of queries, keys and values in one, which
+    stays whole for them beside turned queries and keys; `stepwise` that an ungated activation is made of single
+    operations, of which four keep what they read.
     `width` is bytes of an element.
     """
 
@@ -42,6 +50,10 @@ class Keeping:
     trained: bool = True
     quantised: bool = False
     eager: bool = False
+    scaled_bytes: float = FP32_BYTES
+    every_norm: bool = False
+    views: bool = False
+    stepwise: bool = False
     width: float = BF16_BYTES
 
     @property
@@ -52,21 +64,28 @@ class Keeping:
 
 def keeping_of(setup: TrainingSetup, software: Software) -> Keeping:
     """Say what a setup's autograd keeps."""
+    family = families().get(setup.model.family)
     return Keeping(
         dropout=setup.attention is Attention.UNFUSED,
-        trained=setup.tuning not in (TuningMethod.LORA, TuningMethod.QLORA),
-        quantised=setup.tuning is TuningMethod.QLORA,
+        trained=not setup.frozen,
+        quantised=setup.tuning is TuningMethod.QLORA and software.quantised_keeps > 0,
         eager=software.eager_kept > 0,
+        scaled_bytes=software.scaled_norm_bytes,
+        every_norm=software.every_norm > 0,
+        views=software.every_norm > 0 and family is not None and family.value_view,
+        stepwise=software.every_norm > 0 and family is not None and family.stepwise_gelu,
         width=element_bytes(setup.number_format),
     )
 
 
 def norm_position_bytes(layer: Layer, hidden: int, keeping: Keeping) -> float:
     """Bytes that one position keeps for the norms of a layer; gated layers are taken to norm by root mean square."""
-    joints = float(min(layer.norms, 2))
+    joints = float(layer.norms if keeping.every_norm else min(layer.norms, 2))
     if not (keeping.eager and layer.gated):
-        return joints * hidden * keeping.width
-    return joints * hidden * FP32_BYTES * (2 if keeping.trained else 1)
+        shared = keeping.every_norm and layer.parallel
+        return (min(joints, 1.0) if shared else joints) * hidden * keeping.width
+    heads = attention_elements(layer.core) if keeping.every_norm and layer.core.normed_heads else 0.0
+    return (joints * hidden + heads) * (FP32_BYTES + (keeping.scaled_bytes if keeping.trained else 0.0))
 
 
 def outer_position_bytes(hidden: int, gated: bool, keeping: Keeping) -> float:
@@ -96,6 +115,8 @@ def between_matrices(layer: Layer, keeping: Keeping, expert_rows: float) -> floa
     """
     incoming, outgoing = mlp_elements(layer, expert_rows)
     gate = outgoing if keeping.eager and layer.gated else 0.0
+    if keeping.stepwise and not layer.gated:
+        gate = STEPS_BESIDE_INPUT * outgoing
     experts = any(one.role in EXPERT_ROLES for one in layer.matrices)
     routed = layer.experts_per_token * routed_width(layer) if experts else 0.0
     sent = expert_rows * routed * (2 if keeping.inputs else 1)
@@ -115,18 +136,31 @@ def layer_position_bytes(
     masks = joints * hidden if keeping.dropout else 0.0
     whole = norm_position_bytes(layer, hidden, keeping) + inputs * hidden * keeping.width + masks
     inside = mixed_elements(layer) + between_matrices(layer, keeping, expert_rows)
+    if keeping.views and layer.core.attends:
+        inside += attention_elements(layer.core)
     scores = float(layer.core.heads) if layer.core.attends else 0.0
     return whole, inside * keeping.width, scores
 
 
-def adapter_bytes(setup: TrainingSetup, layer: Layer) -> float:
-    """Bytes that adapters beside a layer's attention keep of one position: input, mask, padded result."""
-    if setup.tuning not in (TuningMethod.LORA, TuningMethod.QLORA):
+def adapter_bytes(setup: TrainingSetup, software: Software, layer: Layer, expert_rows: float = 1.0) -> float:
+    """Bytes that adapters beside a layer's matrices keep of one position: input, mask, what stands at the rank, result.
+
+    Adapters that read one input keep it once, or each a copy of its own where they cast it. DoRA keeps what its
+    magnitudes scale: the result of the weight and that of the adapter.
+    """
+    adapters = setup.adapters
+    if adapters is None:
         return 0.0
-    read = [matrix for matrix in layer.matrices if matrix.role is Role.ATTENTION_IN]
-    results = float(sum(matrix.outputs for matrix in read))
-    width = element_bytes(setup.number_format)
-    return (setup.model.hidden * (width + 1) + results * width) if read else 0.0
+    kept, seen, width = 0.0, set(), element_bytes(setup.number_format)
+    for matrix in adapted(setup, layer):
+        rows = matrix.active * (expert_rows if matrix.role in EXPERT_ROLES else 1.0)
+        source = (matrix.role, matrix.inputs)
+        if software.adapter_own_inputs or source not in seen:
+            kept += rows * matrix.inputs * software.adapter_input_bytes
+        seen.add(source)
+        kept += rows * (adapters.rank * width + matrix.outputs * software.adapter_output_bytes)
+        kept += rows * adapters.dora * 2 * matrix.outputs * width
+    return kept
 
 
 def activations(setup: TrainingSetup, job: Job, software: Software, table: LayoutTable) -> tuple[Real, Real]:
@@ -139,7 +173,7 @@ def activations(setup: TrainingSetup, job: Job, software: Software, table: Layou
     scored: Real = 0.0
     for run in runs_of(setup.model):
         whole, split, heads = layer_position_bytes(run.layer, setup.model.hidden, keeping, job.expert_rows)
-        whole = whole + adapter_bytes(setup, run.layer)
+        whole = whole + adapter_bytes(setup, software, run.layer, job.expert_rows)
         share = run.count / total
         everything = everything + share * kept_activation_bytes(tokens, whole, split, table.tensor, whole_split)
         if unfused:

@@ -11,14 +11,16 @@ from suanli.domain.software import Software
 from suanli.domain.workload import TrainingSetup, TuningMethod
 from suanli.equations.memory import held_bytes, logits_bytes, state_bytes
 from suanli.equations.pipeline import fullest_stage_layers, last_stage_layers, micro_batches
+from suanli.estimate.adapters import adapted
 from suanli.estimate.kept import activations, keeping_of, outer_position_bytes
-from suanli.estimate.operators import layer_count
+from suanli.estimate.operators import layer_count, runs_of
 from suanli.estimate.optimizers import beyond_adamw_bytes, layers_on_device
 from suanli.estimate.precision import BF16_BYTES, FP32_BYTES, element_bytes
 from suanli.estimate.schedules import copies_held, in_flight
-from suanli.estimate.shards import StageParameters, stage_layers, stage_parameters
+from suanli.estimate.shards import StageParameters, stage_layers, stage_parameters, trained_layers
 from suanli.estimate.updates import activations_away, optimizer_away
 from suanli.foundation.equation import FloatArray, Real
+from suanli.parts.architectures.targets import is_adaptable
 from suanli.parts.axes.axis import Job, Rows, tokens_at_once
 from suanli.parts.axes.expert import expert_copies
 from suanli.parts.axes.pipeline import ends_joined
@@ -43,11 +45,54 @@ def _kept(held: Parameters, element_bytes: float, dense_shards: Real, expert_sha
     return state_bytes(held.dense, element_bytes, dense_shards) + state_bytes(held.expert, element_bytes, expert_shards)
 
 
+def spread_bytes(setup: TrainingSetup, table: LayoutTable) -> Real:
+    """Bytes of the largest matrix in 16 bits, once where it is unpacked for its product, twice more for DoRA's norm.
+
+    The norm stands on the product of the adapter, and on the sum of that and the weight.
+    """
+    adapters, model = setup.adapters, setup.model
+    if adapters is None:
+        return 0.0 * table.tensor
+    copies = float(setup.tuning is TuningMethod.QLORA) + 2 * float(adapters.dora)
+    matrices = [matrix for run in runs_of(model) for matrix in adapted(setup, run.layer)] if adapters.dora else []
+    if setup.tuning is TuningMethod.QLORA:
+        matrices = [matrix for run in runs_of(model) for matrix in run.layer.matrices if is_adaptable(matrix)]
+    largest = max((float(matrix.inputs * matrix.outputs) for matrix in matrices), default=0.0)
+    return copies * largest * BF16_BYTES / table.tensor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """One end of a pipeline: what it holds, which of that is embedding and head, and what of both trains."""
+
+    held: Parameters
+    tables: Real
+    trained: Parameters
+    trained_tables: Real
+
+
+def first_stage(held: StageParameters) -> Stage:
+    """Return the stage that the tables are on."""
+    return Stage(
+        held=held.first,
+        tables=held.first_tables,
+        trained=held.trained_first,
+        trained_tables=held.trained_first_tables,
+    )
+
+
+def last_stage(held: StageParameters) -> Stage:
+    """Return the stage that the head is on."""
+    return Stage(
+        held=held.last, tables=held.last_tables, trained=held.trained_last, trained_tables=held.trained_last_tables
+    )
+
+
 def stage_states(
     setup: TrainingSetup,
     software: Software,
     table: LayoutTable,
-    stage: tuple[Parameters, Real],
+    stage: Stage,
     held: StageParameters,
     frozen: float,
 ) -> dict[str, Real]:
@@ -58,29 +103,28 @@ def stage_states(
     """
     ranks, copies = group(table), expert_copies(table)
     whole = np.where(table.sharding == FULL, 1.0, 0.0)
-    share, (parameters, tables) = held.trained_share, stage
-    trained = Parameters(dense=parameters.dense * share, expert=parameters.expert * share)
-    tuned = setup.tuning in (TuningMethod.LORA, TuningMethod.QLORA)
+    parameters, tables, trained, tuned = stage.held, stage.tables, stage.trained, setup.frozen
     master = software.sharded_master * whole * (0.0 if tuned else 1.0)
     width = element_bytes(setup.number_format)
     stored = frozen + (FP32_BYTES - frozen) * master
     over = (shards(table, FULL, ranks), shards(table, FULL, copies))
     weights = _kept(parameters, 1.0, *over) * stored + tables * (width - frozen) / over[0]
     if tuned:
-        weights = weights + _kept(trained, FP32_BYTES, *over)
+        weights = weights + _kept(trained, FP32_BYTES + software.adapter_copy_bytes, *over)
     split = (shards(table, GRADIENTS, ranks), shards(table, GRADIENTS, copies))
     gradients = _kept(trained, software.gradient_bytes, *split)
     kept_in = shards(table, OPTIMIZER, ranks)
     moments = _kept(trained, 1.0, kept_in, shards(table, OPTIMIZER, copies))
-    one = held.layer.dense + held.layer.expert
-    gathered = (software.gathered_layers * one + tables) * width * (1 + share)
+    one, moving = (part.dense + part.expert for part in (held.layer, held.trained_layer))
+    gathered = (software.gathered_layers * (one + moving) + tables + stage.trained_tables) * width
     if tuned and software.gathers_frozen:
         gathered = (parameters.dense + parameters.expert + software.gathered_layers * one) * width
     return {
         "weights": weights,
         "gradients": gradients,
-        "optimizer": moments * software.optimizer_bytes + beyond_adamw_bytes(setup, moments, share * tables / kept_in),
-        "buffers": whole * gathered * np.where(ranks > 1, 1.0, 0.0),
+        "optimizer": moments * software.optimizer_bytes
+        + beyond_adamw_bytes(setup, moments, stage.trained_tables / kept_in),
+        "buffers": whole * gathered * np.where(ranks > 1, 1.0, 0.0) + spread_bytes(setup, table),
     }
 
 
@@ -134,10 +178,10 @@ def memory_columns(
     logits = logits_bytes(tokens, float(setup.model.vocabulary), table.tensor, software.logit_bytes)
     outer = tokens * outer_position_bytes(setup.model.hidden, gated, keeping_of(setup, software))
     stages, offloads = [], bool(np.any(table.offload > 0))
-    first_stage, last_stage = (held.first, held.first_tables), (held.last, held.last_tables)
+    first_layers, last_layers = trained_layers(setup, first_layers, np.maximum(last_layers, 1.0))
     ends = (
-        (first_stage, first_layers * flying.first, joined),
-        (last_stage, np.maximum(last_layers, 1.0) * flying.last, apart),
+        (first_stage(held), first_layers * flying.first, joined),
+        (last_stage(held), last_layers * flying.last, apart),
     )
     for stage, live, out in ends:
         causes = stage_states(setup, software, table, stage, held, frozen_bytes)
@@ -150,7 +194,7 @@ def memory_columns(
         causes["activations"] = kept * stays + np.where(at_loss, 0.0, working)
         causes["logits"] = np.where(at_loss, logits * out, 0.0)
         if software.pure_states:
-            twice = 2 * setup.model.tied_head * held.trained_share * stage[1] * software.gradient_bytes
+            twice = 2 * setup.model.tied_head * stage.trained_tables * software.gradient_bytes
             _come_and_go(causes, outer * out, twice, (work <= 1) & (table.data <= 1))
         settled = causes["weights"] + causes["gradients"] + causes["optimizer"]
         short = causes["activations"] + causes["logits"] + causes["buffers"]

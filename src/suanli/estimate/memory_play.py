@@ -22,12 +22,12 @@ from suanli.domain.software import TrainingCalibration
 from suanli.domain.timeline import Held, MemoryPeak
 from suanli.domain.workload import TrainingSetup
 from suanli.equations.memory import logits_bytes
-from suanli.estimate.evaluate import Question, ask, frozen_bytes
+from suanli.estimate.evaluate import Question, ask, frozen_bytes, paged_bytes
 from suanli.estimate.kept import activations
-from suanli.estimate.memory import MEMORY_CAUSES, stage_states
+from suanli.estimate.memory import MEMORY_CAUSES, Stage, stage_states
 from suanli.estimate.optimizers import layers_on_device
 from suanli.estimate.phases import phases
-from suanli.estimate.shards import StageParameters, stage_parameters
+from suanli.estimate.shards import stage_parameters
 from suanli.estimate.step import job_of, open_machine, raw_step
 from suanli.estimate.tables import layout_at, to_table
 from suanli.estimate.turns import Performance, perform, shown
@@ -54,7 +54,10 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Parts:
-    """Bytes that moments are made of: what a layer keeps of a micro-batch, one computed again, logits, shares lost."""
+    """Bytes that moments are made of: what a layer keeps of a micro-batch, one computed again, logits, shares lost.
+
+    `moving` are the layers of each place that train, which alone keep anything.
+    """
 
     layer_bytes: float
     working_bytes: float
@@ -63,6 +66,7 @@ class _Parts:
     fragmentation: float
     runtime_bytes: float
     gradients_come: bool
+    moving: tuple[float, ...]
 
 
 def memory_lines(question: Question, table: LayoutTable, performance: Performance) -> tuple[Line, ...]:
@@ -79,6 +83,7 @@ def memory_lines(question: Question, table: LayoutTable, performance: Performanc
         fragmentation=software.fragmentation,
         runtime_bytes=software.reserved_bytes,
         gradients_come=software.sharded_master > 0 or software.pure_states > 0,
+        moving=moving_layers(setup, performance.work.layers),
     )
     states = _states(question, table, performance)
     return tuple(_line(performance, stage, states[stage], parts) for stage in range(len(states)))
@@ -107,9 +112,8 @@ def _one(column: Real) -> float:
     return float(np.asarray(column).reshape(-1)[0])
 
 
-def _tables(held: StageParameters, schedule: Schedule, stages: int) -> list[float]:
+def _ends(first: float, last: float, schedule: Schedule, stages: int) -> list[float]:
     """Parameters of embedding and head on each stage: on both ends, on the first alone, or on each end both."""
-    first, last = _one(held.first_tables), _one(held.last_tables)
     if stages == 1:
         return [last]
     between = [0.0] * (stages - 2)
@@ -118,19 +122,38 @@ def _tables(held: StageParameters, schedule: Schedule, stages: int) -> list[floa
     return [first, *between, last]
 
 
+def moving_layers(setup: TrainingSetup, layers: Sequence[float]) -> tuple[float, ...]:
+    """Layers of each place that train, in the order of the model: the first ones may be frozen."""
+    if setup.freezing.all_but_head:
+        return (0.0,) * len(layers)
+    found, passed = [], 0.0
+    for held in layers:
+        passed += held
+        found.append(min(max(passed - setup.freezing.layers, 0.0), held))
+    return tuple(found)
+
+
 def _states(question: Question, table: LayoutTable, performance: Performance) -> list[dict[str, float]]:
     """Bytes of what stays on each stage: of the layers that it holds, and of tables on the ends."""
     setup, work = question.setup, performance.work
-    held = stage_parameters(setup, table)
-    places = work.program.positions
-    tables = _tables(held, layout_at(table, 0).schedule, len(places))
-    found = []
-    for chunks, outer in zip(places, tables, strict=True):
-        layers = sum(work.layers[place] for place in chunks)
-        own = Parameters(dense=layers * held.layer.dense + outer, expert=layers * held.layer.expert)
-        states = stage_states(setup, question.software, table, (own, outer), held, frozen_bytes(question))
+    held, moving = stage_parameters(setup, table), moving_layers(setup, work.layers)
+    places, schedule = work.program.positions, layout_at(table, 0).schedule
+    tables = _ends(_one(held.first_tables), _one(held.last_tables), schedule, len(places))
+    trained = _ends(_one(held.trained_first_tables), _one(held.trained_last_tables), schedule, len(places))
+    paged, found = _one(paged_bytes(question, table)), []
+    for chunks, outer, changed in zip(places, tables, trained, strict=True):
+        layers, train = (sum(one[place] for place in chunks) for one in (work.layers, moving))
+        stage = Stage(
+            held=Parameters(dense=layers * held.layer.dense + outer, expert=layers * held.layer.expert),
+            tables=outer,
+            trained=Parameters(
+                dense=train * held.trained_layer.dense + changed, expert=train * held.trained_layer.expert
+            ),
+            trained_tables=changed,
+        )
+        states = stage_states(setup, question.software, table, stage, held, frozen_bytes(question))
         told = {name: _one(one) for name, one in states.items()}
-        told["optimizer"] *= 1 - _one(optimizer_away(table))
+        told["optimizer"] = max(told["optimizer"] * (1 - _one(optimizer_away(table))) - paged, 0.0)
         found.append(told)
     return found
 
@@ -173,7 +196,7 @@ class _Stage:
         phase, chunk, _ = turn
         self.logits = 0.0
         if phase is Phase.FORWARD:
-            self.layers += self.size(turn) * self.work.layers[self.places[chunk]]
+            self.layers += self.size(turn) * self.parts.moving[self.places[chunk]]
         elif phase is not Phase.WEIGHT:
             self.working = self.size(turn)
             self.chunks_done.add(chunk)
@@ -186,7 +209,7 @@ class _Stage:
         if phase is Phase.FORWARD:
             self.logits = self.size(turn) if self.at_head(turn) else 0.0
         elif phase is not Phase.INPUT:
-            self.layers -= self.size(turn) * self.work.layers[self.places[chunk]]
+            self.layers -= self.size(turn) * self.parts.moving[self.places[chunk]]
         return self.now()
 
     def gradients(self) -> float:

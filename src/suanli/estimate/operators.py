@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from suanli.domain.layout import LayoutTable
 from suanli.domain.model import Core, CoreKind, Layer, LayerRun, Matrix, Model, Role
 from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
+from suanli.equations.adapters import magnitude_bytes
+from suanli.estimate.adapters import adapted, adapter_copies
 from suanli.estimate.precision import (
     BF16_BYTES,
     NARROW_ROLES,
@@ -45,7 +47,8 @@ SCAN_CHUNK = 256.0
 class LayerColumns:
     """Seconds of the mean layer for one micro-batch, and of the head, as columns over layouts.
 
-    `matmul` is of dense matrices, `grouped` of experts' matrices. Passes stand for a framework that makes each of them
+    `matmul` is of dense matrices, `grouped` of experts' matrices, `beside` of passes that adapters add and that unpack
+    quantised weights. Passes stand for a framework that makes each of them
     once, `bias` for one pass over experts' results; expert traffic is of balanced experts. The `misaligned` share of
     the matmul seconds is of matrices that tiles do not divide, the `odd` share of the core's of head dimensions that
     vector loads do not.
@@ -65,6 +68,8 @@ class LayerColumns:
     scan_backward: FloatArray
     pass_forward: FloatArray
     pass_backward: FloatArray
+    beside_forward: FloatArray
+    beside_backward: FloatArray
     routed_forward: FloatArray
     routed_backward: FloatArray
     bias_forward: FloatArray
@@ -129,7 +134,7 @@ class Bench:
     @property
     def frozen(self) -> bool:
         """Whether the model's own weights stay as they are."""
-        return self.setup.tuning in (TuningMethod.LORA, TuningMethod.QLORA)
+        return self.setup.frozen
 
 
 def matrix_shape(bench: Bench, matrix: Matrix) -> tuple[Real, Real, Real, Real]:
@@ -160,11 +165,6 @@ def matrix_seconds(bench: Bench, matrix: Matrix, form: str) -> tuple[Real, Real]
     backward = bench.device.matmul_seconds(rows, columns, inner, form, groups)
     if not bench.frozen:
         backward = backward + bench.device.matmul_seconds(inner, rows, columns, form, groups)
-    elif bench.setup.lora_rank:
-        rank = float(bench.setup.lora_rank)
-        down = bench.device.matmul_seconds(rows, inner, rank, bench.wide, groups)
-        up = bench.device.matmul_seconds(rows, rank, columns, bench.wide, groups)
-        forward, backward = forward + down + up, backward + 2 * (down + up)
     return forward, backward
 
 
@@ -301,6 +301,61 @@ def unpacked_bytes(bench: Bench, layer: Layer) -> Real:
     return moved
 
 
+def adapter_rows(bench: Bench, matrix: Matrix) -> tuple[Real, Real, Real, Real]:
+    """Rows, inputs, outputs and groups of one adapter on one rank: experts that share one run it in one group."""
+    rows, inner, columns, groups = matrix_shape(bench, matrix)
+    low = bench.setup.adapters
+    if low is not None and matrix.role in EXPERT_ROLES and adapter_copies(low, matrix) != matrix.copies:
+        return rows * groups, inner, columns, 1.0
+    return rows, inner, columns, groups
+
+
+Pair = tuple[Real, Real]
+
+
+def adapters_seconds(bench: Bench, layer: Layer) -> tuple[Pair, Pair]:
+    """Seconds of the adapters' products forward and backward: beside dense matrices, and beside experts'.
+
+    Down to the rank and up from it; backward both ways twice. DoRA multiplies every adapter out once, for its norm.
+    """
+    dense: Pair = (0.0 * bench.tokens, 0.0 * bench.tokens)
+    routed, low = dense, bench.setup.adapters
+    if low is None:
+        return dense, routed
+    for matrix in adapted(bench.setup, layer):
+        rows, inner, columns, groups = adapter_rows(bench, matrix)
+        rank, form = float(low.rank), bench.wide
+        once = bench.device.matmul_seconds(rows, inner, rank, form, groups)
+        once = once + bench.device.matmul_seconds(rows, rank, columns, form, groups)
+        whole = bench.device.matmul_seconds(columns, rank, inner, form, groups) if low.dora else 0.0
+        if matrix.role in EXPERT_ROLES:
+            routed = (routed[0] + once + whole, routed[1] + 2 * once)
+        else:
+            dense = (dense[0] + once + whole, dense[1] + 2 * once)
+    return dense, routed
+
+
+def adapters_bytes(bench: Bench, layer: Layer) -> Pair:
+    """Bytes that passes beside adapters move: results added forward, gradients of inputs added backward.
+
+    DoRA reads weight and product for its norm, and scales both results: forward one pass, backward another for each.
+    """
+    forward: Real = 0.0 * bench.tokens
+    backward, low = forward, bench.setup.adapters
+    if low is None:
+        return forward, backward
+    for matrix in adapted(bench.setup, layer):
+        rows, inner, columns, groups = adapter_rows(bench, matrix)
+        forward = forward + groups * rows * columns * bench.width * (2 + 1)
+        backward = backward + groups * rows * inner * bench.width * (2 + 1)
+        if low.dora:
+            results = groups * rows * columns * bench.width
+            normed = magnitude_bytes(inner, columns, bench.width, bench.width)
+            forward = forward + groups * normed + results * (2 + 2)
+            backward = backward + results * (2 + 1 + 2)
+    return forward, backward
+
+
 def quantise_seconds(bench: Bench, layer: Layer) -> Real:
     """Seconds that casting activations and gradients to a narrow format takes: read wide, write narrow twice."""
     wide, kept = bench.width, bench.kept
@@ -353,6 +408,7 @@ def layer_seconds(bench: Bench, layer: Layer) -> dict[str, Real]:
     matrices = fused(layer)
     kept, form = bench.kept, bench.setup.number_format
     pairs = [matrix_seconds(bench, matrix, matrix_format(kept, layer, matrix, form)) for matrix in matrices]
+    tuned = adapters_seconds(bench, layer)
     for at, way in enumerate(("forward", "backward")):
         for kind, of_experts in (("matmul", False), ("grouped", True)):
             own = [
@@ -360,7 +416,8 @@ def layer_seconds(bench: Bench, layer: Layer) -> dict[str, Real]:
                 for pair, matrix in zip(pairs, matrices, strict=True)
                 if (matrix.role in EXPERT_ROLES) is of_experts
             ]
-            spent[f"{kind}_{way}"] = sum(own, start=0.0 * bench.tokens)
+            beside = tuned[0 if kind == "matmul" else 1][at]
+            spent[f"{kind}_{way}"] = sum(own, start=0.0 * bench.tokens) + beside
     ragged = [misaligned(bench, matrix) for matrix in matrices]
     for at, way in enumerate(("forward", "backward")):
         shares = [share * pair[at] for share, pair in zip(ragged, pairs, strict=True)]
@@ -370,10 +427,12 @@ def layer_seconds(bench: Bench, layer: Layer) -> dict[str, Real]:
     odd = float(layer.core.qk_head_dim % VECTOR_ELEMENTS > 0 and bench.setup.attention is Attention.UNFUSED)
     spent["odd_forward"], spent["odd_backward"] = odd * spent["core_forward"], odd * spent["core_backward"]
     forward, backward = pass_bytes(bench, layer)
-    unpacked = unpacked_bytes(bench, layer)
-    once = PASS_MOVES * bench.tokens * float(bench.setup.model.hidden) * BF16_BYTES
-    spent["pass_forward"] = bench.device.pass_seconds(forward + unpacked, once)
-    spent["pass_backward"] = bench.device.pass_seconds(backward + unpacked, once)
+    unpacked, added = unpacked_bytes(bench, layer), adapters_bytes(bench, layer)
+    once = PASS_MOVES * bench.tokens * float(bench.setup.model.hidden) * bench.width
+    spent["pass_forward"] = bench.device.pass_seconds(forward, once)
+    spent["pass_backward"] = bench.device.pass_seconds(backward, once)
+    for way, moved in zip(("forward", "backward"), added, strict=True):
+        spent[f"beside_{way}"] = np.where(moved + unpacked > 0, bench.device.pass_seconds(moved + unpacked, once), 0.0)
     routed = routed_bytes(bench, layer)
     moves = float(layer.experts > 0)
     spent["routed_forward"] = moves * bench.device.pass_seconds(routed[0])
@@ -389,11 +448,13 @@ def layer_seconds(bench: Bench, layer: Layer) -> dict[str, Real]:
 
 def head_seconds(bench: Bench) -> dict[str, Real]:
     """Seconds of the matrix to the vocabulary (always in 16 bits) and of the loss over it."""
-    model, tensor = bench.job.model, bench.table.tensor
+    setup, model, tensor = bench.setup, bench.job.model, bench.table.tensor
     hidden, columns, count = float(model.hidden), model.vocabulary / tensor, float(heads_of(model))
     forward = bench.device.matmul_seconds(bench.tokens, hidden, columns, bench.wide)
     backward = bench.device.matmul_seconds(bench.tokens, columns, hidden, bench.wide)
-    if not bench.frozen:
+    if setup.freezing.all_but_head:
+        backward = 0.0 * backward
+    if not (setup.frozen or (setup.freezing.embeddings and model.tied_head)):
         backward = backward + bench.device.matmul_seconds(hidden, bench.tokens, columns, bench.wide)
     moved = bench.tokens * columns * bench.width * LOSS_PASSES
     return {

@@ -14,7 +14,7 @@ from suanli.catalogue.sheet import Sheet
 from suanli.catalogue.sources import sources
 from suanli.domain.model import Matrix, Role
 from suanli.domain.optimizer import Choices, Offloading, Optimizer
-from suanli.domain.workload import TrainingSetup, TuningMethod
+from suanli.domain.workload import TrainingSetup
 from suanli.equations.optimizer import factored_moment_bytes, newton_schulz_flop
 from suanli.equations.transformer import FLOP_PER_MULTIPLY_ADD, matrix_flop
 from suanli.estimate.operators import EXPERT_ROLES, layer_count, runs_of
@@ -38,22 +38,27 @@ def _needed(sheet: Sheet, *trail: str, into: str) -> Figure:
     return figure
 
 
+def _optimizer(sheet: Sheet, name: str) -> Optimizer:
+    """Read one optimizer; one that is like another has its figures."""
+    said = sheet.document.data["optimizers"][name]
+    base = said.get("like", name)
+    return Optimizer(
+        id=name,
+        name=sheet.text("optimizers", name, "name", needed=True),
+        matrix_moments=_needed(sheet, "optimizers", base, "matrix_moments", into="B"),
+        table_moments=_needed(sheet, "optimizers", base, "table_moments", into="B"),
+        more_moved=_needed(sheet, "optimizers", base, "more_moved", into="B"),
+        factor=sheet.figure("optimizers", base, "factor", into="B"),
+        iterations=sheet.figure("optimizers", base, "iterations", into="1"),
+        paged=bool(said.get("paged", False)),
+    )
+
+
 @functools.cache
 def load_choices(path: Path = CHOICES_FILE) -> Choices:
     """Read the file of optimizers, offloading and schedules. Raises InputError with the faults in it."""
     sheet = Sheet(document=read_plain(path), known_sources=sources())
-    known = {
-        name: Optimizer(
-            id=name,
-            name=sheet.text("optimizers", name, "name", needed=True),
-            matrix_moments=_needed(sheet, "optimizers", name, "matrix_moments", into="B"),
-            table_moments=_needed(sheet, "optimizers", name, "table_moments", into="B"),
-            more_moved=_needed(sheet, "optimizers", name, "more_moved", into="B"),
-            factor=sheet.figure("optimizers", name, "factor", into="B"),
-            iterations=sheet.figure("optimizers", name, "iterations", into="1"),
-        )
-        for name in sheet.document.data["optimizers"]
-    }
+    known = {name: _optimizer(sheet, name) for name in sheet.document.data["optimizers"]}
     offloading = Offloading(
         hidden_share=_needed(sheet, "offload", "hidden_share", into="1"),
         host_memory_rate=_needed(sheet, "offload", "host_memory_rate", into="B/s"),
@@ -78,11 +83,6 @@ def find_optimizer(name: str) -> Optimizer:
 def layers_on_device() -> float:
     """How many layers' activations stay on the device where activations live on the host."""
     return load_choices().offloading.layers_on_device.value
-
-
-def is_frozen(setup: TrainingSetup) -> bool:
-    """Say whether the model's own weights stay as they are."""
-    return setup.tuning in (TuningMethod.LORA, TuningMethod.QLORA)
 
 
 def _matrices(setup: TrainingSetup) -> Iterator[tuple[float, Matrix]]:
@@ -129,7 +129,7 @@ def beyond_adamw_moved(setup: TrainingSetup, kept: Real, tables: Real) -> Real:
 
 def makes_orthogonal(setup: TrainingSetup) -> bool:
     """Say whether updates multiply matrices; those of adapters are thin enough to be left out."""
-    return find_optimizer(setup.optimizer).iterations is not None and not is_frozen(setup)
+    return find_optimizer(setup.optimizer).iterations is not None and not setup.frozen
 
 
 def orthogonal_seconds(setup: TrainingSetup, device: Device, held: Parameters, ranks: Parameters) -> Real:

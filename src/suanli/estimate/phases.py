@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from suanli.domain.layout import LayoutTable
-from suanli.domain.workload import TuningMethod
 from suanli.estimate.compose import CAUSES, compose, shown_hop_seconds
 from suanli.estimate.evaluate import Question, wear_of
 from suanli.estimate.operators import LayerColumns
@@ -92,7 +91,7 @@ def phases(question: Question, table: LayoutTable) -> Phases:
     """
     step = raw_step(question.setup, question.machine, question.software, table)
     raw = single(step)
-    frozen = question.setup.tuning in (TuningMethod.LORA, TuningMethod.QLORA)
+    frozen = question.setup.frozen
     kinds = (raw, without_weights(raw, frozen), forward_only(raw))
     whole, fewer, ahead = (_causes(question, kind) for kind in kinds)
     causes = [cause for cause in CAUSES if cause not in (*SHARED, *ONCE)]

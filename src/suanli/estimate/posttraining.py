@@ -15,9 +15,9 @@ from suanli.domain.model import Model
 from suanli.domain.posttraining import Answers, Beside, Passes, PostMethod, Rollout, Scored
 from suanli.domain.result import TrainingEstimate
 from suanli.domain.software import TrainingCalibration
+from suanli.domain.tuning import NOTHING_FROZEN
 from suanli.domain.workload import TrainingSetup
 from suanli.estimate.evaluate import Question, ask
-from suanli.estimate.optimizers import is_frozen
 from suanli.estimate.scoring import (
     WORK,
     Scoring,
@@ -101,7 +101,8 @@ def machine_of(job: PostJob) -> Machine:
 
 def question_of(job: PostJob, model: Model | None = None, updates: int = 1) -> Question:
     """Ask about a model on the devices that train, over the samples of so many updates at once."""
-    setup = job.setup if model is None else replace(job.setup, model=model, tuning=None, lora_rank=0, frozen_format="")
+    whole = replace(job.setup, tuning=None, adapters=None, frozen_format="", freezing=NOTHING_FROZEN)
+    setup = job.setup if model is None else replace(whole, model=model)
     setup = replace(setup, global_batch=setup.global_batch * updates)
     return ask(setup, machine_of(job), job.calibration, 0.0)
 
@@ -187,7 +188,7 @@ def beside(job: PostJob, update: TrainingEstimate, capacity: float) -> Trained:
         base = scoring_at(question_of(job, job.setup.model, passes.updates), layout)
         times = KTO_REFERENCES if job.method is PostMethod.KTO else 1
         parts["reference"] = times * base.seconds
-        if not is_frozen(job.setup):
+        if not job.setup.frozen:
             held["reference"] = base.weight_bytes
     if models.critic is not None:
         critic = critic_of(job, models.critic, layout)

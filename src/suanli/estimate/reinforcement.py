@@ -19,7 +19,6 @@ from suanli.domain.result import Band
 from suanli.domain.workload import TrainingSetup
 from suanli.equations.optimizer import host_link_seconds
 from suanli.equations.posttraining import token_biased_length, waiting_seconds
-from suanli.estimate.optimizers import is_frozen
 from suanli.estimate.posttraining import PADDED, PostJob, Trained, live_bytes, machine_of, question_of, trained
 from suanli.estimate.rollout import Pool, answer_lengths, rolled_out
 from suanli.estimate.serving_memory import runtime_bytes
@@ -78,7 +77,7 @@ def _alone(job: PostJob, own: Trained) -> PoolTime:
 
 def _generated(job: PostJob, answers: Answers, pool: Pool) -> tuple[Generated, float]:
     """Roll out, and say what the engine keeps of a device while it sleeps."""
-    rank = job.setup.lora_rank if is_frozen(job.setup) else 0
+    rank = job.setup.adapters.rank if job.setup.adapters is not None else 0
     found, replica = rolled_out(job.setup.model, answers, job.rollout, pool, job.kernels, rank)
     return found, runtime_bytes(replica)
 

@@ -22,6 +22,8 @@ TRAIN_FLOP_PER_TOKEN = SERVE_FLOP_PER_TOKEN * (1 + 2)
 """Forward once, backward twice."""
 
 SCALES = ("floor", "parameter_scale", "token_scale", "parameter_exponent", "token_exponent")
+FEWEST_FLOP, MOST_FLOP, CLOSE = 1e6, 1e36, 1e-9
+"""Budgets between which that of a size is looked for, and how near its ends must come."""
 GRID = 2**10
 ZOOMS = 2 + 2
 """A minimum is looked for on a grid of so many points, then so often again between the neighbours of the best."""
@@ -70,6 +72,15 @@ def split_of(law: ScalingLaw, flop: float, parameters: float | None = None, toke
         in_band=law.in_band,
         source=law.source,
     )
+
+
+def best_tokens(law: ScalingLaw, parameters: float) -> float:
+    """Return the text that a law gives a size: that of the budget whose best size it is, found by halving."""
+    low, high = FEWEST_FLOP, MOST_FLOP
+    while high / low > 1 + CLOSE:
+        middle = (low * high) ** (1 / 2)
+        low, high = (middle, high) if parameters_of(law, middle) < parameters else (low, middle)
+    return split_of(law, (low * high) ** (1 / 2), parameters=parameters).tokens
 
 
 def all_splits(flop: float, parameters: float | None = None, tokens: float | None = None) -> tuple[Split, ...]:

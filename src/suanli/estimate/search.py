@@ -161,6 +161,19 @@ def search(
     return list(_told(question, kept, done.chosen_from))
 
 
+def best_that_fits(
+    setup: TrainingSetup,
+    cluster: Cluster,
+    kernels: KernelTable,
+    calibration: TrainingCalibration,
+    freedom: Freedom | None = None,
+) -> TrainingEstimate | None:
+    """Find the fastest layout that fits as `search` does, None where none does: nobody asks what would."""
+    question = ask(setup, open_machine(cluster, kernels), calibration, MEMORY_MARGIN)
+    done = sweep(question, layout_chunks(question.setup, question.machine, False, freedom), 1)
+    return None if done.kept is None else _told(question, done.kept, done.chosen_from)[0]
+
+
 def search_told(
     setup: TrainingSetup,
     cluster: Cluster,

@@ -21,29 +21,14 @@ from suanli.estimate.serving_replica import (
     inner_share,
 )
 from suanli.foundation.equation import Real
-from suanli.foundation.errors import Fault, InputError, did_you_mean
+from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
+from suanli.parts.architectures.targets import named
 from suanli.parts.devices.electronic import MULTIPLY_ADD_FLOP
 
 ADAPTER_BYTES = 2.0
 """Bytes of an element of an adapter (16 bits by convention of all engines)."""
 ADAPTER_FORMAT = "bf16"
-GROUPS = {
-    "all": (
-        Role.ATTENTION_IN, Role.ATTENTION_OUT, Role.MIXER, Role.MLP_IN, Role.MLP_OUT, Role.SHARED_IN, Role.SHARED_OUT,
-        *EXPERT_ROLES,
-    ),
-    "attention": (Role.ATTENTION_IN, Role.ATTENTION_OUT),
-    "mlp": (Role.MLP_IN, Role.MLP_OUT, Role.SHARED_IN, Role.SHARED_OUT, *EXPERT_ROLES),
-    "experts": EXPERT_ROLES,
-}  # fmt: skip
-"""Groups of matrices that may be named together."""
-KNOWN_NAMES = {
-    "q_proj": ("query", "query_up", "query_down"), "k_proj": ("key",), "v_proj": ("value",),
-    "o_proj": ("attention_out",), "gate_proj": ("mlp_gate", "shared_gate", "expert_gate"),
-    "up_proj": ("mlp_up", "shared_up", "expert_up"), "down_proj": ("mlp_down", "shared_down", "expert_down"),
-}  # fmt: skip
-"""What adapters' own files call matrices, and what they are called here."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,24 +49,7 @@ class Narrow:
 
 def targets_of(setup: ServingSetup, said: Iterable[str]) -> frozenset[str]:
     """Return the names of the matrices that targets name in a model. Raises InputError where one names none."""
-    matrices = [matrix for run in setup.model.runs for matrix in run.layer.matrices]
-    own = {matrix.name for matrix in matrices if matrix.role in GROUPS["all"]}
-    found: set[str] = set()
-    faults = []
-    for word in said:
-        named = own & {word, *KNOWN_NAMES.get(word, ())}
-        named |= {matrix.name for matrix in matrices if matrix.role in GROUPS.get(word, ())}
-        if not named:
-            known = [*GROUPS, *KNOWN_NAMES, *sorted(own)]
-            faults.append(
-                Fault(
-                    place="--lora-targets", found=f"'{word}'", allowed=", ".join(known), hint=did_you_mean(word, known)
-                )
-            )
-        found |= named
-    if faults:
-        raise InputError(faults)
-    return frozenset(found)
+    return named((run.layer for run in setup.model.runs), said, "--lora-targets")
 
 
 def open_adapters(

@@ -1,14 +1,14 @@
 """A burst: requests that are all sent at once, let in by the front end, prefilled, and drained as answers end.
 
-Answers are equally long, or spread exponentially around their mean, so that how many end in a step depends on how many
-decode alone. The burst is a fluid of two amounts, waiting and decoding, that is followed round by round. The server
-takes requests in one after the other, and its engine stands still meanwhile.
+Answers are equally long, or as long as those of published conversations are around their mean. The burst is a fluid of
+two amounts, waiting and decoding, that is followed round by round: step by step until the places are taken for the
+first time. The engine stands still while it takes in a request.
 """
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections import deque
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -30,38 +30,45 @@ LAST = 0.5
 """Requests left at which a burst is over: less than one, to the nearest."""
 FOLLOWED_WAVES = 3
 """Waves of an offline run that are followed: the first, the last, and one to part them."""
-LENGTHS = 16
-"""Points of the distribution of answer lengths at which the time between tokens is read."""
+ALIKE = ((1.0, 1.0),)
+"""Shares of answers and their lengths over the mean, where all are equally long."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Clock:
-    """Seconds of a decode step, and of a step with a full chunk, by sequences in decode."""
+    """Seconds of a decode step, and of one with a full chunk, by sequences in decode; of one prompt's chunk alone."""
 
     decoding: Column
     alone: Column
     with_chunk: Column
+    least: float
 
     def step(self, decoding: float, chunk_share: float) -> float:
         """Return the seconds of a step that carries a share of a full chunk."""
         alone = float(np.interp(decoding, self.decoding, self.alone))
         return alone + chunk_share * (float(np.interp(decoding, self.decoding, self.with_chunk)) - alone)
 
+    def chunk(self, chunk_share: float) -> float:
+        """Return the seconds of a step of nothing but a share of a full chunk."""
+        full = float(self.with_chunk[0])
+        return min(self.least, full) + chunk_share * max(full - self.least, 0.0)
+
 
 @dataclass(kw_only=True, slots=True)
 class _Course:
     """What has happened so far: seconds and steps gone, requests started and decoding, and when each start was.
 
-    Where answers are `alike`, `ends` says after how many steps how many of them end.
+    `lengths` are shares of all answers and their lengths over the mean; `ends` says after how many steps how many
+    answers end.
     """
 
+    lengths: tuple[tuple[float, float], ...]
     seconds: float = 0.0
     steps: float = 0.0
     started: float = 0.0
     decoding: float = 0.0
-    alike: bool = False
     starts: list[tuple[float, float, float]] = field(default_factory=list)
-    ends: deque[tuple[float, float]] = field(default_factory=deque)
+    ends: list[tuple[float, float]] = field(default_factory=list)
     marks: list[tuple[float, float]] = field(default_factory=lambda: [(0.0, 0.0)])
 
     def pass_time(self, seconds: float, steps: float) -> None:
@@ -70,27 +77,28 @@ class _Course:
         self.steps += steps
         self.marks.append((self.steps, self.seconds))
 
-    def start(self, prompts: float, length: float) -> None:
-        """Let prompts begin to decode, for so many steps where answers are alike."""
+    def start(self, prompts: float, steps: float) -> None:
+        """Let prompts begin to decode, for so many steps on average."""
         self.started += prompts
         self.decoding += prompts
         self.starts.append((self.seconds, prompts, self.steps))
-        self.ends.append((self.steps + length, prompts))
+        for share, length in self.lengths:
+            heapq.heappush(self.ends, (self.steps + length * steps, prompts * share))
 
-    def drain(self, steps: float, length: float) -> None:
-        """Let answers end that had to within the last steps."""
-        if not self.alike:
-            self.decoding *= math.exp(-steps / length)
-            return
+    def drain(self) -> None:
+        """Let answers end that had to by now."""
         while self.ends and self.ends[0][0] <= self.steps * (1 + EVEN):
-            self.decoding -= self.ends.popleft()[1]
+            self.decoding -= heapq.heappop(self.ends)[1]
 
 
 def burst_run(replica: Replica, requests: float, alike: bool = False) -> RunFigures:
-    """Return the figures of so many requests sent at once, their answers equally long or spread exponentially."""
+    """Return the figures of so many requests sent at once, their answers equally long or as published ones are."""
     demand = demand_of(replica)
     places = min(requests, max(demand.resident, 1.0))
-    clock, course = _clock(replica, demand, places), _Course(alike=alike)
+    lengths = (
+        ALIKE if alike else tuple(zip(replica.constants.answer_shares, replica.constants.answer_lengths, strict=True))
+    )
+    clock, course = _clock(replica, demand, places), _Course(lengths=lengths)
     for _ in range(MOST_ROUNDS):
         if requests - course.started < LAST and course.decoding < LAST:
             break
@@ -118,7 +126,9 @@ def _clock(replica: Replica, demand: Demand, places: float) -> _Clock:
         prompt_context=demand.prompt_context,
     )
     alone, with_chunk = np.broadcast_to(step_seconds(replica, load), (2, len(grid)))
-    return _Clock(decoding=grid, alone=np.asarray(alone), with_chunk=np.asarray(with_chunk))
+    one = StepLoad(prompt_tokens=demand.chunk, prompts=1 / demand.chunks, prompt_context=demand.prompt_context)
+    least = float(step_seconds(replica, one))
+    return _Clock(decoding=grid, alone=np.asarray(alone), with_chunk=np.asarray(with_chunk), least=least)
 
 
 def _chunk(demand: Demand) -> float:
@@ -129,14 +139,17 @@ def _chunk(demand: Demand) -> float:
 def _advance(replica: Replica, demand: Demand, clock: _Clock, course: _Course, requests: float, places: float) -> None:
     """Follow the burst for one round of decode steps, with prompt chunks in or between them where somebody waits."""
     waiting = max(min(requests - course.started, places - course.decoding), 0.0)
-    steps, each = max(demand.steps / DRAIN_ROUNDS, 1.0), _chunk(demand) / demand.prompt * replica.at_once
+    each = _chunk(demand) / demand.prompt * replica.at_once
+    first, whole = waiting > LAST and course.started < places, max(1 / each, 1.0)
+    steps = whole if first else max(demand.steps / DRAIN_ROUNDS, whole)
     prompts = min(waiting, steps * each) if waiting > LAST else 0.0
     if prompts and not replica.engine.mixes:
-        steps, seconds = 0.0, prompts / each * float(clock.with_chunk[0])
+        prompts = min(prompts, whole * each)
+        steps, seconds = 0.0, whole * clock.chunk(prompts / each / whole)
     else:
         seconds = steps * clock.step(course.decoding, prompts / each / steps)
     course.pass_time(seconds + prompts * replica.engine.front_seconds, steps)
-    course.drain(steps, demand.steps)
+    course.drain()
     if prompts:
         course.start(prompts, demand.steps)
 
@@ -161,9 +174,9 @@ def _mean_between_tokens(replica: Replica, demand: Demand, course: _Course) -> f
     """Mean over requests of their own time between tokens: from their start, over answers short and long."""
     steps, seconds = np.asarray(course.marks).T
     begun, count, at = np.asarray(course.starts).T
-    levels = (np.arange(LENGTHS) + LAST) / LENGTHS
-    lengths = np.full(LENGTHS, demand.steps) if course.alike else -np.log(1 - levels) * demand.steps
+    shares, relative = np.asarray(course.lengths).T
+    lengths = relative * demand.steps
     ends = np.interp(at[:, None] + lengths, steps, seconds)
     tokens = np.maximum(lengths * replica.setup.outputs_after_first / demand.steps, 1.0)
-    each = np.mean((ends - begun[:, None]) / tokens, axis=1)
+    each = (ends - begun[:, None]) / tokens @ shares
     return float(np.sum(each * count) / np.sum(count))

@@ -10,6 +10,7 @@ from suanli.domain.serving import DraftFigures, DraftKind, ServingFigures
 from suanli.domain.workload import ServingLayout
 from suanli.estimate.serving_layout import attending
 from suanli.estimate.serving_replica import Drafting, Replica
+from suanli.estimate.serving_settings import hides_host
 from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
 from suanli.parts.architectures.drafters import Drafter, drafter_of
@@ -37,6 +38,7 @@ def open_drafting(replica: Replica, engine: EngineProfile, figures: ServingFigur
         copies=drafter.copies if drafter else 0.0, reads_prompts=bool(drafter and drafter.reads_prompts),
         acceptance=value, acceptance_low=low, acceptance_high=high, host_seconds=known.host_seconds.value,
         sequence_seconds=known.sequence_seconds.value, plain_engine=replica.engine,
+        plain_hides_host=hides_host(replica.engine, replace(setup, drafting=None), figures.traits),
     )  # fmt: skip
     return replace(replica, engine=engine, draft=draft, assumed=(*replica.assumed, *_assumed(replica, draft, known)))
 

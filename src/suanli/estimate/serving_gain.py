@@ -20,7 +20,9 @@ def without_drafts(replica: Replica) -> Replica:
     if replica.draft is None:
         return replica
     setup = replace(replica.setup, draft_tokens=0.0, drafting=None, draft_model=None, acceptance=None)
-    return replace(replica, setup=setup, draft=None, engine=replica.draft.plain_engine)
+    return replace(
+        replica, setup=setup, draft=None, engine=replica.draft.plain_engine, hides_host=replica.draft.plain_hides_host
+    )
 
 
 def at_acceptance(replica: Replica, draft: Drafting, acceptance: float) -> Replica:

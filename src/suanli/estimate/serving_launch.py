@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from suanli.domain.model import CoreKind
 from suanli.estimate.serving_adapters import narrow_products
 from suanli.estimate.serving_replica import COLUMN_SPLIT, Replica
-from suanli.foundation.equation import Real
 
 HEAD_LAUNCHES = 3.0
 """Kernels of a step outside its layers: the last norm, the vocabulary's product, sampling."""
@@ -37,8 +34,3 @@ def launches_of(replica: Replica) -> float:
 def least_seconds(replica: Replica) -> float:
     """Seconds that a step takes at least for its launches; 0 where a captured graph hides them."""
     return launches_of(replica) * replica.launch_seconds if replica.launch_seconds else 0.0
-
-
-def launch_wait(replica: Replica, spent: Real) -> Real:
-    """Time that a step waits for its launches, which run ahead of the kernels where these take longer."""
-    return np.maximum(least_seconds(replica) - spent, 0.0)

@@ -19,11 +19,12 @@ from suanli.estimate.serving_replica import Replica
 from suanli.estimate.serving_settings import (
     as_served,
     bounds_windows,
+    check_overlap,
     check_prefixes,
     drafting,
+    hides_host,
     keeps_prefixes,
     launch_seconds,
-    scheduled,
 )
 from suanli.foundation.errors import Fault, InputError, did_you_mean
 from suanli.foundation.language import tr
@@ -55,7 +56,8 @@ def open_replica(
     figures = load_serving_figures()
     found, own_software = engine_of(setup, system.accelerator, find_chip(system.accelerator, kernels.chips), table)
     check_prefixes(found, setup, figures.traits)
-    profile = scheduled(_with_stack(found, setup, system.accelerator, table), setup, figures.traits)
+    check_overlap(found, setup, figures.traits)
+    profile = _with_stack(found, setup, system.accelerator, table)
     setup = as_served(setup, profile)
     layers_on_chip = sum(run.count for run in setup.model.runs) / layout.pipeline
     device, chip = open_special(system.accelerator, kernels.of_engine(profile.kernels), layers_on_chip)
@@ -75,6 +77,7 @@ def open_replica(
         kv_format=kv_format,
         assumed=(*own_software, *assumed, *more),
         adapters=adapters,
+        hides_host=hides_host(profile, setup, figures.traits),
         launch_seconds=launch_seconds(profile, setup, figures.traits),
         bounded_windows=bounds_windows(profile, setup, figures.traits),
         shares_prefixes=keeps_prefixes(profile, setup, figures.traits),
@@ -126,6 +129,7 @@ def _with_settings(profile: EngineProfile, setup: ServingSetup, accelerator: Acc
         token_budget=budget if setup.token_budget is None else setup.token_budget,
         sequence_limit=admitted if setup.sequence_limit is None else setup.sequence_limit,
         usable_share=profile.usable_share if setup.usable_share is None else setup.usable_share,
+        receive_steps=profile.receive_steps if setup.receive_steps is None else setup.receive_steps,
     )
 
 

@@ -45,7 +45,8 @@ class Drafting:
 
     `acceptance` is the chance that a drafted token is accepted, between `acceptance_low` and `acceptance_high` for
     80 % of tasks and models. `copies` is how often the drafter's weights are held, `reads_prompts` says that it
-    computes prompts too. `plain_engine` is the engine's class as it is without drafts. Each pass costs the host
+    computes prompts too. `plain_engine` is the engine's class as it is without drafts, `plain_hides_host`
+    says whether it schedules ahead then. Each pass costs the host
     `host_seconds`, each sequence `sequence_seconds`.
     """
 
@@ -60,6 +61,7 @@ class Drafting:
     host_seconds: float
     sequence_seconds: float
     plain_engine: EngineProfile
+    plain_hides_host: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,9 +90,10 @@ class Replica:
     """A model under an engine on the accelerators of one replica; `ranks_per_node` of them share a node.
 
     `draft` and `adapters` are what it serves beside the model (None: nothing). `launch_seconds` is of one kernel
-    launch where no graph is captured (0: launches are hidden), `bounded_windows` says that the cache of a window
-    stops growing, `shares_prefixes` that equal beginnings of prompts are computed once. `chip` is the kind of
-    special-purpose chip (None: a GPU or like one), `regions` how many layers work side by side on each.
+    launch where no graph is captured (0: launches are hidden), `hides_host` says that the engine schedules while
+    kernels run, `bounded_windows` that the cache of a window stops growing, `shares_prefixes` that equal beginnings of
+    prompts are computed once. `chip` is the kind of special-purpose chip (None: a GPU or like one), `regions` how many
+    layers work side by side on each.
     """
 
     setup: ServingSetup
@@ -106,6 +109,7 @@ class Replica:
     draft: Drafting | None = None
     adapters: AdapterLoad | None = None
     launch_seconds: float = 0.0
+    hides_host: bool = False
     bounded_windows: bool = True
     shares_prefixes: bool = True
     chip: ChipKind | None = None

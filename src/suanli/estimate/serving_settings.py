@@ -13,43 +13,30 @@ from suanli.foundation.errors import InputError
 from suanli.foundation.language import tr
 
 
-def scheduled(profile: EngineProfile, setup: ServingSetup, traits: EngineTraits) -> EngineProfile:
-    """Return the class as it schedules: ahead of the running step, or after it where a setup says so.
-
-    Raises InputError where a class that never schedules ahead is asked to.
-    """
-    ahead = profile.id in traits.overlaps
-    if setup.overlap and not ahead:
+def check_overlap(profile: EngineProfile, setup: ServingSetup, traits: EngineTraits) -> None:
+    """Raise InputError where a class that never schedules ahead is asked to."""
+    if setup.overlap and profile.id not in traits.overlaps:
         raise InputError.single(
             place="--overlap",
             found=tr("{engine}, which schedules a step after the last one", engine=profile.name),
             allowed=", ".join(sorted(traits.overlaps)),
         )
-    return _after(profile, traits) if ahead and setup.overlap is False else profile
 
 
-def _after(profile: EngineProfile, traits: EngineTraits) -> EngineProfile:
-    """Return a class that schedules ahead as it is when it schedules after the running step."""
-    return replace(
-        profile,
-        host_seconds=profile.host_seconds + traits.gap_seconds.value,
-        sequence_seconds=profile.sequence_seconds + traits.sequence_gap_seconds.value,
-    )
+def hides_host(profile: EngineProfile, setup: ServingSetup, traits: EngineTraits) -> bool:
+    """Say whether an engine schedules a step while the last one runs: as a setup says, else by its version or date."""
+    if profile.id not in traits.overlaps or setup.overlap is not None:
+        return bool(setup.overlap)
+    known = [traits.overlaps] if setup.drafting is None else [traits.overlaps, traits.draft_overlaps]
+    return all(offered(one.get(profile.id), setup.engine_version, setup.engine_date) for one in known)
 
 
 def drafting(profile: EngineProfile, setup: ServingSetup, ranks: int, traits: EngineTraits) -> EngineProfile:
-    """Return the class as it is while it drafts: what it admits, and whether it still schedules ahead.
-
-    `ranks` attention-data ranks share what it admits.
-    """
-    if setup.drafting is None:
-        return profile
+    """Return the class as it is while it drafts: what it admits, which `ranks` attention-data ranks share."""
     most = traits.draft_sequences.get(profile.id)
-    if most is not None and setup.sequence_limit is None:
-        profile = replace(profile, sequence_limit=min(profile.sequence_limit, max(most.value / ranks, 1.0)))
-    ahead = profile.id in traits.overlaps and setup.overlap is None
-    since = traits.draft_overlaps.get(profile.id)
-    return profile if not ahead or offered(since, setup.engine_version, setup.engine_date) else _after(profile, traits)
+    if setup.drafting is None or most is None or setup.sequence_limit is not None:
+        return profile
+    return replace(profile, sequence_limit=min(profile.sequence_limit, max(most.value / ranks, 1.0)))
 
 
 def launch_seconds(profile: EngineProfile, setup: ServingSetup, traits: EngineTraits) -> float:

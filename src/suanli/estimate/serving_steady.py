@@ -14,10 +14,8 @@ from suanli.estimate.serving_step import StepLoad, step_causes
 from suanli.foundation.equation import Real
 
 Column = NDArray[np.float64]
-ROUNDS = 5
-"""Rounds of the fixed point between sequences in decode and the time of a step; it contracts fast."""
-CLOSE = 2e-3
-"""How little a round may move the sequences in decode to be the last."""
+ROUNDS = 4
+"""Rounds of the fixed point between sequences in decode and the time of a step, for every column alike."""
 MOST_FLIGHT = 4096.0
 """Most requests in flight on one replica that are tried."""
 LEAST = 1e-9
@@ -111,25 +109,27 @@ def steady_state(replica: Replica, concurrency: Real) -> Steady:
     for _ in range(ROUNDS):
         steps = _steps(replica, demand, decoding / replica.at_once, _others_share(resident))
         waiting = _prefill_wait(replica, resident, steps.own)
-        stay = (steps.prefill + waiting) / steps.mean
-        before, decoding = decoding, batching.decoding_sequences(resident, demand.steps, stay)
-        decoding = np.asarray(np.minimum(decoding, _budget_bound(replica, demand)))
-        if np.allclose(before, decoding, rtol=CLOSE):
-            break
+        first = waiting + steps.prefill + _heard(replica, resident) * steps.mean
+        inside = batching.decoding_sequences(resident, demand.steps, first / steps.mean)
+        sent = batching.decoding_sequences(flight, demand.steps, (first + replica.engine.request_seconds) / steps.mean)
+        decoding = np.minimum(np.minimum(inside, sent), _budget_bound(replica, demand))
     rate = np.minimum(batching.requests_per_s(decoding, demand.steps * steps.mean), _most_rate(replica, demand))
     decoding = np.asarray(rate * demand.steps * steps.mean)
-    first = replica.engine.request_seconds + waiting + steps.prefill + steps.mean / 2
     decode = demand.steps * steps.mean
-    queued = np.maximum(flight - resident, 0.0) / rate + np.maximum(resident / rate - first - decode, 0.0)
     return Steady(
         concurrency=flight,
         requests_per_s=rate,
-        ttft_seconds=first + queued,
+        ttft_seconds=np.maximum(first + replica.engine.request_seconds, flight / rate - decode),
         tpot_seconds=decode / max(replica.setup.outputs_after_first, LEAST),
         resident=resident,
         decoding=decoding,
         seconds_by_cause=steps.mean_by_cause,
     )
+
+
+def _heard(replica: Replica, resident: Column) -> Column:
+    """Return the steps until the scheduler sees a request: half of one, or of those in which it does not look."""
+    return np.asarray(1.0 + (replica.engine.receive_steps - 1.0) * _others_share(resident)) / 2
 
 
 def _budget_bound(replica: Replica, demand: Demand) -> float:

@@ -11,7 +11,7 @@ from suanli.domain.model import Core, CoreKind, Layer, Role
 from suanli.equations import batching
 from suanli.estimate.serving_adapters import adapter_seconds
 from suanli.estimate.serving_context import earlier_terms, exchange_seconds, gather_seconds
-from suanli.estimate.serving_launch import launch_wait
+from suanli.estimate.serving_launch import least_seconds
 from suanli.estimate.serving_replica import (
     DENSE_ROLES,
     EXPERT_ROLES,
@@ -55,18 +55,20 @@ class StepLoad:
 def step_causes(replica: Replica, load: StepLoad) -> dict[str, Real]:
     """Return the seconds of one step by cause; `engine` is what the engine adds to its kernels.
 
-    `draft`, `adapters` and `context` are causes only of replicas that have such.
+    `draft`, `adapters` and `context` are causes only of replicas that have such. An engine that schedules ahead works
+    beside the kernels: a step takes at least what it spends on it, as it takes at least its launches without a graph.
     """
     told = kernel_causes(replica, load)
-    told["engine"] = _engine_seconds(replica, load)
+    gaps, host = engine_seconds(replica, (load.decoding + load.prompts) / replica.layout.attention_data)
+    told["engine"] = gaps if replica.hides_host else gaps + host
     if replica.draft is not None:
         told["draft"] = _draft_seconds(replica, replica.draft, load)
     if replica.adapters is not None:
         sequences = np.maximum((load.decoding + load.prompts) / replica.layout.attention_data, 1.0)
         spent = adapter_seconds(replica, _own_rows(replica, own_part(replica, load)), sequences)
         told["adapters"] = replica.engine.kernel_slack * spent
-    if replica.launch_seconds:
-        told["engine"] = told["engine"] + launch_wait(replica, sum(told.values()))
+    least = np.maximum(gaps + host, least_seconds(replica)) if replica.hides_host else least_seconds(replica)
+    told["engine"] = told["engine"] + np.maximum(least - sum(told.values()), 0.0)
     return told
 
 
@@ -126,13 +128,13 @@ def _hidden_bytes(replica: Replica) -> float:
     return replica.setup.model.hidden * WIDE_BYTES
 
 
-def _engine_seconds(replica: Replica, load: StepLoad) -> Real:
+def engine_seconds(replica: Replica, sequences: Real) -> tuple[Real, Real]:
+    """Return what the engine adds to a step of so many sequences of a rank: gaps of kernels, and the host's work."""
     engine = replica.engine
     shared = engine.rank_host_seconds if replica.layout.accelerators > 1 else 0.0
-    sequences = (load.decoding + load.prompts) / replica.layout.attention_data
-    return batching.step_overhead_seconds(
-        layers_of(replica.setup), sequences, engine.layer_seconds, engine.host_seconds + shared, engine.sequence_seconds
-    )
+    gaps = batching.step_overhead_seconds(layers_of(replica.setup), 0.0, engine.layer_seconds, 0.0, 0.0)
+    host = batching.step_overhead_seconds(0.0, sequences, 0.0, engine.host_seconds + shared, engine.sequence_seconds)
+    return gaps, host
 
 
 def _layer_causes(replica: Replica, layer: Layer, load: StepLoad) -> dict[str, Real]:
@@ -213,7 +215,7 @@ def _decode_attention(replica: Replica, core: Core, load: StepLoad) -> Real:
     shards = replica.layout.cache_shards
     keys = _visible(core, load.context, shards)
     latent = core.kind is CoreKind.LATENT
-    wide = core.cached_elements if latent else float(core.qk_head_dim)
+    wide = core.attended_elements if latent else float(core.qk_head_dim)
     narrow = wide - (core.qk_head_dim - core.v_head_dim)
     kv_heads = 1.0 if latent else max(core.kv_heads / tensor, 1.0)
     spent = replica.device.attention_seconds(

@@ -15,7 +15,7 @@ from suanli.estimate.serving_launch import least_seconds
 from suanli.estimate.serving_memory import BLOCK_TOKENS, cache_capacity_tokens
 from suanli.estimate.serving_replica import Drafting, Replica, layers_of
 from suanli.estimate.serving_steady import speculation
-from suanli.estimate.serving_step import SCAN_TOKENS, STATE_BYTES, StepLoad, decode_heads, step_causes
+from suanli.estimate.serving_step import SCAN_TOKENS, STATE_BYTES, StepLoad, decode_heads, engine_seconds, step_causes
 from suanli.foundation.equation import FloatArray
 from suanli.foundation.errors import InfeasibleError, InputError
 from suanli.foundation.language import tr
@@ -44,9 +44,11 @@ def step_times(replica: Replica) -> StepTimes:
     prompts = np.arange(budget + 1, dtype=float)
     floor, each = _state_terms(replica)
     narrow = replica.adapters
+    gaps, work = engine_seconds(replica, sequences / layout.attention_data)
+    host = gaps + np.asarray(work)
     times = StepTimes(
         by_rows=_causes(replica, StepLoad(decoding=rows), BY_ROWS),
-        by_sequences=_causes(replica, StepLoad(decoding=sequences), ("engine",)),
+        by_sequences=host if not replica.hides_host else 0.0 * host + gaps,
         by_head=_causes(replica, StepLoad(decoding=headed), ("head",)),
         by_decoding=_decoded(replica, sequences, verified),
         by_prompt=_scans(replica, prompts) + _gathered(replica, prompts),
@@ -64,7 +66,7 @@ def step_times(replica: Replica) -> StepTimes:
         context=float(layout.context),
         verified=float(verified),
         acceptance=float(replica.acceptance),
-        least_seconds=least_seconds(replica),
+        least=np.maximum(host if replica.hides_host else 0.0 * host, least_seconds(replica)),
     )
     return times if replica.draft is None else with_drafts(replica, replica.draft, times, rows, sequences)
 
@@ -237,7 +239,7 @@ def _score_terms(replica: Replica, number: NumberFormat, phase: str, fused: bool
 
 def _decode_row(replica: Replica, count: float, core: Core) -> list[float]:
     tensor, latent = replica.layout.tensor, core.kind is CoreKind.LATENT
-    wide = core.cached_elements if latent else float(core.qk_head_dim)
+    wide = core.attended_elements if latent else float(core.qk_head_dim)
     narrow = wide - (core.qk_head_dim - core.v_head_dim)
     kv_heads = 1.0 if latent else max(core.kv_heads / tensor, 1.0)
     reach = float(min((bound for bound in (core.window, core.selected) if bound is not None), default=ENDLESS))

@@ -83,6 +83,7 @@ def load_training_calibration(path: Path = FRAMEWORK_FILE) -> TrainingCalibratio
         tie_sigmas=float(said["search"]["tie_sigmas"]),
         sustained={pattern: Sustained(**shares) for pattern, shares in said["sustained"].items()},
         adapter_rank=int(said["cluster"]["adapter_rank"]),
+        recipes={name: tuple(words) for name, words in said["recipes"].items()},
         frozen_bytes={
             name: read_number(one, "B", f"{path.name}: frozen.{name}") for name, one in said["frozen"].items()
         },

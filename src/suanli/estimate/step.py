@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatch
 
 import numpy as np
@@ -26,7 +26,7 @@ from suanli.estimate.operators import (
 )
 from suanli.estimate.optimizers import load_choices, makes_orthogonal
 from suanli.estimate.precision import element_bytes
-from suanli.estimate.shards import StageParameters, head_parameters, stage_layers, stage_parameters
+from suanli.estimate.shards import StageParameters, head_parameters, stage_layers, stage_parameters, trained_head_share
 from suanli.estimate.tables import FULL_RECOMPUTE, NO_RECOMPUTE, distinct
 from suanli.estimate.updates import (
     UpdateColumns,
@@ -193,10 +193,10 @@ def state_columns(
     """Time what parameters and gradients send, and count what the optimizer works on."""
     held: StageParameters = stage_parameters(setup, table)
     tables = head_parameters(setup.model) * (2.0 - setup.model.tied_head) / table.tensor / layer_count(setup.model)
-    share = held.trained_share
     layer = Parameters(dense=held.layer.dense + tables, expert=held.layer.expert)
-    trained_layer = Parameters(dense=layer.dense * share, expert=layer.expert * share)
-    trained = Parameters(dense=held.first.dense * share, expert=held.first.expert * share)
+    moving = trained_head_share(setup) * tables
+    trained_layer = Parameters(dense=held.trained_layer.dense + moving, expert=held.trained_layer.expert)
+    trained = held.trained_first
     whole = np.where(table.sharding == FULL, 1.0, 0.0)
     partial = np.where(table.sharding == GRADIENTS, 1.0, 0.0)
     ranks, copies = group(table), expert_copies(table)
@@ -207,8 +207,8 @@ def state_columns(
         reduce_stage=(1 - whole - partial) * _sent(fabric, gradients(job, table, trained, software.reduce_bytes)),
         gather_stage=(1 - whole) * _sent(fabric, weights(job, table, trained, job.activation_bytes)),
         optimizer_parameters=np.asarray(kept + 0.0 * ranks),
-        accumulate_parameters=np.asarray(trained_layer.dense + trained_layer.expert),
-        more_moved_bytes=np.asarray(more_moved(setup, table, kept + 0.0 * ranks, share * held.first_tables)),
+        accumulate_parameters=np.asarray(trained_layer.dense + trained_layer.expert + 0.0 * ranks),
+        more_moved_bytes=np.asarray(more_moved(setup, table, kept + 0.0 * ranks, held.trained_first_tables)),
     )
 
 
@@ -243,6 +243,26 @@ def mean_experts(model: Model) -> float:
     return sum(run.count * run.layer.experts for run in runs_of(model)) / layer_count(model)
 
 
+def reached_share(setup: TrainingSetup, table: LayoutTable) -> Real:
+    """Share of a stage's layers that the backward pass reaches: it ends at the first layer that trains.
+
+    The stage of the last layers sets the pace, so that of several stages it is the share of that one.
+    """
+    layers, frozen = float(layer_count(setup.model)), float(setup.freezing.layers)
+    if setup.freezing.all_but_head:
+        return np.zeros(len(table))
+    return np.minimum(max(layers - frozen, 0.0) * table.pipeline / layers, 1.0)
+
+
+def reached(columns: LayerColumns, back: Real) -> LayerColumns:
+    """Leave the backward pass of the layers out that it does not reach; casts are half of them backward."""
+    if np.all(np.asarray(back) == 1):
+        return columns
+    shares = {field.name: back for field in fields(LayerColumns) if field.name.endswith("_backward")}
+    shares |= {"head_backward": 1.0 + 0.0 * back, "quantise": (1 + back) / 2}
+    return replace(columns, **{name: getattr(columns, name) * share for name, share in shares.items()})
+
+
 def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: LayoutTable) -> RawStep:
     """Read every column of a step for a table of layouts; each distinct kernel and transfer is timed once.
 
@@ -261,10 +281,11 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
     unfused = float(setup.attention is Attention.UNFUSED)
     experts = any(run.layer.experts > 1 for run in setup.model.runs)
     held_tokens = few.micro_batch * job.sequence / few.context / few.tensor
+    back = reached_share(setup, table)
     forced = setup.balanced_experts or setup.capacity is not None
     skew = machine.device.moe_imbalance(few.expert, held_tokens) if experts and not forced else 1.0
     return RawStep(
-        layers=spread(time_layers(bench), rows),
+        layers=reached(spread(time_layers(bench), rows), back),
         hop_seconds=(hop_seconds * np.ones(len(hops)))[hop_rows],
         gather_layer=state.gather_layer[state_rows],
         scatter_layer=state.scatter_layer[state_rows],
@@ -272,7 +293,7 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
         gather_stage=state.gather_stage[state_rows],
         parts=np.where(table.sharding < FULL, shards(table, OPTIMIZER, group(table)), 1.0),
         optimizer_parameters=state.optimizer_parameters[state_rows],
-        accumulate_parameters=state.accumulate_parameters[state_rows],
+        accumulate_parameters=state.accumulate_parameters[state_rows] * back,
         pass_bytes_per_s=whole * machine.device.pass_bytes_per_s,
         update_bytes_per_s=whole * machine.device.update_bytes_per_s,
         micro_batches=np.asarray(micro_batches(float(setup.global_batch), table.data, table.micro_batch)),
@@ -284,9 +305,9 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
         last=np.asarray(last_stage_layers(layers, table.pipeline, table.interleave)),
         layer_count=whole * layers,
         returns=whole,
-        full=np.where(table.recompute == FULL_RECOMPUTE, 1.0, 0.0),
-        scores=selective * unfused,
-        modules=selective * (1 - unfused),
+        full=np.where(table.recompute == FULL_RECOMPUTE, back, 0.0),
+        scores=selective * unfused * back,
+        modules=selective * (1 - unfused) * back,
         sharded=np.where(table.sharding == FULL, 1.0, 0.0),
         every=np.where(table.sharding >= GRADIENTS, 1.0, 0.0),
         routed=whole * float(experts),

@@ -9,11 +9,12 @@ from suanli.domain.kernel import KernelTable
 from suanli.domain.layout import Layout, Offload
 from suanli.domain.result import TrainingEstimate
 from suanli.domain.software import TrainingCalibration
-from suanli.domain.workload import TrainingSetup, TuningMethod
+from suanli.domain.workload import TrainingSetup
 from suanli.equations.pipeline import model_flop_utilisation
 from suanli.estimate.compose import CAUSES
 from suanli.estimate.evaluate import Evaluation, Question, ask, evaluate
 from suanli.estimate.memory import MEMORY_CAUSES
+from suanli.estimate.operators import layer_count
 from suanli.estimate.optimizers import load_choices
 from suanli.estimate.software import load_training_calibration
 from suanli.estimate.space import broken_rule
@@ -34,12 +35,14 @@ MEMORY = "memory"
 def training_flop(setup: TrainingSetup) -> float:
     """Arithmetic of the model itself in one step: causal, forward and backward, nothing computed twice.
 
-    Frozen weights have no gradients of their own, which leaves two passes of three.
+    Frozen weights have no gradients of their own, which leaves two passes of three; layers before the first one that
+    trains have no backward pass at all.
     """
     documents = setup.global_batch * setup.sequence_tokens / setup.seen_tokens
     forward = forward_flop(setup.model, setup.seen_tokens, documents, causal=True)
-    frozen = setup.tuning in (TuningMethod.LORA, TuningMethod.QLORA)
-    return (2 if frozen else FORWARD_AND_BACKWARD) * forward
+    frozen, layers = setup.freezing, layer_count(setup.model)
+    reached = 0.0 if frozen.all_but_head else max(layers - frozen.layers, 0) / layers
+    return forward * (1 + reached * (FORWARD_AND_BACKWARD - 1 - setup.frozen))
 
 
 def at_row(question: Question, evaluation: Evaluation, row: int, limit: str = "") -> TrainingEstimate:

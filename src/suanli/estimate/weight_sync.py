@@ -12,7 +12,7 @@ from suanli.domain.posttraining import Generated, Rollout, Transport
 from suanli.domain.workload import TrainingSetup
 from suanli.equations.posttraining import weights_sent_seconds
 from suanli.estimate.precision import BF16_BYTES
-from suanli.estimate.shards import trained_share
+from suanli.estimate.shards import trained_parameters
 from suanli.estimate.step import Machine
 from suanli.parts.architectures.count import parameters
 
@@ -28,7 +28,8 @@ class Sync:
 
 def sent_bytes(setup: TrainingSetup) -> float:
     """Bytes that an engine gets after a step: all weights in 16 bits, or those of the adapters alone."""
-    return float(parameters(setup.model)) * trained_share(setup) * BF16_BYTES
+    sent = trained_parameters(setup) if setup.frozen else float(parameters(setup.model))
+    return sent * BF16_BYTES
 
 
 def spread_ranks(layout: Layout) -> int:

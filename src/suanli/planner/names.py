@@ -9,8 +9,10 @@ from suanli.catalogue.access import region_names
 from suanli.catalogue.engines import load_engines
 from suanli.catalogue.load import catalogue
 from suanli.catalogue.scenario_facts import KnownNames
+from suanli.estimate.optimizers import load_choices
 from suanli.estimate.software import load_training_calibration
 from suanli.parts.architectures.read import known_models
+from suanli.parts.architectures.targets import GROUPS, NAMES, TABLES
 
 
 def known_names() -> KnownNames:
@@ -22,6 +24,8 @@ def known_names() -> KnownNames:
         frameworks={*training.software, *training.aliases},
         engines={*engines.profiles, *(era.engine for era in engines.eras)},
         number_formats={*engines.schemes, *CACHE_FORMATS},
+        optimizers=load_choices().optimizers,
+        targets={*GROUPS, *NAMES, *TABLES},
         regions=region_names(),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from suanli.domain.hardware import Cluster, Precision, System
 from suanli.domain.kernel import KernelTable
@@ -12,6 +12,7 @@ from suanli.domain.model import Model
 from suanli.domain.result import Band, TrainingEstimate
 from suanli.domain.scenario import TrainingJob, TuningJob
 from suanli.domain.workload import TrainingSetup
+from suanli.estimate.finetuning import tuned
 from suanli.estimate.search import search
 from suanli.estimate.software import find_software, load_training_calibration
 from suanli.estimate.wall_clock import RunJob
@@ -56,19 +57,28 @@ def spread_of(band: Band) -> float:
 
 def setup_of(job: Job, model: Model, desk: Desk) -> TrainingSetup:
     """Describe the job as an estimate asks for it; an open global batch is filled from the planner's figures."""
-    tuned = isinstance(job, TuningJob)
-    batch_tokens = desk.assumptions[f"planning.{'tuning' if tuned else 'pretrain'}_batch_tokens"].value
+    kind = "tuning" if isinstance(job, TuningJob) else "pretrain"
+    batch_tokens = desk.assumptions[f"planning.{kind}_batch_tokens"].value
     fallback = 2 ** round(math.log2(max(1.0, batch_tokens / job.sequence_tokens)))
-    return TrainingSetup(
+    calibration = load_training_calibration()
+    setup = TrainingSetup(
         model=model,
         sequence_tokens=job.sequence_tokens,
         global_batch=job.global_batch or fallback,
         precision=job.precision,
         number_format=job.precision.value,
-        framework=find_software(load_training_calibration(), job.framework, desk.as_of).id,
-        tuning=job.method if isinstance(job, TuningJob) else None,
-        lora_rank=job.lora_rank if isinstance(job, TuningJob) else 0,
+        framework=find_software(calibration, job.framework, desk.as_of).id,
     )
+    if not isinstance(job, TuningJob):
+        return setup
+    own = replace(
+        setup,
+        adapters=job.adapters,
+        freezing=job.freezing,
+        optimizer=job.optimizer,
+        document_tokens=job.document_tokens,
+    )
+    return tuned(own, job.method, calibration)
 
 
 def weigh_training(job: Job, model: Model, system: System, desk: Desk) -> Performance | Refusal:

@@ -43,7 +43,7 @@ class StepTimes(NamedTuple):
     `narrow_terms` the rest of its equation, bookkeeping of a step first.
     `stages` is how many micro-batches a step is cut into, `context` over how many ranks a prompt's tokens are spread,
     `verified` the tokens of a decoding sequence, each drafted one accepted with a chance of `acceptance`.
-    `least_seconds` is what launches of kernels take at least.
+    `least` is what a step of so many sequences takes at least, for the host's work beside it or its launches.
     """
 
     by_rows: FloatArray
@@ -65,7 +65,7 @@ class StepTimes(NamedTuple):
     context: float
     verified: float
     acceptance: float
-    least_seconds: float
+    least: FloatArray
 
 
 class Rules(NamedTuple):

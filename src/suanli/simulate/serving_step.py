@@ -332,8 +332,9 @@ def run_alone(
         return 0
     running, done, now = replicas.counts[at, RUNNING], 0, replicas.now[at]
     flat, sampled = flat_seconds(times, Batch(running, cached, 0, 0, 0, 0, 0)), watch.sampling[0]
+    least = times.least[math.ceil(running / times.stages)]
     while done < most and now < until:
-        seconds = max(flat + decode_attention_seconds(times, float(running), float(cached)), times.least_seconds)
+        seconds = max(flat + decode_attention_seconds(times, float(running), float(cached)), least)
         now += seconds
         cached += running
         done += 1

@@ -93,7 +93,7 @@ def step_seconds(times: StepTimes, batch: Batch) -> float:
         spent += decode_attention_seconds(times, float(batch.decoding), float(batch.cached))
     if batch.prompt_tokens > 0:
         spent += prompt_attention_seconds(times, batch)
-    return float(max(spent, times.least_seconds))
+    return float(max(spent, times.least[math.ceil((batch.decoding + batch.prompts) / times.stages)]))
 
 
 @fast

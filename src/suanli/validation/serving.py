@@ -86,9 +86,15 @@ def _predicted(row: ServingRow, tables: Tables) -> ValidationRow:
     return predicted_row(row, replica, predicted, row.source, row.accelerator)
 
 
+@functools.cache
+def _system_of(accelerator: str) -> System:
+    """Return the box that an accelerator of a table usually comes in."""
+    return default_system(find_accelerator(accelerator).id)
+
+
 def predict(row: ServingRow, tables: Tables) -> tuple[Replica, float]:
     """Return the (decoding) replica of a row, and the predicted value of its quantity."""
-    system = default_system(find_accelerator(row.accelerator).id)
+    system = _system_of(row.accelerator)
     if row.drive is Drive.MEMORY:
         replica = _replica(row, row.workers, system, tables)
         return replica, _memory_value(replica, row.quantity)
@@ -124,11 +130,20 @@ def _replica(row: ServingRow, workers: Workers, system: System, tables: Tables) 
         engine=row.engine,
         engine_version=row.engine_version,
         engine_date=row.date,
-        draft_tokens=tables.engines.constants.drafts if row.speculative else 0.0,
+        draft_tokens=tables.engines.constants.drafts if row.drafting else 0.0,
+        drafting=row.drafting,
+        sequence_limit=_granted(row, workers),
         token_budget=row.token_budget,
         usable_share=row.usable_share,
+        overlap=row.overlap,
+        receive_steps=row.receive_steps,
     )
     return open_replica(setup, system, _layout(row, workers, setup.model), tables.kernels, tables.engines)
+
+
+def _granted(row: ServingRow, workers: Workers) -> float | None:
+    """Return how many places a rank was given, where the source gives as many as requests are in flight."""
+    return max(row.concurrency / workers.attention_data, 1.0) if row.grants_places else None
 
 
 def _layout(row: ServingRow, workers: Workers, model: Model) -> ServingLayout:
@@ -152,16 +167,21 @@ def _must_fit(replica: Replica) -> None:
 
 
 def _run(replica: Replica, row: ServingRow) -> RunFigures:
-    """Play a row's run in the way it was driven."""
+    """Play a row's run in the way it was driven.
+
+    Equal requests that a client keeps in flight stay in step where prompts go first: all end together, all come again.
+    """
     if row.drive is Drive.OFFLINE:
         return offline_run(replica, min(row.requests, replica.constants.offline_requests))
     if row.drive is Drive.STATIC:
         return static_run(replica, row.concurrency)
     if row.drive is Drive.BURST:
         ahead = replica.engine.prefills_ahead
-        return ahead_run(replica, row.concurrency) if ahead else burst_run(replica, row.concurrency)
+        return ahead_run(replica, row.concurrency) if ahead else burst_run(replica, row.concurrency, row.alike)
     if row.drive is Drive.PREFILL:
         return prefill_run(replica)
+    if row.alike and not replica.engine.mixes:
+        return burst_run(replica, row.concurrency, alike=True)
     return steady_run(replica, row.concurrency)
 
 

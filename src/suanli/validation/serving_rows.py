@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from suanli.domain.serving import DraftKind
 from suanli.foundation.errors import InputError
 from suanli.foundation.language import tell, tr
 from suanli.foundation.units import to_si
@@ -112,6 +113,8 @@ REQUESTS = re.compile(r"(\d+) requests")
 DATA_RANKS = re.compile(r"\bdp(\d+)\b")
 BUDGET = re.compile(r"--max-num-batched-tokens[ =](\d+)")
 UTILISATION = re.compile(r"gpu_memory_utilization (\d*\.?\d+)")
+AHEAD = "--async-scheduling"
+SPECULATIVE = "; speculative;"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,10 +159,14 @@ class ServingRow:
     workers: Workers
     prefill_workers: Workers | None
     per_accelerator: bool
-    speculative: bool
+    drafting: DraftKind | None
     spreads_mixtures: bool
     token_budget: float | None
     usable_share: float | None
+    overlap: bool | None
+    alike: bool
+    grants_places: bool
+    receive_steps: float | None
     assumed: tuple[str, ...]
 
 
@@ -259,6 +266,13 @@ def _load(drive: Drive, batch: str, notes: str) -> tuple[Drive, float, float]:
     return drive, flight, sent
 
 
+def _drafting(notes: str) -> DraftKind | None:
+    """Say who drafts: layers of the model itself where the notes name multi-token prediction, else EAGLE-3."""
+    if "spec=mtp" in notes or ("MTP" in notes and SPECULATIVE in notes):
+        return DraftKind.MTP
+    return DraftKind.EAGLE3 if SPECULATIVE in notes else None
+
+
 def _aggregated(cells: Mapping[str, str], notes: str) -> Workers:
     """Return the workers of a run whose prefill and decode share accelerators.
 
@@ -344,7 +358,8 @@ def read_serving_row(cells: Mapping[str, str]) -> ServingRow:
         weights = "bf16"
         assumed.append(tr("weights in {format}", format=weights))
     drive, concurrency, sent = _load(_drive(metric, notes, batch, inputs, outputs), batch, notes)
-    habit = habit_of(_text(cells, "source"), _text(cells, "engine_version"))
+    habit = habit_of(_text(cells, "source"), _text(cells, "engine_version"), _text(cells, "engine"), notes,
+                     _text(cells, "accelerator"))  # fmt: skip
     prefill = None
     if drive is Drive.APART:
         prefill, workers = _apart(notes, _count(cells, "gpus"))
@@ -362,17 +377,21 @@ def read_serving_row(cells: Mapping[str, str]) -> ServingRow:
         date=_text(cells, "date"),
         weight_format=weights,
         kv_format=_format(_text(cells, "kv_precision"), CACHE_FORMATS, "kv_precision"),
-        inputs=inputs,
-        outputs=outputs,
+        inputs=inputs * habit.length_share,
+        outputs=outputs * habit.length_share,
         concurrency=concurrency,
         requests=habit.requests_of(inputs, outputs, sent) if drive is Drive.OFFLINE else sent,
         drive=drive,
         workers=workers,
         prefill_workers=prefill,
         per_accelerator=metric.per_accelerator,
-        speculative="spec=mtp" in notes or "; speculative;" in notes,
+        drafting=_drafting(notes),
         spreads_mixtures=habit.spreads_mixtures,
         token_budget=_told(BUDGET, notes),
         usable_share=_told(UTILISATION, notes, 1.0) or habit.usable_share,
+        overlap=True if AHEAD in notes else habit.overlap,
+        alike=habit.alike,
+        grants_places=habit.grants_places,
+        receive_steps=habit.receive_steps_of(concurrency),
         assumed=tuple(assumed),
     )

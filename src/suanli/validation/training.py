@@ -10,6 +10,7 @@ from suanli.catalogue.load import Catalogue
 from suanli.domain.hardware import Cluster, Precision
 from suanli.domain.layout import Layout, Recompute, Sharding
 from suanli.domain.software import Software, TrainingCalibration
+from suanli.domain.tuning import LowRank
 from suanli.domain.validation import MeasuredQuantity
 from suanli.domain.workload import Attention, TrainingSetup, TuningMethod
 from suanli.estimate.operators import layer_count
@@ -148,7 +149,7 @@ def read_run(record: Record, catalogue: Catalogue, reading: Reading, calibration
         attention=Attention.UNFUSED if record.text("flash_attention") == "0" else Attention.FLASH,
         framework=software.id,
         tuning=tuning,
-        lora_rank=calibration.adapter_rank if tuning in (TuningMethod.LORA, TuningMethod.QLORA) else 0,
+        adapters=adapters_of(tuning, software, calibration),
         balanced_experts=True,
         split_tensor=SPLIT.search(record.text("notes")) is not None,
         capacity=1.0 if "tokendrop" in record.text("notes") else None,
@@ -169,6 +170,15 @@ def read_run(record: Record, catalogue: Catalogue, reading: Reading, calibration
         unseen_causes=unseen_causes(record, reading),
         assumed=tuple(assumed.said),
     )
+
+
+def adapters_of(tuning: TuningMethod | None, software: Software, calibration: TrainingCalibration) -> LowRank | None:
+    """Return the adapters of a run, which no row tells: of the usual rank, where recipes of its software put them."""
+    if tuning not in (TuningMethod.LORA, TuningMethod.QLORA):
+        return None
+    targets = calibration.recipes.get(software.id)
+    plain = LowRank(rank=calibration.adapter_rank)
+    return plain if targets is None else replace(plain, targets=targets)
 
 
 def accelerators_of(record: Record) -> int | None:

@@ -142,6 +142,14 @@ def test_torchtitan_tells_its_mesh_batches_and_memory(old, tmp_path):
     assert seconds(log) == pytest.approx(STEADY[1:], abs=2e-3), "its clock tells steps where batches are not known"
 
 
+def test_torchtitan_tells_its_number_format(tmp_path):
+    plain = made.torchtitan(STEADY, old=True)
+    eight = plain.replace("'compile':", "'model': {'converters': ['quantize.linear.float8']}, 'compile':")
+    single = plain.replace("'gc_freq':", "'mixed_precision_param': 'float32', 'gc_freq':")
+    told = [read(tmp_path, text).settings.get("precision") for text in (plain, eight, single)]
+    assert [one and one.value for one in told] == ["bf16", "fp8", None]
+
+
 def test_torchtitan_of_2026_tells_batches_in_tokens(tmp_path):
     text = made.torchtitan(STEADY).replace('"local_batch_size": 2', '"num_tokens_per_microbatch_per_dp_rank": 16384')
     text = text.replace('"global_batch_size": 64', '"num_tokens_per_train_step": 524288')

@@ -102,6 +102,7 @@ def softmax(fields: Fields, family: Family, spot: Spot) -> Piece:
         v_head_dim=shape.value_width,
         window=window_of(fields, spot),
         cached_elements=0 if spot.reuses_keys else keys + values,
+        normed_heads=query_norm_vectors(fields, family, shape) > 0,
     )
     vectors = query_norm_vectors(fields, family, shape, not spot.reuses_keys) + int(sunk) * shape.heads
     return Piece(matrices=tuple(matrices), vectors=vectors, core=core)

@@ -63,6 +63,9 @@ class Family:
     layer_vectors: int = 0
     draft: str = ""
     oracle: str = "transformers"
+    fused: tuple[str, ...] = ()
+    value_view: bool = False
+    stepwise_gelu: bool = False
     sliding_keys: Mapping[str, str] = field(default_factory=dict)
     full_keys: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -107,7 +110,7 @@ def families() -> Mapping[str, Family]:
         for model_type in names:
             if model_type in made:
                 raise ValueError(f"families.toml: model_type '{model_type}' stands twice")
-            made[model_type] = Family(**{**traits, "name": name})
+            made[model_type] = Family(**{**traits, "fused": tuple(traits.get("fused", ())), "name": name})
     return made
 
 

@@ -198,6 +198,14 @@ def _batches(training: Mapping[str, Any]) -> dict[str, Value | None]:
     return told
 
 
+def _precision(told: Mapping[str, Any]) -> str | None:
+    """Read the number format of products: 8 bits by a converter of the model, else that of mixed precision."""
+    if "float8" in str(_part(told, "model").get("converters", "")).lower():
+        return "fp8"
+    kept = str(_part(told, "training").get("mixed_precision_param", "bfloat16"))
+    return "bf16" if kept == "bfloat16" else None
+
+
 def _habits(told: Mapping[str, Any]) -> dict[str, Value | None]:
     """Read what is computed again, compiled, saved and evaluated."""
     again, compile_part = _part(told, "activation_checkpoint"), _part(told, "compile")
@@ -206,6 +214,7 @@ def _habits(told: Mapping[str, Any]) -> dict[str, Value | None]:
     compiled = flag(compile_part.get("enable", old if old is not None else ""))
     saved, seen = _part(told, "checkpoint"), _part(told, "validator", "validation")
     return {
+        "precision": _precision(told),
         "recompute": mode if mode in ("none", "selective", "full") else None,
         "compiled": compiled if compile_part or old is not None else None,
         "save_every": whole(saved.get("interval"))
