@@ -100,7 +100,8 @@ SMALL = named_model("facebook/opt-125m")
 POSTTRAINING = {  # method, answers, what else the job says
     "dpo, a reference beside": (PostMethod.DPO, None, {"beside": REFERENCE}),
     "dpo, adapters": (
-        PostMethod.DPO, None, {"beside": REFERENCE, "setup": {"tuning": TuningMethod.LORA, "adapters": LowRank(rank=16)}}),
+        PostMethod.DPO, None,
+        {"beside": REFERENCE, "setup": {"tuning": TuningMethod.LORA, "adapters": LowRank(rank=16)}}),
     "kto, log-probabilities from a file": (PostMethod.KTO, None, {"beside": Beside(reference=Scored.CACHED)}),
     "reward": (PostMethod.REWARD, None, {}),
     "grpo on the same devices": (PostMethod.GRPO, answers_of(), {"beside": REFERENCE, "rollout": TOGETHER}),
