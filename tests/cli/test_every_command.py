@@ -19,6 +19,10 @@ from suanli.foundation.language import set_language
 RUN = CliRunner()
 RESULT = Path(__file__).parents[1] / "validation" / "results" / "vllm.json"
 TRAIN = ("--model", "LLaMA2-7B", "--system", "dgx-a100-640", "--tp", "2", "--global-batch", "64", "--seq-len", "2048")
+RL = (
+    "--model", "Qwen/Qwen3-0.6B", "--system", "dgx-a100-640", "--nodes", "2", "--dp", "8", "--prompts", "16", "--group",
+    "8", "--answer-tokens", "200", "--rollout-tp", "1",
+)  # fmt: skip
 SERVE = ("--model", "Qwen/Qwen3-8B", "--system", "H100-SXM", "--concurrency", "8")
 ASKED = {
     "plan": ("plan", "{scenario}"),
@@ -29,6 +33,8 @@ ASKED = {
     "finetune": ("finetune", *TRAIN, "--method", "qlora", "--lora-rank", "8"),
     "finetune --largest": ("finetune", *SERVE[:4], "--cards", "1", "--largest", "rank", "--seq-len", "1024"),
     "finetune --compare": ("finetune", *SERVE[:4], "--compare", "--data-tokens", "1e7", "--example-tokens", "500"),
+    "finetune --method grpo": ("finetune", *RL, "--method", "grpo", "--rollout", "separate", "--lag", "1"),
+    "finetune --method dpo": ("finetune", *TRAIN, "--method", "dpo", "--adapters", "lora"),
     "serve": ("serve", *SERVE),
     "capacity": ("capacity", *SERVE[:4], "--users", "100", "--context", "8192"),
     "traffic": ("traffic", "azure-2023-conv", "--requests", "500"),
@@ -47,6 +53,7 @@ ASKED = {
     "market": ("market", "--as-of", "2023-05", "--region", "China", "--item", "dgx-a800-640"),
 }
 LAYOUT = {"step_seconds", "tokens_per_s", "mfu", "memory_bytes", "breakdown", "layout", "band"}
+STEP = LAYOUT | {"pools", "samples_per_s", "capacity_bytes", "step_amount", "thousand_steps_amount", "alternatives"}
 STABLE = {
     "plan": {"recommended", "alternatives", "orders", "rents", "assignments", "cash", "assumed", "sources"},
     "model": {"parameters", "active_parameters", "forward_flop", "kv_bytes_per_token", "weight_bytes"},
@@ -54,6 +61,8 @@ STABLE = {
     "finetune": LAYOUT,
     "finetune --largest": {*LAYOUT, "asked", "largest", "next", "binds", "frees"},
     "finetune --compare": {"layers", "currency", "rent_basis", "pays_from_requests", "assumed", "figures"},
+    "finetune --method grpo": STEP | {"rollout", "sync_bytes", "staleness_steps"},
+    "finetune --method dpo": STEP,
     "serve": {"ttft_seconds", "tpot_seconds", "output_tokens_per_s", "replicas", "layout", "band"},
     "capacity": {"layout", "kv_pool_bytes", "kv_blocks", "sequences", "longest_context_tokens", "binds", "frees"},
     "traffic": {"requests_per_s", "gap_variation", "inputs", "outputs", "endless_hit_share"},
@@ -248,7 +257,7 @@ PURE = {
     # shares, ratios and errors
     "mfu", "goodput", "gap", "error", "median_abs_error", "mape", "p90_abs_error", "band_coverage",
     "discount_rate_per_year", "now", "flips_at", "tried_low", "tried_high", "quantity_share",
-    "gain", "saved_share", "best_learning_rate",
+    "gain", "saved_share", "best_learning_rate", "idle_share",
     "hit_share", "endless_hit_share", "gap_variation", "blocks", "good_share", "busy_share", "cache_share",
     "reached_share", "done_share", "spread", "drift", "slow_mode_share", "tensor_share", "power_capped_share",
     "heat_slowed_share",
@@ -260,7 +269,7 @@ PURE = {
     "requests", "completed", "refused", "preempted", "running", "waiting",
     "load_average",
     "parameters", "active_parameters", "draft_parameters", "systems", "systems_bought", "accelerators", "replicas",
-    "nodes", "steps", "failures", "spares", "heads",
+    "nodes", "steps", "updates", "staleness_steps", "staleness_updates", "failures", "spares", "heads",
     "rows", "predicted_rows", "runs", "hidden", "vocabulary", "layers", "count", "batch", "experts", "concurrency",
     "nics", "state_elements", "domain", "offers", "sources", "faults", "max_positions",
     "stage", "ran", "ran_told_to_fit", "ran_with_recompute_assumed", "out_of_memory", "out_of_memory_told_so",
@@ -279,6 +288,7 @@ UNDER = (
         "breakdown",
         "bytes_by_cause",
         "seconds_by_cause",
+        "seconds_by_part",
         "weight_bytes_by_format",
         "kernels",  # figures of kernel families, named as their nouns name them
         "families",

@@ -32,6 +32,12 @@ DIRECTIONS = {
     "paying_requests": "job_cost+ added_cost-",
     "magnitude_bytes": "inputs+ outputs+ weight_bytes+ element_bytes+",
     "expansion_seconds": "wide_bytes+ expand_bytes_per_s-",
+    # tuning with rollouts
+    "log_spread": "spread+",
+    "answer_length": "median_tokens+ sigma_log? deviate+ longest_tokens+",
+    "token_biased_length": "mean_tokens- mean_square_tokens+",
+    "waiting_seconds": "own_seconds- other_seconds+ ahead-",
+    "weights_sent_seconds": "weight_bytes+ copies+ senders- receivers- link_bytes_per_s- link_share-",
     # special-purpose chips
     "crossing_seconds": "side_cores+ cycles_per_s- crossings+",
     "install_share": "install_bytes_per_s+ memory_bytes_per_s-",
@@ -213,7 +219,8 @@ RANGES = {
     "anchor_flop": (1e1, 1e2), "grown_from_anchor.growth": (0.2, 0.8), "critical_exponent": (0.1, 0.5),
     "kaplan_loss.parameter_exponent": (0.05, 0.2), "kaplan_loss.token_exponent": (0.05, 0.2),
     "ring_seconds.ranks": (100, 1000), "ring_seconds.inside_step_seconds": (1, 10),
-    "ring_seconds.across_step_seconds": (10, 100),
+    "ring_seconds.across_step_seconds": (10, 100), "answer_length.sigma_log": (0.1, 1.5),
+    "answer_length.deviate": (0.5, 3), "waiting_seconds.ahead": (0, 1),
 }  # fmt: skip
 """Arguments whose meaning asks for bounds of their own, some in one formula alone: a node has a rank or more, and the
 way between nodes is the longer."""

@@ -13,14 +13,17 @@ from pathlib import Path
 
 import pytest
 from tests.estimate.jobs import KERNELS, cluster_of, setup_of
+from tests.estimate.posts import REFERENCE, TOGETHER, answers_of, apart, job_of
 from tests.estimate.replicas import setup as serving_setup
 from tests.estimate.replicas import system as serving_system
 
 from suanli.catalogue.find import system as known_system
 from suanli.catalogue.load import catalogue
 from suanli.domain.layout import Layout, Recompute, Sharding
+from suanli.domain.posttraining import Beside, Passes, PostMethod, Scored
 from suanli.domain.workload import Attention, ServingLayout, TuningMethod
 from suanli.estimate.finetuning import estimate_tuning
+from suanli.estimate.reinforcement import post_step
 from suanli.estimate.serving import estimate_serving
 from suanli.estimate.training import estimate_layout, training_flop
 from suanli.parts.architectures.read import named_model
@@ -92,6 +95,20 @@ SERVING = {  # model, accelerator, layout, in flight, what else the setup says
     "llama-8b, H100, other engines": (
         "meta-llama/Llama-3.1-8B", "H100-SXM", ServingLayout(), 32.0, {"engine": "trt-llm", "usable_share": 0.8}),
 }  # fmt: skip
+SMALL = named_model("facebook/opt-125m")
+POSTTRAINING = {  # method, answers, what else the job says
+    "dpo, a reference beside": (PostMethod.DPO, None, {"beside": REFERENCE}),
+    "dpo, adapters": (
+        PostMethod.DPO, None, {"beside": REFERENCE, "setup": {"tuning": TuningMethod.LORA, "lora_rank": 16}}),
+    "kto, log-probabilities from a file": (PostMethod.KTO, None, {"beside": Beside(reference=Scored.CACHED)}),
+    "reward": (PostMethod.REWARD, None, {}),
+    "grpo on the same devices": (PostMethod.GRPO, answers_of(), {"beside": REFERENCE, "rollout": TOGETHER}),
+    "grpo on others, in turn": (PostMethod.GRPO, answers_of(), {"rollout": apart(), "passes": Passes(updates=2)}),
+    "grpo on others, two ahead": (PostMethod.GRPO, answers_of(spread=1.0), {"rollout": apart(lag=2, in_flight=True)}),
+    "ppo": (
+        PostMethod.PPO, answers_of(group=1, prompts=256),
+        {"beside": Beside(reference=Scored.RESIDENT, critic=SMALL, reward=SMALL), "rollout": TOGETHER}),
+}  # fmt: skip
 CLASSES = (
     "nv-a100-80-sxm", "nv-h100-sxm", "nv-b200-sxm", "nv-l40s", "nv-rtxpro6000", "nv-rtx5090", "nv-v100-sxm2-32",
     "nv-h20", "amd-mi300x", "intel-gaudi3", "ascend-910b2", "tpu-v5e",
@@ -140,6 +157,20 @@ def served(name):
     }
 
 
+def posttrained(name):
+    """Tell a step of preference or reinforcement tuning by pool, and its memory by cause."""
+    method, answers, more = POSTTRAINING[name]
+    found = post_step(job_of(method, answers=answers, **more))
+    return {
+        "step_seconds": found.step_seconds,
+        "low_seconds": found.band.low,
+        "high_seconds": found.band.high,
+        **{pool.name: dict(pool.seconds_by_part) for pool in found.pools},
+        "bytes": dict(found.bytes_by_cause),
+        "rollout_bytes": {} if found.generated is None else dict(found.generated.bytes_by_cause),
+    }
+
+
 def timed(name):
     """Tell a few kernels of a product in microseconds."""
     device = open_device(catalogue().accelerators[name], KERNELS)
@@ -170,6 +201,7 @@ GOLDEN = {
     "training": (TRAINING, trained),
     "tuning": (TUNING, adapted),
     "serving": (SERVING, served),
+    "posttraining": (POSTTRAINING, posttrained),
     "kernels": (CLASSES, timed),
     "fabrics": (FABRICS, sent),
 }
@@ -213,6 +245,13 @@ def test_an_answer_is_what_it_was(kind, name):
 @pytest.mark.parametrize("kind", sorted(GOLDEN))
 def test_no_golden_number_is_without_its_case(kind):
     assert list(kept(kind)) == list(GOLDEN[kind][0])
+
+
+def test_golden_pools_are_busy_or_wait_for_the_whole_step():
+    for name, told in kept("posttraining").items():
+        for pool in {"trainer", "rollout", "together"} & set(told):
+            assert sum(told[pool].values()) == pytest.approx(told["step_seconds"], rel=1e-12), name
+        assert all(value >= 0 for _, value in flat(told)), name
 
 
 @pytest.mark.parametrize("kind", ["training", "tuning", "serving"])

@@ -1,8 +1,11 @@
-"""`suanli finetune`: full, LoRA and QLoRA tuning, what fits, and the ways to a task side by side."""
+"""`suanli finetune`: full, LoRA and QLoRA tuning, what fits, the ways to a task; preference and reinforcement tuning."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from suanli.api.finetune import TextQuestion, TuningJobQuestion, finetune_job
+from suanli.api.posttraining import PostOptions, PostQuestion, is_posttraining, over_memory, posttrain, stray_faults
 from suanli.api.run_cost import MarketQuestion, today
 from suanli.api.train import TrainingQuestion, over_a_limit
 from suanli.api.tuning_layers import LayersQuestion, PromptQuestion, tuning_layers
@@ -12,6 +15,7 @@ from suanli.api.tuning_options import TuningOptions
 from suanli.api.wall_clock import RunQuestion
 from suanli.cli.app import app
 from suanli.cli.output import CalibrationOption, JsonFlag, LangOption, guarded
+from suanli.cli.posttraining_options import USUAL, takes_post_options, tell_posttraining
 from suanli.cli.run_options import (
     CheckpointsOption,
     FailuresOption,
@@ -83,10 +87,20 @@ from suanli.cli.tuning_options import (
     words,
 )
 from suanli.cli.tuning_told import tell_largest, tell_layers, tell_tuning
+from suanli.foundation.errors import InputError
+
+
+def tell_post(question: PostQuestion, json_output: bool) -> None:
+    """Answer preference and reinforcement tuning, and refuse what does not fit."""
+    answer = posttrain(question)
+    tell_posttraining(answer, json_output)
+    if (short := over_memory(answer)) is not None:
+        raise short
 
 
 @app.command("finetune")
 @guarded
+@takes_post_options
 def finetune_command(
     model: ModelOption,
     system: SystemOption,
@@ -149,6 +163,7 @@ def finetune_command(
     recovery: RecoveryOption = "automatic",
     checkpoints: CheckpointsOption = "asynchronous",
     spares: SparesOption = None,
+    post: PostOptions = USUAL,
     as_of: AsOfOption = "",
     region: RegionOption = "world",
     currency: CurrencyOption = "USD",
@@ -157,7 +172,9 @@ def finetune_command(
 ) -> None:
     """Estimate a tuning step: seconds and memory by cause, with the 80 % band; and the job, where its text is told.
 
-    --largest asks what still fits, --compare puts pretraining, tuning and prompting side by side.
+    --largest asks what still fits, --compare puts pretraining, tuning and prompting side by side. Preference and
+    reinforcement tuning (dpo, orpo, kto, reward, ppo, grpo, distill) tell the whole step by part: rollout, scoring,
+    training, weights on their way, who waits.
     """
     options = TuningOptions(
         targets=words(lora_targets), dora=dora, experts=expert_adapters, frozen_format=quantisation,
@@ -173,6 +190,14 @@ def finetune_command(
         sequence_parallel=sequence_parallel, attention=attention, capacity=capacity, balanced_experts=balanced_experts,
         split_tensor=split_tensor, context_exchange=context_exchange, document_tokens=document_tokens,
     )  # fmt: skip
+    market = MarketQuestion(as_of=as_of or today(), region=region, currency=currency)
+    if is_posttraining(method):
+        tell_post(
+            PostQuestion(job=replace(question, method=None), method=method, options=post, market=market), json_output
+        )
+        return
+    if faults := stray_faults(post):
+        raise InputError(faults)
     if largest is not None:
         tell_largest(find_largest(LargestQuestion(step=question, asked=largest)), json_output)
         return
@@ -184,7 +209,7 @@ def finetune_command(
         run=RunQuestion(
             tokens=tokens, steps=steps, failures=failures, recovery=recovery, checkpoints=checkpoints, spares=spares
         ),
-        market=MarketQuestion(as_of=as_of or today(), region=region, currency=currency),
+        market=market,
     )
     if compare:
         prompt = PromptQuestion(shots=shots, requests=requests, input_tokens=input_tokens, output_tokens=output_tokens)

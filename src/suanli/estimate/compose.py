@@ -156,6 +156,7 @@ def _launches(raw: RawStep, software: Software, forward: Real, backward: Real) -
     routing = raw.routed * software.launches_expert + software.launches_local_expert * raw.local_experts
     waiting = lockstep_slowdown(raw.tensor, raw.node_accelerators, software.lockstep_launch)
     early, late = waiting * (software.launches_forward + routing), waiting * (software.launches_backward + routing)
+    late = raw.returns * late
     return (
         launch_bound_seconds(early, software.launch_seconds, forward),
         launch_bound_seconds(late + raw.full * early, software.launch_seconds, backward),
@@ -167,7 +168,7 @@ def _sharding(raw: RawStep, software: Software, layer: _Layer) -> tuple[Real, Re
     hidden = software.gather_hidden
     forward = exposed_seconds(raw.gather_layer, layer.forward, hidden)
     backward = exposed_seconds(raw.gather_layer + raw.scatter_layer, layer.backward, hidden)
-    return forward, backward
+    return forward, raw.returns * backward
 
 
 def pipe_of(raw: RawStep) -> Pipe:

@@ -58,6 +58,7 @@ HOP_KEY = ("data", "tensor", "pipeline", "context", "micro_batch", "interleave")
 class RawStep:
     """Columns that software composes into a step: seconds of kernels and transfers, and the shape of the layout.
 
+    `returns` is 1 where a backward pass follows the forward pass (0: the model only scores).
     `full`, `scores` and `modules` are 1 where the whole forward pass, the unfused attention core, or the passes between
     matrices are computed again.
     `parts` is over how many ranks the new weights come, where they are not gathered layer by layer (1 there).
@@ -86,6 +87,7 @@ class RawStep:
     fullest: FloatArray
     last: FloatArray
     layer_count: FloatArray
+    returns: FloatArray
     full: FloatArray
     scores: FloatArray
     modules: FloatArray
@@ -302,6 +304,7 @@ def raw_step(setup: TrainingSetup, machine: Machine, software: Software, table: 
         fullest=np.asarray(fullest_stage_layers(layers, table.pipeline, table.interleave)),
         last=np.asarray(last_stage_layers(layers, table.pipeline, table.interleave)),
         layer_count=whole * layers,
+        returns=whole,
         full=np.where(table.recompute == FULL_RECOMPUTE, back, 0.0),
         scores=selective * unfused * back,
         modules=selective * (1 - unfused) * back,

@@ -57,6 +57,31 @@ def cause_words() -> dict[str, str]:
     }
 
 
+def post_words() -> dict[str, str]:
+    """Name what a step of preference or reinforcement tuning is made of: parts, pools, models that stay in memory."""
+    return {
+        "policy_training": tr("training the policy"),
+        "critic_training": tr("training the critic"),
+        "critic_values": tr("values of the critic"),
+        "old_log_probs": tr("log-probabilities of the policy"),
+        "kl_estimate": tr("log-probabilities of mismatched pairs"),
+        "reference": tr("reference model"),
+        "reward": tr("reward model"),
+        "critic": tr("critic model"),
+        "teacher": tr("teacher model"),
+        "rollout": tr("generating answers"),
+        "weight_sync": tr("weights to the engine"),
+        "engine_switch": tr("engine to sleep and awake"),
+        "engine_asleep": tr("sleeping engine"),
+        "states_moved": tr("training's state to the host and back"),
+        "driver": tr("work of the driving process"),
+        "idle": tr("waiting for the other pool"),
+        "trainer": tr("training"),
+        "training": tr("training"),
+        "together": tr("both in turn"),
+    }
+
+
 def money_words() -> dict[str, str]:
     """Name the categories of cash."""
     return {
@@ -138,7 +163,7 @@ def listed(parts: Iterable[str]) -> str:
 
 def word(name: str) -> str:
     """Say a stable name in the language in force; a name of nobody's list is said as it stands, without underscores."""
-    for words in (cause_words, money_words, pool_words, layer_words, option_words, kind_words, region_words,
+    for words in (cause_words, post_words, money_words, pool_words, layer_words, option_words, kind_words, region_words,
                   price_words):  # fmt: skip
         known = words()
         if name in known:
