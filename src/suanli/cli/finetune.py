@@ -1,4 +1,4 @@
-"""`suanli finetune`: full, LoRA and QLoRA tuning, what fits, the ways to a task; preference and reinforcement tuning."""
+"""`suanli finetune`: full, LoRA and QLoRA tuning, what fits, the ways to a task; preference and RL tuning."""
 
 from __future__ import annotations
 
