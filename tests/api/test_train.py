@@ -195,7 +195,7 @@ def test_a_sharding_group_smaller_than_all_replicas_holds_more():
 def test_tuning_is_lora_unless_told_otherwise():
     (low,), (full,) = finetune(ask(tensor=1)), finetune(ask(tensor=1, method="full"))
     assert low.memory_bytes < full.memory_bytes
-    (trained,) = train(ask(tensor=1))
+    (trained,) = train(ask(tensor=1, global_batch=64))
     assert full.step_seconds == trained.step_seconds
 
 

@@ -5,6 +5,7 @@ from tests.estimate.jobs import CALIBRATION, KERNELS, cluster_of, setup_of
 
 from suanli.domain.hardware import Precision
 from suanli.domain.layout import Layout, Recompute, Sharding
+from suanli.domain.tuning import LowRank
 from suanli.domain.workload import TuningMethod
 from suanli.estimate.precision import element_bytes, wide_format
 from suanli.estimate.software import in_width
@@ -57,7 +58,7 @@ def test_a_long_sequence_is_fullest_at_its_loss_where_no_gradient_is_yet():
 
 
 def test_adapters_of_a_pure_loop_are_kept_in_32_bits():
-    setup = setup_of(framework="torch_plain", tuning=TuningMethod.LORA, lora_rank=8)
+    setup = setup_of(framework="torch_plain", tuning=TuningMethod.LORA, adapters=LowRank(rank=8))
     software = in_width(CALIBRATION.software["torch_plain"], setup)
     assert software.gradient_bytes == 4
     assert software.optimizer_bytes == 8

@@ -27,8 +27,7 @@ class PostOptions:
     Lengths are in tokens: `prompt_tokens` and `answer_tokens` means, `answer_spread` the standard deviation of answers
     over their mean, `answer_limit` where they are cut off. `updates` mini-batches are cut of one step's samples, which
     are used `answer_epochs` times. `rollout_nodes` of all nodes generate. `keep_trainer` leaves on the device what
-    training holds there while an engine generates beside it, `in_flight` changes weights while answers are on their
-    way.
+    training holds there while an engine generates beside it, `in_flight` changes weights while answers are under way.
     """
 
     adapters: str = ""

@@ -1,4 +1,4 @@
-"""`suanli finetune`: full, LoRA and QLoRA tuning, what fits, ways to a task; preference and reinforcement tuning."""
+"""`suanli finetune`: full, LoRA and QLoRA tuning, what fits, the ways to a task; preference and RL tuning."""
 
 from __future__ import annotations
 
@@ -90,6 +90,14 @@ from suanli.cli.tuning_told import tell_largest, tell_layers, tell_tuning
 from suanli.foundation.errors import InputError
 
 
+def tell_post(question: PostQuestion, json_output: bool) -> None:
+    """Answer preference and reinforcement tuning, and refuse what does not fit."""
+    answer = posttrain(question)
+    tell_posttraining(answer, json_output)
+    if (short := over_memory(answer)) is not None:
+        raise short
+
+
 @app.command("finetune")
 @guarded
 @takes_post_options
@@ -151,11 +159,11 @@ def finetune_command(
     keep: KeepOption = 20,
     software_date: DateOption = None,
     calibration: CalibrationOption = None,
-    post: PostOptions = USUAL,
     failures: FailuresOption = "middle",
     recovery: RecoveryOption = "automatic",
     checkpoints: CheckpointsOption = "asynchronous",
     spares: SparesOption = None,
+    post: PostOptions = USUAL,
     as_of: AsOfOption = "",
     region: RegionOption = "world",
     currency: CurrencyOption = "USD",
@@ -182,12 +190,11 @@ def finetune_command(
         sequence_parallel=sequence_parallel, attention=attention, capacity=capacity, balanced_experts=balanced_experts,
         split_tensor=split_tensor, context_exchange=context_exchange, document_tokens=document_tokens,
     )  # fmt: skip
+    market = MarketQuestion(as_of=as_of or today(), region=region, currency=currency)
     if is_posttraining(method):
-        market = MarketQuestion(as_of=as_of or today(), region=region, currency=currency)
-        answer = posttrain(PostQuestion(job=replace(question, method=None), method=method, options=post, market=market))
-        tell_posttraining(answer, json_output)
-        if (short := over_memory(answer)) is not None:
-            raise short
+        tell_post(
+            PostQuestion(job=replace(question, method=None), method=method, options=post, market=market), json_output
+        )
         return
     if faults := stray_faults(post):
         raise InputError(faults)
@@ -202,7 +209,7 @@ def finetune_command(
         run=RunQuestion(
             tokens=tokens, steps=steps, failures=failures, recovery=recovery, checkpoints=checkpoints, spares=spares
         ),
-        market=MarketQuestion(as_of=as_of or today(), region=region, currency=currency),
+        market=market,
     )
     if compare:
         prompt = PromptQuestion(shots=shots, requests=requests, input_tokens=input_tokens, output_tokens=output_tokens)

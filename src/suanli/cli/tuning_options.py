@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-MethodOption = Annotated[
-    str, typer.Option("--method", help="full, lora, qlora; dpo, orpo, kto, reward, ppo, grpo, distill.")
-]
+METHODS = "full, lora, qlora; dpo, orpo, kto, reward, ppo, grpo, distill."
+MethodOption = Annotated[str, typer.Option("--method", help=METHODS)]
 RankOption = Annotated[int | None, typer.Option("--lora-rank", help="Rank of the adapters.", show_default=False)]
 TargetsOption = Annotated[
     str,

@@ -338,21 +338,23 @@ def adapters_seconds(bench: Bench, layer: Layer) -> tuple[Pair, Pair]:
 def adapters_bytes(bench: Bench, layer: Layer) -> Pair:
     """Bytes that passes beside adapters move: results added forward, gradients of inputs added backward.
 
-    DoRA reads weight and product for its norm, and scales both results: forward one pass, backward another for each.
+    What tensor ranks join is added once it is shared out again under sequence parallelism. DoRA reads weight and
+    product for its norm, and scales both results: forward one pass, backward another for each.
     """
     forward: Real = 0.0 * bench.tokens
     backward, low = forward, bench.setup.adapters
     if low is None:
         return forward, backward
+    whole = np.where(bench.table.sequence_parallel > 0, bench.table.tensor, 1.0)
     for matrix in adapted(bench.setup, layer):
         rows, inner, columns, groups = adapter_rows(bench, matrix)
-        forward = forward + groups * rows * columns * bench.width * (2 + 1)
-        backward = backward + groups * rows * inner * bench.width * (2 + 1)
+        split = splits_columns(matrix.role, matrix.inputs, bench.job.model.hidden)
+        given = groups * rows * columns * bench.width / (whole if split is False else 1.0)
+        read = groups * rows * inner * bench.width / (whole if split else 1.0)
+        forward, backward = forward + given * (2 + 1), backward + read * (2 + 1)
         if low.dora:
-            results = groups * rows * columns * bench.width
-            normed = magnitude_bytes(inner, columns, bench.width, bench.width)
-            forward = forward + groups * normed + results * (2 + 2)
-            backward = backward + results * (2 + 1 + 2)
+            normed = groups * magnitude_bytes(inner, columns, bench.width, bench.width)
+            forward, backward = forward + normed + given * (2 + 2), backward + given * (2 + 1 + 2)
     return forward, backward
 
 

@@ -101,8 +101,9 @@ def machine_of(job: PostJob) -> Machine:
 
 def question_of(job: PostJob, model: Model | None = None, updates: int = 1) -> Question:
     """Ask about a model on the devices that train, over the samples of so many updates at once."""
-    whole = replace(job.setup, tuning=None, adapters=None, frozen_format="", freezing=NOTHING_FROZEN)
-    setup = job.setup if model is None else replace(whole, model=model)
+    setup = (
+        job.setup if model is None else replace(job.setup, model=model, tuning=None, adapters=None, frozen_format="")
+    )
     setup = replace(setup, global_batch=setup.global_batch * updates)
     return ask(setup, machine_of(job), job.calibration, 0.0)
 

@@ -77,7 +77,7 @@ def _alone(job: PostJob, own: Trained) -> PoolTime:
 
 def _generated(job: PostJob, answers: Answers, pool: Pool) -> tuple[Generated, float]:
     """Roll out, and say what the engine keeps of a device while it sleeps."""
-    rank = job.setup.adapters.rank if job.setup.adapters is not None else 0
+    rank = job.setup.adapters.rank if job.setup.adapters else 0
     found, replica = rolled_out(job.setup.model, answers, job.rollout, pool, job.kernels, rank)
     return found, runtime_bytes(replica)
 

@@ -28,8 +28,8 @@ class Sync:
 
 def sent_bytes(setup: TrainingSetup) -> float:
     """Bytes that an engine gets after a step: all weights in 16 bits, or those of the adapters alone."""
-    sent = trained_parameters(setup) if setup.frozen else float(parameters(setup.model))
-    return sent * BF16_BYTES
+    changed = trained_parameters(setup) if setup.frozen else float(parameters(setup.model))
+    return changed * BF16_BYTES
 
 
 def spread_ranks(layout: Layout) -> int:
