@@ -101,9 +101,8 @@ def machine_of(job: PostJob) -> Machine:
 
 def question_of(job: PostJob, model: Model | None = None, updates: int = 1) -> Question:
     """Ask about a model on the devices that train, over the samples of so many updates at once."""
-    setup = (
-        job.setup if model is None else replace(job.setup, model=model, tuning=None, adapters=None, frozen_format="")
-    )
+    whole = replace(job.setup, tuning=None, adapters=None, frozen_format="", freezing=NOTHING_FROZEN)
+    setup = job.setup if model is None else replace(whole, model=model)
     setup = replace(setup, global_batch=setup.global_batch * updates)
     return ask(setup, machine_of(job), job.calibration, 0.0)
 

@@ -233,12 +233,13 @@ def _link(profile: Profile, date: str) -> list[str]:
 
 def _system(profile: Profile, date: str) -> list[str]:
     machine, stored = profile.found.machine, profile.found.disk
+    written = _figure(stored.write_bytes_per_s, GIGA, "GB/s", date, tr("flushed to the disk"))
     return [
         "system:", f"  id: {profile.id}-box", f"  vendor: {quoted(machine.vendor)}",
         f"  name: {quoted(f'{machine.devices}x {machine.name}')}", "  system_kind: node",
         f"  accelerator: {profile.id}", f"  accelerators: {machine.devices}", "  confidence: measured",
         *_link(profile, date), f"  host_memory: {_figure(machine.host_memory_bytes, GIGA, 'GB', date)}", "  other:",
-        f"    storage_write: {_figure(stored.write_bytes_per_s, GIGA, 'GB/s', date, tr('flushed to the disk'))}",
+        f"    storage_write: {written}",
         f"    storage_read: {_figure(stored.read_bytes_per_s, GIGA, 'GB/s', date)}",
     ]  # fmt: skip
 
