@@ -64,7 +64,7 @@ def test_why_names_what_binds_and_the_other_arrangement():
 def test_reasons_are_of_fleets_as_they_were_grown_by_the_play():
     """The share by which an arrangement wins is that of its table, not that of the medians before."""
     pytest.importorskip("numba")
-    job = {"model": "Qwen/Qwen3-32B", "rate_per_s": 60.0, "tpot_limit_seconds": 0.03}
+    job = {"model": "Qwen/Qwen3-32B", "rate_per_s": 120.0, "tpot_limit_seconds": 0.03}
     found = ask(
         PRICED, job=job, systems=("H100-SXM",), weight_formats=("fp8",), percentile=99.0, traffic="azure-2023-conv"
     )

@@ -71,7 +71,13 @@ def _other_arrangement(found: Found, row: int) -> str:
             else tr("Prefill and decode apart keep the limits at no size that was allowed.")
         )
     more = _more(found, row, other)
+    if more == NO_MORE:
+        return tr("Whether prefill and decode are together or apart makes no difference at this size of fleet.")
     return _apart_wins(found, row, other, more) if apart else _together_wins(found, other, more)
+
+
+NO_MORE = f"{0:.1%}"
+"""How a difference that is none is told."""
 
 
 def _apart_wins(found: Found, row: int, other: int, more: str) -> str:
