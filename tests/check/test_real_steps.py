@@ -151,3 +151,13 @@ def test_more_ranks_than_devices_are_refused():
     case = Case(kind=Kind.TRAIN, model=model, batch=1, tokens=64, number_format="fp32")
     with pytest.raises(InputError, match="WORLD_SIZE"):
         predicted(case, 16)
+
+
+@pytest.mark.parametrize("form", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", ["meta-llama/Llama-3.1-8B", "openai-community/gpt2"])
+def test_the_peak_of_a_step_of_adapters_is_what_is_counted(name, form):
+    model = scaled_down(find_model(name), 256, 3, 2048)
+    case = Case(kind=Kind.LORA, model=model, batch=2, tokens=256, number_format=form, rank=8)
+    real, told = ran(case), predicted(case)
+    print(f"{case.name}: {told.peak_bytes / real.peak_bytes - 1:+.2%}")
+    assert told.peak_bytes == pytest.approx(real.peak_bytes, rel=0.03)

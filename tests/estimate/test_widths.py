@@ -1,5 +1,7 @@
 """Training in 32 bits: everything that 16 bits halve is twice as wide, and weights are their own master copy."""
 
+from dataclasses import replace
+
 import pytest
 from tests.estimate.jobs import CALIBRATION, KERNELS, cluster_of, setup_of
 
@@ -57,11 +59,12 @@ def test_a_long_sequence_is_fullest_at_its_loss_where_no_gradient_is_yet():
     assert more.bytes_by_cause["activations"] == one.bytes_by_cause["activations"]
 
 
-def test_adapters_of_a_pure_loop_are_kept_in_32_bits():
+def test_adapters_of_a_pure_loop_have_the_type_of_its_weights():
     setup = setup_of(framework="torch_plain", tuning=TuningMethod.LORA, adapters=LowRank(rank=8))
-    software = in_width(CALIBRATION.software["torch_plain"], setup)
-    assert software.gradient_bytes == 4
-    assert software.optimizer_bytes == 8
+    told = in_width(CALIBRATION.software["torch_plain"], setup)
+    wide = in_width(CALIBRATION.software["torch_plain"], replace(setup, number_format="fp32"))
+    assert (told.gradient_bytes, told.optimizer_bytes) == (2, 4)
+    assert (wide.gradient_bytes, wide.optimizer_bytes) == (4, 8)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def refuse_unbuilt(model: Model) -> None:
 
 
 class LowRank(nn.Module):
-    """A frozen linear map with a low-rank adapter beside it: W x + B A x, its adapter in 32 bits as peft keeps it."""
+    """A frozen linear map with a low-rank adapter beside it: W x + B A x, all in one type."""
 
     def __init__(self, base: nn.Linear, rank: int) -> None:
         super().__init__()
@@ -45,11 +45,11 @@ class LowRank(nn.Module):
         self.down = nn.Linear(base.in_features, rank, bias=False)
         self.up = nn.Linear(rank, base.out_features, bias=False)
         nn.init.zeros_(self.up.weight)
+        self.to(base.weight.dtype)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map x[..., inputs] to [..., outputs]."""
-        adapted: torch.Tensor = self.up(self.down(x.to(self.down.weight.dtype)))
-        told: torch.Tensor = self.base(x) + adapted.to(x.dtype)
+        told: torch.Tensor = self.base(x) + self.up(self.down(x))
         return told
 
 

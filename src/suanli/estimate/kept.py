@@ -145,7 +145,8 @@ def layer_position_bytes(
 def adapter_bytes(setup: TrainingSetup, software: Software, layer: Layer, expert_rows: float = 1.0) -> float:
     """Bytes that adapters beside a layer's matrices keep of one position: input, mask, what stands at the rank, result.
 
-    Adapters that read one input keep it once, or each a copy of its own where they cast it. DoRA keeps what its
+    Adapters that read one input keep it once, or each a copy of its own where they cast it; the result of attention is
+    kept by attention itself. DoRA keeps what its
     magnitudes scale: the result of the weight and that of the adapter.
     """
     adapters = setup.adapters
@@ -155,7 +156,8 @@ def adapter_bytes(setup: TrainingSetup, software: Software, layer: Layer, expert
     for matrix in adapted(setup, layer):
         rows = matrix.active * (expert_rows if matrix.role in EXPERT_ROLES else 1.0)
         source = (matrix.role, matrix.inputs)
-        if software.adapter_own_inputs or source not in seen:
+        stands = source in seen or (matrix.role is Role.ATTENTION_OUT and layer.core.attends)
+        if software.adapter_own_inputs or not stands:
             kept += rows * matrix.inputs * software.adapter_input_bytes
         seen.add(source)
         kept += rows * (adapters.rank * width + matrix.outputs * software.adapter_output_bytes)

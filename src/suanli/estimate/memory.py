@@ -110,7 +110,8 @@ def stage_states(
     over = (shards(table, FULL, ranks), shards(table, FULL, copies))
     weights = _kept(parameters, 1.0, *over) * stored + tables * (width - frozen) / over[0]
     if tuned:
-        weights = weights + _kept(trained, FP32_BYTES + software.adapter_copy_bytes, *over)
+        adapter = width if software.pure_states else FP32_BYTES
+        weights = weights + _kept(trained, adapter + software.adapter_copy_bytes, *over)
     split = (shards(table, GRADIENTS, ranks), shards(table, GRADIENTS, copies))
     gradients = _kept(trained, software.gradient_bytes, *split)
     kept_in = shards(table, OPTIMIZER, ranks)

@@ -13,7 +13,7 @@ from suanli.catalogue.figures import in_si
 from suanli.catalogue.yaml_reader import read_yaml
 from suanli.domain.model import Model, Role
 from suanli.domain.software import Software, SoftwareEra, SoftwareReach, Spread, Sustained, TrainingCalibration
-from suanli.domain.workload import TrainingSetup, TuningMethod
+from suanli.domain.workload import TrainingSetup
 from suanli.estimate.precision import BF16_BYTES, FP32_BYTES, element_bytes
 from suanli.foundation.errors import InputError, did_you_mean
 from suanli.foundation.language import tr
@@ -136,14 +136,14 @@ def in_width(software: Software, setup: TrainingSetup) -> Software:
     """Return a class with its bytes of a parameter and of a logit as the setup's number format makes them.
 
     Figures of classes are for 16-bit weights. Weights in 32 bits are their own master copy: gradients are as wide, and
-    two moments are left of the optimizer's state. Software with `pure_states` keeps all in the type of what it trains,
-    which adapters have in 32 bits.
+    two moments are left of the optimizer's state. Software with `pure_states` keeps all in the type of the weights,
+    adapters and their states too.
     """
     width = element_bytes(setup.number_format)
     logits = min(software.logit_bytes * width / BF16_BYTES, max(MOST_LOGITS * FP32_BYTES, software.logit_bytes))
     if software.pure_states:
-        wider = (width if setup.tuning in (None, TuningMethod.FULL) else FP32_BYTES) / BF16_BYTES
-        return replace(software, logit_bytes=logits, **{name: getattr(software, name) * wider for name in STATES})
+        scaled = {name: getattr(software, name) * width / BF16_BYTES for name in STATES}
+        return replace(software, logit_bytes=logits, **scaled)
     if width == BF16_BYTES:
         return software
     return replace(
@@ -155,7 +155,10 @@ def in_width(software: Software, setup: TrainingSetup) -> Software:
     )
 
 
-STATES = ("gradient_bytes", "reduce_bytes", "optimizer_bytes", "optimizer_moved_bytes", "accumulate_moved_bytes")
+STATES = (
+    "gradient_bytes", "reduce_bytes", "optimizer_bytes", "optimizer_moved_bytes", "accumulate_moved_bytes",
+    "adapter_input_bytes",
+)  # fmt: skip
 """Figures of a class that are bytes of one parameter's states."""
 MOST_LOGITS = 3
 """Copies of the logits that live at once: their softmax and both gradients."""
