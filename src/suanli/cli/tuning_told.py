@@ -122,19 +122,27 @@ def way_in_words(way: str) -> str:
 
 
 def _table(found: TuningLayers) -> object:
+    from rich import box
     from rich.table import Table
 
-    table = Table(title=tr("Ways to a task, side by side"))
-    table.add_column(tr("way"))
+    table = Table(title=tr("Ways to a task, side by side"), box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column(tr("way"), overflow="fold")
     headings = ("tokens", "EFLOP", tr("cards"), tr("trained"), tr("days"), found.currency, "MWh", "GiB")
     for heading in headings:
-        table.add_column(heading if heading != "tokens" else tr("tokens"), justify="right")
+        table.add_column(heading if heading != "tokens" else tr("tokens"), justify="right", overflow="fold")
     for one in found.layers:
         table.add_row(way_in_words(one.id), *_cells(one))
     return table
 
 
 EXA = 1e18
+WHOLE = 100.0
+"""Numbers from which on digits behind the point say nothing."""
+
+
+def rounded(value: float) -> str:
+    """Write a number short, without powers of ten: three digits, or whole."""
+    return f"{value:,.0f}" if value >= WHOLE else f"{value:.3g}"
 
 
 def _cells(one: TuningLayer) -> list[str]:
@@ -142,11 +150,11 @@ def _cells(one: TuningLayer) -> list[str]:
         return [tr("not feasible")]
     return [
         count_in_words(one.tokens),
-        f"{one.flop / EXA:,.3g}",
+        rounded(one.flop / EXA),
         f"{one.accelerators}",
         count_in_words(one.trained_parameters) if one.trained_parameters else "-",
-        "" if one.seconds is None else f"{one.seconds / DAY_SECONDS:,.3g}",
+        "" if one.seconds is None else rounded(one.seconds / DAY_SECONDS),
         tr("no price known") if one.rent is None else f"{one.rent:,.0f}",
-        "-" if one.energy_joules is None else f"{one.energy_joules / JOULES_PER_MEGAWATT_HOUR:,.3g}",
+        "-" if one.energy_joules is None else rounded(one.energy_joules / JOULES_PER_MEGAWATT_HOUR),
         "" if one.memory_bytes is None else f"{one.memory_bytes / GIB:.1f}",
     ]
