@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +37,7 @@ def write_curve_page(
 
     from suanli.report import serving_page
 
-    told = [*_said(question.fleet), *_curve(question, found)]
+    told = [*_said(replace(question.fleet, objective="month")), *_curve(question, found)]
     story = serving_page.of_curve(
         _asked(question.fleet, found.model, told), (found.plan, *found.others), found.front, lines, assumed
     )
@@ -51,7 +52,6 @@ def _asked(question: FleetQuestion, model: str, said: list[tuple[str, str]]) -> 
 
 def _said(question: FleetQuestion) -> Iterator[tuple[str, str]]:
     """Yield what was asked in words, leaving out what was left open."""
-    from suanli.api.words import name_in_words
     from suanli.report import numbers
 
     job = question.job
@@ -70,7 +70,13 @@ def _said(question: FleetQuestion) -> Iterator[tuple[str, str]]:
         yield tr("chips"), f"{question.accelerators:,}"
     yield tr("weight formats"), ", ".join(question.weight_formats)
     yield tr("serving engine"), f"{job.engine} {job.engine_version}".strip()
-    yield tr("objective"), name_in_words(question.objective)
+    yield tr("objective"), _objectives()[question.objective]
+
+
+def _objectives() -> dict[str, str]:
+    return {
+        "throughput": tr("most tokens a chip"), "token": tr("cheapest token"), "month": tr("cheapest month"),
+    }  # fmt: skip
 
 
 def _curve(question: CurveQuestion, found: CurveAnswer) -> Iterator[tuple[str, str]]:

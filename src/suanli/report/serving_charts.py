@@ -111,7 +111,8 @@ def _rates(plan: CurvePlan) -> Chart:
         for one in plan.hours
     ]  # fmt: skip
     encoding = {
-        "x": _axis(plan), "x2": {"field": "until"}, "y": amount_axis("rate", tr("requests/s")), "y2": {"field": "ground"},
+        "x": _axis(plan), "x2": {"field": "until"},
+        "y": amount_axis("rate", tr("requests/s")), "y2": {"field": "ground"},
         "tooltip": tip_fields(("when", tr("hour")), ("told", tr("requests/s"))),
     }  # fmt: skip
     return Chart(

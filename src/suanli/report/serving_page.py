@@ -151,7 +151,8 @@ def _money(cost: ServingCost) -> tuple[Fact, ...]:
     shared = tr("by the time that each occupies the accelerators")
     return (
         Fact(label=tr("A month"), value=numbers.money(cost.month_amount, cost.currency), tip=exact),
-        Fact(label=tr("A million tokens of prompts"), value=_per_million(cost.input_amount_per_token, cost), tip=shared),
+        Fact(label=tr("A million tokens of prompts"), value=_per_million(cost.input_amount_per_token, cost),
+             tip=shared),
         Fact(label=tr("A million tokens of answers"), value=_per_million(cost.output_amount_per_token, cost),
              tip=shared),
     )  # fmt: skip
