@@ -66,8 +66,8 @@ def test_every_message_of_the_code_is_in_the_catalogue() -> None:
 
 def test_every_message_of_the_templates_is_in_the_catalogue() -> None:
     known = catalogue()
-    template = (SOURCE / "report" / "templates" / "report.html.j2").read_text(encoding="utf-8")
-    found = set(re.findall(r'\btr\("([^"]+)"', template))
+    templates = [path.read_text(encoding="utf-8") for path in sorted((SOURCE / "report" / "templates").glob("*.j2"))]
+    found = {message for template in templates for message in re.findall(r'\btr\("([^"]+)"', template)}
     assert len(found) > 10
     assert found - known.keys() == set()
 

@@ -82,7 +82,7 @@ def plan_fleet(question: FleetQuestion) -> ServingPlans:
         model=found.setup.model.name,
         objective=question.objective,
         plans=tuple(plans),
-        front=_front(found),
+        front=front_of(found),
         holdings={name: held.ways for name, held in found.held.items()},
         searched=_searched(found),
         replica=_replica(found, told[0][0]),
@@ -298,7 +298,7 @@ def as_told(found: Found, told: Sequence[tuple[int, ServingPlan]]) -> Found:
     return replace(found, bad=bad, order=np.concatenate([rows, found.order[~np.isin(found.order, rows)]]))
 
 
-def _front(found: Found) -> tuple[FrontPoint, ...]:
+def front_of(found: Found) -> tuple[FrontPoint, ...]:
     """Tell the front of speed for a user and throughput of an accelerator, over all settings judged."""
     import numpy as np
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from suanli.api.serving_fleet import Found, beside_api, kept_rows, plans_assumed, search_fleets, told_plan
+from suanli.api.serving_fleet import Found, beside_api, front_of, kept_rows, plans_assumed, search_fleets, told_plan
 from suanli.api.serving_question import FleetQuestion, fleet_faults
 from suanli.api.serving_tails import out_of_reach
-from suanli.domain.serving_plan import CurvePlan, Holding, HourPlan
+from suanli.domain.serving_plan import CurvePlan, FrontPoint, Holding, HourPlan
 from suanli.foundation.errors import Fault, InputError
 from suanli.foundation.language import tr
 
@@ -38,11 +38,12 @@ class CurveQuestion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CurveAnswer:
-    """The cheapest fleet for a curve, what the next kinds of fleet cost a month, and what it rests on."""
+    """The cheapest fleet for a curve, what the next kinds of fleet cost a month, the front, and what it rests on."""
 
     model: str
     plan: CurvePlan
     others: tuple[CurvePlan, ...]
+    front: tuple[FrontPoint, ...]
     why: tuple[str, ...]
     assumed: tuple[str, ...]
 
@@ -67,6 +68,7 @@ def plan_hours(question: CurveQuestion) -> CurveAnswer:
         model=found.setup.model.name,
         plan=plans[0],
         others=tuple(plans[1:]),
+        front=front_of(found),
         why=_why(plans[0]),
         assumed=(*plans_assumed(found), *_assumed(plans[0])),
     )

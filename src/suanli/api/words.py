@@ -87,22 +87,18 @@ def serving_layout_in_words(layout: ServingLayout) -> str:
     return ", ".join(f"{name} {degree}" for name, degree in degrees if degree > 1) or tr("one accelerator")
 
 
-def short_layout_in_words(layout: ServingLayout) -> str:
-    """Say a serving layout by its degrees above 1 in short, tensor always: tp4 pp2."""
-    degrees = (("pp", layout.pipeline), ("dp", layout.attention_data), ("ep", layout.expert))
-    return " ".join([f"tp{layout.tensor}", *(f"{name}{degree}" for name, degree in degrees if degree > 1)])
-
-
 def pools_in_words(prefill: PoolPlan | None, decode: PoolPlan) -> str:
     """Say the replicas of a fleet: how many of which layout, those that prefill first where they are apart."""
-    told = f"{decode.replicas} x {short_layout_in_words(decode.layout)}"
-    if prefill is None:
-        return told
-    return tr(
-        "prefill {first}, decode {then}",
-        first=f"{prefill.replicas} x {short_layout_in_words(prefill.layout)}",
-        then=told,
-    )
+    from suanli.report.layouts import pools_words
+
+    return pools_words(prefill, decode)
+
+
+def short_layout_in_words(layout: ServingLayout) -> str:
+    """Say a serving layout by its degrees above 1 in short, tensor always: tp4 pp2."""
+    from suanli.report.layouts import short_words
+
+    return short_words(layout)
 
 
 def tenure_in_words(tenure: str) -> str:

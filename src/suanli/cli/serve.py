@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from suanli.api.engine_options import EngineOptions
@@ -34,6 +36,7 @@ from suanli.cli.serve_options import (
     ModelOption,
     ObjectiveOption,
     OutputOption,
+    PageOption,
     PercentileOption,
     PipelineOption,
     PlayedOption,
@@ -101,6 +104,7 @@ def serve_command(
     currency: CurrencyOption = "USD",
     api_price_in: ApiInputOption = None,
     api_price_out: ApiOutputOption = None,
+    html: PageOption = None,
     json_output: JsonFlag = False,
     lang: LangOption = "",
 ) -> None:
@@ -127,22 +131,47 @@ def serve_command(
         api_input_price=api_price_in, api_output_price=api_price_out,
     )  # fmt: skip
     if is_told(job):
-        _check_told(question, curve is not None or daily_swing is not None)
-        answer = serve(job)
-        tell(answer, json_output)
-    elif curve is not None or daily_swing is not None:
-        from suanli.api.serving_hours import CurveQuestion, plan_hours
-        from suanli.cli.serve_hours import tell_hours
-
-        tell_hours(plan_hours(CurveQuestion(fleet=question, curve=curve, swing=daily_swing)), json_output)
+        _check_told(question, curve is not None or daily_swing is not None, html)
+        tell(serve(job), json_output)
+        return
+    if curve is not None or daily_swing is not None:
+        _answer_curve(question, curve, daily_swing, html, json_output)
     else:
-        from suanli.api.serving_fleet import plan_fleet
-        from suanli.cli.serve_fleet import tell_fleet
+        _answer_fleet(question, html, json_output)
+    if html is not None:
+        print(tr("Report written: {path}", path=html), file=sys.stderr)
 
-        tell_fleet(plan_fleet(question), json_output)
+
+def _answer_curve(
+    fleet: FleetQuestion, curve: Path | None, swing: float | None, html: Path | None, json_output: bool
+) -> None:
+    """Answer for a traffic curve; write the page where one is asked for."""
+    from suanli.api.serving_hours import CurveQuestion, plan_hours
+    from suanli.cli.serve_hours import curve_lines, tell_hours
+
+    question = CurveQuestion(fleet=fleet, curve=curve, swing=swing)
+    found = plan_hours(question)
+    if html is not None:
+        from suanli.api.serving_page import write_curve_page
+
+        write_curve_page(question, found, curve_lines(found), found.assumed, html)
+    tell_hours(found, json_output)
 
 
-def _check_told(question: FleetQuestion, curved: bool) -> None:
+def _answer_fleet(question: FleetQuestion, html: Path | None, json_output: bool) -> None:
+    """Answer with the best fleets; write the page where one is asked for."""
+    from suanli.api.serving_fleet import plan_fleet
+    from suanli.cli.serve_fleet import bought_lines, fleet_lines, tell_fleet
+
+    found = plan_fleet(question)
+    if html is not None:
+        from suanli.api.serving_page import write_fleet_page
+
+        write_fleet_page(question, found, fleet_lines(found), (*found.assumed, *bought_lines(found)), html)
+    tell_fleet(found, json_output)
+
+
+def _check_told(question: FleetQuestion, curved: bool, html: Path | None) -> None:
     """Raise InputError with what only a search can answer, where one setting is told."""
     searched: dict[str, Any] = {
         "--system": len(question.systems) > 1, "--weight-format": len(question.weight_formats) > 1,
@@ -150,6 +179,7 @@ def _check_told(question: FleetQuestion, curved: bool) -> None:
         "--max-sequences": question.sequence_limits, "--accelerators": question.accelerators,
         "--percentile": question.percentile, "--traffic": question.traffic, "--curve": curved,
         "--hold": question.priced, "--arrangement": question.arrangement != "both",
+        "--html": html,
     }  # fmt: skip
     faults = [
         Fault(place=place, found=tr("one setting (--tp, --pp, --ep, --dp or --concurrency)"), allowed=tr("a search"))

@@ -65,8 +65,7 @@ def tell_fleet(found: ServingPlans, json_output: bool) -> None:
 
     console = Console()
     console.print(_table(found))
-    best = found.plans[0]
-    for line in (*_band_lines(best), *_cause_lines(found), *found.why, *_money_lines(found), *_tail_lines(best)):
+    for line in fleet_lines(found):
         console.print(line, markup=False)
     console.print(_front_table(found))
     searched = found.searched
@@ -79,9 +78,20 @@ def tell_fleet(found: ServingPlans, json_output: bool) -> None:
     )  # fmt: skip
     for assumed in found.assumed:
         console.print(tr("Assumed: {what}", what=assumed), markup=False)
-    bought = any(plan.cost is not None and plan.cost.tenure == BUY for plan in found.plans)
-    for line in assumed_in_words(found.figures) if bought else ():
+    for line in bought_lines(found):
         console.print(line, markup=False)
+
+
+def bought_lines(found: ServingPlans) -> list[str]:
+    """Say the assumed figures that bought systems rest on, where any fleet is bought."""
+    bought = any(plan.cost is not None and plan.cost.tenure == BUY for plan in found.plans)
+    return assumed_in_words(found.figures) if bought else []
+
+
+def fleet_lines(found: ServingPlans) -> tuple[str, ...]:
+    """Say what the best fleet rests on: its bands, causes, why it wins, its money and its tails."""
+    best = found.plans[0]
+    return (*_band_lines(best), *_cause_lines(found), *found.why, *_money_lines(found), *_tail_lines(best))
 
 
 def _table(found: ServingPlans) -> object:

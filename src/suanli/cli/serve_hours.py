@@ -34,7 +34,7 @@ def tell_hours(found: CurveAnswer, json_output: bool) -> None:
 
     console, plan = Console(), found.plan
     console.print(_table(found))
-    for line in (*_lines(found), *found.why, *api_lines(plan)):
+    for line in curve_lines(found):
         console.print(line, markup=False)
     for other in found.others:
         more = f"{other.cost.month_amount / plan.cost.month_amount - 1:.1%}"
@@ -44,6 +44,11 @@ def tell_hours(found: CurveAnswer, json_output: bool) -> None:
         console.print(tr("{fleet}: {more} more a month.", fleet=fleet, more=more), markup=False)
     for assumed in found.assumed:
         console.print(tr("Assumed: {what}", what=assumed), markup=False)
+
+
+def curve_lines(found: CurveAnswer) -> tuple[str, ...]:
+    """Say what the cheapest fleet is at the peak, how it is paid, why, and how an API compares."""
+    return (*_lines(found), *found.why, *api_lines(found.plan))
 
 
 def _table(found: CurveAnswer) -> object:

@@ -86,3 +86,6 @@ DaySwingOption = Annotated[
     float | None,
     typer.Option("--daily-swing", help="A day swings by this share around --rate.", show_default=False),
 ]
+PageOption = Annotated[
+    Path | None, typer.Option("--html", help="Write what a search found as one HTML file.", show_default=False)
+]

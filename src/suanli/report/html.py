@@ -43,13 +43,11 @@ def write(plan: Plan, path: Path) -> Path:
 def page(plan: Plan) -> str:
     """Return the page of a plan in the language in force."""
     drawn = charts.of_plan(plan)
-    scripts = [_text(name) for name in SCRIPTS]
-    page_text: str = _template().render(
+    return render(
+        "report.html.j2",
         plan=plan,
-        lang={"zh": "zh-CN"}.get(language(), "en"),
-        policy=_policy(scripts),
-        style=_text("templates/report.css"),
-        scripts=scripts,
+        title=f"{plan.title} · {tr('Computing plan')}",
+        version=plan.suanli_version,
         decision=story.decision(plan),
         facts=story.facts(plan),
         steps=story.steps(plan),
@@ -62,6 +60,18 @@ def page(plan: Plan) -> str:
         estimates_assume=_estimates_assume(plan),
         credit_epoch=any(EPOCH_WORDS in f"{source.key} {source.title}".lower() for source in plan.sources),
         table={name: getattr(tables, name)(plan) for name in TABLES},
+    )
+
+
+def render(name: str, **values: Any) -> str:
+    """Fill a page's template in, with what every page carries: language, policy, style and scripts."""
+    scripts = [_text(script) for script in SCRIPTS]
+    page_text: str = _template(name).render(
+        lang={"zh": "zh-CN"}.get(language(), "en"),
+        policy=_policy(scripts),
+        style=_text("templates/report.css"),
+        scripts=scripts,
+        **values,
     )
     return page_text
 
@@ -113,7 +123,7 @@ def _text(name: str) -> str:
 
 
 @functools.cache
-def _template() -> Any:
+def _template(name: str) -> Any:
     jinja2 = needed("jinja2")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER / "templates"),
@@ -124,4 +134,4 @@ def _template() -> Any:
     )
     environment.globals["tr"] = tr
     environment.filters["whole"] = whole
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from suanli.domain.layout import Layout, Offload, Recompute, Schedule, Sharding
 from suanli.domain.plan import WorkloadPlan
+from suanli.domain.serving_plan import PoolPlan
 from suanli.domain.workload import ServingLayout
 from suanli.foundation.language import tr
 from suanli.report.words import listed
@@ -50,6 +51,20 @@ def serving_words(layout: ServingLayout) -> str:
         (tr("shared feed-forward"), layout.feed_forward),
     )
     return listed(degrees) or tr("one accelerator a replica")
+
+
+def short_words(layout: ServingLayout) -> str:
+    """Say a serving layout by its degrees above 1 in short, tensor always: tp4 pp2."""
+    degrees = (("pp", layout.pipeline), ("dp", layout.attention_data), ("ep", layout.expert))
+    return " ".join([f"tp{layout.tensor}", *(f"{name}{degree}" for name, degree in degrees if degree > 1)])
+
+
+def pools_words(prefill: PoolPlan | None, decode: PoolPlan) -> str:
+    """Say the replicas of a fleet: how many of which layout, those that prefill first where they are apart."""
+    told = f"{decode.replicas} x {short_words(decode.layout)}"
+    if prefill is None:
+        return told
+    return tr("prefill {first}, decode {then}", first=f"{prefill.replicas} x {short_words(prefill.layout)}", then=told)
 
 
 def _degrees(*named: tuple[str, int]) -> list[str]:
