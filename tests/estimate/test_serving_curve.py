@@ -55,3 +55,11 @@ def test_what_is_never_cheaper_by_the_hour_is_held_whole():
     assert cheapest_mix(np.array([1.0, 4.0]), 100.0, None, 730.0).base == 4
     assert cheapest_mix(np.array([4.0, 4.0]), 100.0, 1.0, 730.0).base == 4
     assert cheapest_mix(np.array([0.0, 4.0]), 100.0, 0.1, 730.0).base == 0
+
+
+def test_what_the_next_hour_adds_is_paid_while_it_starts():
+    columns = np.array([1.0, 3.0, 2.0])  # two are added for the second hour; none for the third; the first follows it
+    at_once = cheapest_mix(columns, 1e9, 1.0, 3.0)
+    started = cheapest_mix(columns, 1e9, 1.0, 3.0, start_share=0.25)
+    assert at_once.top_system_hours == pytest.approx(6.0)
+    assert started.top_system_hours == pytest.approx(6.0 + 0.25 * 2)

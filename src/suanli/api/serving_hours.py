@@ -172,7 +172,21 @@ def _mixed(found: Found, row: int, hourly: Hourly) -> BaseAndTop:
     from suanli.traffic.curve import HOUR_SECONDS
 
     holding, hour = _holding(found, row)
-    return cheapest_mix(hourly.systems, holding.month_amount, hour, SECONDS_PER_MONTH / HOUR_SECONDS)
+    return cheapest_mix(hourly.systems, holding.month_amount, hour, SECONDS_PER_MONTH / HOUR_SECONDS, _start_share())
+
+
+def _start_seconds() -> float:
+    """Return how long a replica takes from nothing to its first request."""
+    from suanli.planner.ground import planning_figures
+
+    return planning_figures()["planning.replica_start"].value
+
+
+def _start_share() -> float:
+    """Return the share of an hour that the replicas which the next one adds are paid before it."""
+    from suanli.traffic.curve import HOUR_SECONDS
+
+    return _start_seconds() / HOUR_SECONDS
 
 
 def _plan(found: Found, row: int, rates: FloatArray, played: bool) -> CurvePlan:
@@ -181,6 +195,7 @@ def _plan(found: Found, row: int, rates: FloatArray, played: bool) -> CurvePlan:
     from suanli.api.serving_fleet import plays
     from suanli.api.serving_money import cost_of, input_share_of
     from suanli.estimate.serving_columns import NONE
+    from suanli.estimate.serving_curve import with_next
     from suanli.traffic.curve import HOUR_SECONDS
 
     hourly = _played(found, row, rates) if played and plays() else _hourly(found, row, rates)
@@ -195,7 +210,9 @@ def _plan(found: Found, row: int, rates: FloatArray, played: bool) -> CurvePlan:
     mean, currency = float(rates.mean()), found.question.market.currency
     spread = replace(holding, month_amount=mix.amount)
     cost = cost_of(spread, 1.0, currency, mean, unit, share)
-    paid = np.maximum(hourly.systems, mix.base)
+    starting = _start_share()
+    paid = (1 - starting) * np.maximum(hourly.systems, mix.base)
+    paid += starting * np.maximum(with_next(hourly.systems), mix.base)
     could = hourly.most_per_s * paid / hourly.systems
     return CurvePlan(
         peak=peak,
@@ -236,6 +253,10 @@ def _why(plan: CurvePlan) -> tuple[str, ...]:
 
 def _assumed(plan: CurvePlan) -> tuple[str, ...]:
     told = [tr("hours of the curve stand for a whole month; by the hour a system costs what its rent by the month is")]
-    if plan.peak.tails is None:
-        told.append(tr("replicas come and go at once"))
+    told.append(
+        tr(
+            "replicas that an hour adds are started, and their systems paid, {seconds} s before it",
+            seconds=f"{_start_seconds():.0f}",
+        )
+    )
     return tuple(told)

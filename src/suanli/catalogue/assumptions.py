@@ -30,7 +30,7 @@ OWN_UNITS: Mapping[str, str] = {
     "host.scale_out_per_accelerator": "B/s", "host.memory": "B", "market.window": "s", "market.trend_window": "s",
     "market.half_life": "s", "market.lead_time_half_life": "s", "market.carry": "s",
     "checkpoint.bytes_per_parameter": "B", "checkpoint.storage_per_node": "B/s", "checkpoint.host_copy": "B/s",
-    "checkpoint.pause": "s", "sizing.deadline": "s",
+    "checkpoint.pause": "s", "sizing.deadline": "s", "planning.replica_start": "s",
 }  # fmt: skip
 
 

@@ -68,23 +68,30 @@ class BaseAndTop:
         return self.base_amount + self.top_amount
 
 
+def with_next(systems: FloatArray) -> FloatArray:
+    """Return the systems at the end of each hour, when those that the next adds start; the first follows the last."""
+    return np.asarray(np.maximum(systems, np.roll(systems, -1)))
+
+
 def cheapest_mix(
-    systems: FloatArray, month_amount: float, hour_amount: float | None, hours_per_month: float
+    systems: FloatArray,
+    month_amount: float,
+    hour_amount: float | None,
+    hours_per_month: float,
+    start_share: float = 0.0,
 ) -> BaseAndTop:
     """Choose how many systems to hold for the month and to rent the rest by the hour: every number is tried.
 
     Hours stand for a whole month in equal parts. `hour_amount` is what one system costs by the hour; None where it
-    cannot be had, so that the peak is held.
+    cannot be had, so that the peak is held. For the last `start_share` of each hour those that the next one adds are
+    paid too, as they start.
     """
     peak = int(systems.max())
     if hour_amount is None:
         return BaseAndTop(base=peak, base_amount=peak * month_amount, top_amount=0.0, top_system_hours=0.0)
     bases = np.arange(peak + 1, dtype=float)
-    ordered = np.sort(systems)
-    below = np.searchsorted(ordered, bases, side="right")
-    sums = np.concatenate([[0.0], np.cumsum(ordered)])
-    over = (sums[-1] - sums[below]) - bases * (len(ordered) - below)
-    top_hours = over / len(ordered) * hours_per_month
+    over = (1 - start_share) * _mean_over(systems, bases) + start_share * _mean_over(with_next(systems), bases)
+    top_hours = over * hours_per_month
     best = int(np.argmin(bases * month_amount + top_hours * hour_amount))
     return BaseAndTop(
         base=best,
@@ -92,3 +99,11 @@ def cheapest_mix(
         top_amount=float(top_hours[best] * hour_amount),
         top_system_hours=float(top_hours[best]),
     )
+
+
+def _mean_over(systems: FloatArray, bases: FloatArray) -> FloatArray:
+    """Return by how much systems stand above each base, in the mean over hours."""
+    ordered = np.sort(systems)
+    below = np.searchsorted(ordered, bases, side="right")
+    sums = np.concatenate([[0.0], np.cumsum(ordered)])
+    return np.asarray(((sums[-1] - sums[below]) - bases * (len(ordered) - below)) / len(ordered))
