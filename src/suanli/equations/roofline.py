@@ -307,9 +307,8 @@ def cached_share(moved_bytes: Real, cache_bytes: Real) -> Real:
     >>> [float(cached_share(size, 32.0)) for size in (8.0, 48.0, 100.0)]
     [1.0, 0.5, 0.0]
     """
-    return np.clip(2.0 - moved_bytes / np.maximum(cache_bytes, LEAST_CACHE_BYTES), 0.0, 1.0) * np.minimum(
-        cache_bytes / LEAST_CACHE_BYTES, 1.0
-    )
+    left = 2.0 - moved_bytes / np.maximum(cache_bytes, LEAST_CACHE_BYTES)
+    return np.minimum(np.maximum(left, 0.0), 1.0) * np.minimum(cache_bytes / LEAST_CACHE_BYTES, 1.0)
 
 
 @equation(unit="s", source="williams2009")
